@@ -1,0 +1,25 @@
+"""The errors users meet, and which exit code each means.
+
+Every message names the value, the place and the remedy. Commands turn an `InputError` into one line on
+stderr and exit code 2; any other error is a failure of the work, exit code 1.
+"""
+
+from __future__ import annotations
+
+__all__ = ["FormatError", "InputError", "PopulationError", "TrialInterrupted"]
+
+
+class InputError(ValueError):
+    """What the user gave is wrong: a value, a file, a name. Exit code 2."""
+
+
+class PopulationError(InputError):
+    """A population of models breaks the data model, or cannot support what was asked of it."""
+
+
+class FormatError(PopulationError):
+    """A file is not of the format it should be: broken JSON, another shape, a job that makes no sense."""
+
+
+class TrialInterrupted(Exception):
+    """A backend stopped because `should_stop` said so; its checkpoint lets a later run go on."""

@@ -1,0 +1,104 @@
+"""Arrays or DataArrays in, labels back on the way out: the only place that looks at input types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from edfstat.errors import InputError
+
+__all__ = ["ArrayLike", "NanPolicy", "as_errors", "as_vector", "as_weights", "relabel"]
+
+ArrayLike = Sequence[float] | NDArray[Any] | xr.DataArray
+NanPolicy = Literal["raise", "fail", "drop"]
+Floats = NDArray[np.float64]
+
+
+def as_vector(values: Any, name: str, *, length: int | None = None) -> NDArray[Any]:
+    """One-dimensional array of any dtype; `length` is what it must match.
+
+    Raises
+    ------
+    InputError
+        If it is empty, not one-dimensional or not of that length.
+    """
+    array = np.asarray(values.values if isinstance(values, xr.DataArray) else values)
+    if array.ndim != 1 or array.size == 0:
+        raise InputError(f"{name} has shape {array.shape}; give one value per model, at least one")
+    if length is not None and array.size != length:
+        raise InputError(f"{name} has {array.size} entries for {length} models; give one per model")
+    return array
+
+
+def as_errors(values: Any, name: str = "error", *, nan: NanPolicy = "raise") -> Floats:
+    """Errors of models as float64: finite or +inf (a failed model).
+
+    `nan="fail"` counts NaN as +inf, `nan="drop"` leaves NaN in place for the caller to drop.
+
+    Raises
+    ------
+    InputError
+        On NaN (with ``nan="raise"``) or -inf.
+    """
+    array = as_vector(values, name)
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{name} holds {array.dtype} values; give numbers")
+    array = array.astype(np.float64, copy=False)
+    if nan not in ("raise", "fail", "drop"):
+        raise InputError(f"nan is {nan!r}; give 'raise', 'fail' or 'drop'")
+    # The minimum and maximum propagate NaN: two passes that allocate nothing decide the common case.
+    if np.isnan(array.min()):
+        missing = np.isnan(array)
+        if nan == "raise":
+            raise InputError(
+                f"{name}[{int(missing.argmax())}] is NaN ({int(missing.sum())} of {array.size} are); "
+                "pass nan='fail' to count them as failed models or nan='drop' to leave them out"
+            )
+        if nan == "fail":
+            array = np.where(missing, np.inf, array)
+    if (array == -np.inf).any():
+        raise InputError(f"{name}[{int((array == -np.inf).argmax())}] is -inf; errors are finite or +inf")
+    return array
+
+
+def as_weights(weights: Any, length: int, name: str = "weights") -> Floats | None:
+    """Weights as float64 with sum 1, or None where none are given (every model counts the same).
+
+    Raises
+    ------
+    InputError
+        If a weight is negative or not finite, or all are zero.
+    """
+    if weights is None:
+        return None
+    array = as_vector(weights, name, length=length)
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{name} holds {array.dtype} values; give numbers")
+    array = array.astype(np.float64, copy=False)
+    bad = ~(np.isfinite(array) & (array >= 0))
+    if bad.any():
+        where = int(bad.argmax())
+        raise InputError(f"{name}[{where}] is {array[where]}; weights are finite and not negative")
+    largest = array.max()
+    if largest == 0:
+        raise InputError(f"{name} are all zero; at least one model must count")
+    # Scaling by the largest first keeps the sum finite for weights near the end of the float range.
+    scaled = array / largest
+    normalised: Floats = scaled / scaled.sum()
+    return normalised
+
+
+def relabel(result: NDArray[Any], template: Any, name: str) -> Any:
+    """`result` with the labels of `template` if that is a DataArray, else as it is."""
+    if not isinstance(template, xr.DataArray):
+        return result
+    return xr.DataArray(result, dims=template.dims[:1], coords=_coords_along(template), name=name)
+
+
+def _coords_along(template: xr.DataArray) -> dict[Any, Any]:
+    first = template.dims[0]
+    return {key: coord for key, coord in template.coords.items() if coord.dims in ((first,), ())}

@@ -1,0 +1,106 @@
+"""A trial: what to train. Its identity is the hash of its content, so equal trials are one trial."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+from edfstat.errors import InputError
+
+__all__ = ["Trial", "canonical_json"]
+
+
+def canonical_json(value: Any) -> str:
+    """JSON text with sorted keys and no spaces: equal values give equal text.
+
+    Parameters
+    ----------
+    value : JSON-like
+        Mappings with string keys, sequences, strings, numbers, booleans, None. No NaN or infinity.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        If the value cannot be written as strict JSON.
+
+    Examples
+    --------
+    >>> canonical_json({"ws": (16, 32), "ds": [1, 2]})
+    '{"ds":[1,2],"ws":[16,32]}'
+    """
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{value!r:.200} cannot be written as JSON ({error}); give plain values") from None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run to do: an architecture, how to train it, and the seed.
+
+    Parameters
+    ----------
+    space : str
+        Name of the design space that the architecture was drawn from.
+    net : dict
+        The architecture, in the published `net` form.
+    dataset : str
+        Name of the data set, such as ``"cifar10"``.
+    recipe : str or dict
+        Name of a training recipe, or a recipe's own settings.
+    optim : dict
+        ``base_lr``, ``wd`` (weight decay) and ``max_ep`` (epochs); what is absent, the recipe decides.
+    seed : int
+        Seed of initialisation, order and augmentation.
+    options : dict
+        Anything else that decides the outcome, for the backend to read.
+
+    Examples
+    --------
+    >>> trial = Trial(space="ResNet", net={"ds": [1, 2, 2, 2]}, dataset="digits", optim={"max_ep": 5})
+    >>> trial.id[:8], trial == Trial.from_dict(trial.to_dict())
+    ('9d0eb429', True)
+    """
+
+    space: str
+    net: Mapping[str, Any]
+    dataset: str = "cifar10"
+    recipe: str | Mapping[str, Any] = "default"
+    optim: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def id(self) -> str:
+        """SHA-256 of the canonical JSON of the trial, as 64 hexadecimal digits."""
+        return hashlib.sha256(canonical_json(self.to_dict()).encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The trial as plain values, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Trial:
+        """The trial that `to_dict` wrote.
+
+        Raises
+        ------
+        InputError
+            If a key is unknown or one that has no default is missing.
+        """
+        known = set(cls.__dataclass_fields__)
+        unknown = sorted(set(values) - known)
+        missing = sorted({"space", "net"} - set(values))
+        if unknown or missing:
+            raise InputError(
+                f"a trial has keys {sorted(known)}; unknown: {unknown or 'none'}, missing: {missing or 'none'}"
+            )
+        return cls(**values)

@@ -1,0 +1,1 @@
+"""The PyTorch backend: design spaces, networks and training."""
