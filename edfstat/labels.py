@@ -66,7 +66,7 @@ def as_errors(values: Any, name: str = "error", *, nan: NanPolicy = "raise") -> 
 
 
 def as_weights(weights: Any, length: int, name: str = "weights") -> Floats | None:
-    """Weights as float64 with sum 1, or None where none are given (every model counts the same).
+    """Weights as float64 with sum 1, or None where every model counts the same (none given, or all equal).
 
     Raises
     ------
@@ -79,16 +79,19 @@ def as_weights(weights: Any, length: int, name: str = "weights") -> Floats | Non
     if array.dtype.kind not in "fiub":
         raise InputError(f"{name} holds {array.dtype} values; give numbers")
     array = array.astype(np.float64, copy=False)
-    bad = ~(np.isfinite(array) & (array >= 0))
-    if bad.any():
-        where = int(bad.argmax())
+    # Minimum and maximum propagate NaN, so two passes that allocate nothing decide the common case.
+    smallest, largest = array.min(), array.max()
+    if not (smallest >= 0 and largest < np.inf):
+        where = int((~(np.isfinite(array) & (array >= 0))).argmax())
         raise InputError(f"{name}[{where}] is {array[where]}; weights are finite and not negative")
-    largest = array.max()
     if largest == 0:
         raise InputError(f"{name} are all zero; at least one model must count")
-    # Scaling by the largest first keeps the sum finite for weights near the end of the float range.
-    scaled = array / largest
-    normalised: Floats = scaled / scaled.sum()
+    if smallest == largest:
+        return None
+    # Scaling by the largest first keeps the sum finite for weights near either end of the float range.
+    if not 1e-290 < largest < 1e290:
+        array = array / largest
+    normalised: Floats = array / array.sum()
     return normalised
 
 

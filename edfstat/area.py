@@ -1,0 +1,237 @@
+"""Area under an EDF up to an error eps, with standard errors and intervals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from edfstat import kernels
+from edfstat.bands import check_level
+from edfstat.errors import InputError
+from edfstat.labels import ArrayLike, as_errors, as_vector, as_weights
+
+__all__ = ["auc", "auc_difference"]
+
+Floats = NDArray[np.float64]
+
+
+def auc(
+    error: ArrayLike,
+    eps: ArrayLike | float,
+    weights: ArrayLike | None = None,
+    *,
+    strata: ArrayLike | None = None,
+    level: float | None = None,
+) -> Any:
+    """Area under the EDF of errors up to eps, as a share of eps: higher is better.
+
+    Parameters
+    ----------
+    error : array_like or DataArray, shape (n,)
+        Error of each model, percent; +inf for a model that failed.
+    eps : float or array_like, shape (m,)
+        Error up to which to integrate, above 0, in the unit of `error`.
+    weights : array_like or DataArray, shape (n,), optional
+        Share of the population each model stands for, normalised here. Default: 1/n each.
+    strata : array_like or DataArray, shape (n,), optional
+        Label of the complexity bin of each model: variances are then taken within bins.
+    level : float, optional
+        Confidence level; with it the result is a Dataset with standard errors and bounds.
+
+    Returns
+    -------
+    float, ndarray, DataArray or Dataset
+        A float for scalar `eps`, an array for an array; with `level` a Dataset over ``eps`` with `auc`,
+        `se`, `lower`, `upper`, `df`, and `reason` where an interval is not defined (its bounds are NaN).
+
+    Raises
+    ------
+    InputError
+        If `eps` is not above 0 and finite, `level` is not between 0 and 1, or errors or weights are not valid.
+
+    Notes
+    -----
+    AUC = (1/eps) int_0^eps F = 1 - sum_i w_i min(1, e_i / eps), eq. 5 [1]_, is the weighted mean of
+    g_i = 1 - min(1, e_i / eps). Its variance is n/(n-1) sum_i w_i^2 (g_i - gbar)^2, n counting every model
+    given; with strata it is the same sum within each, sum_j W_j^2 s_j^2 / m_j for equal weights in a stratum.
+    Bounds are of logit(AUC) by Student's t with n - 1 degrees of freedom, with strata Satterthwaite's.
+
+    References
+    ----------
+    .. [1] Radosavovic et al., On Network Design Spaces for Visual Recognition, ICCV 2019, arXiv:1905.13214.
+
+    Examples
+    --------
+    >>> auc([5.0, 7.0, 9.0, 12.0], eps=10.0)
+    0.225
+    """
+    errors = as_errors(error)
+    normalised = as_weights(weights, errors.size)
+    if level is None:
+        from edfstat.distributions import edf
+
+        return edf(errors, normalised).auc(eps)
+    check_level(level)
+    at = _eps(eps)
+    codes, labels = _codes(strata, errors.size)
+    value, se, df, reason = _moments(errors, normalised, codes, labels, at.ravel())
+    lower, upper = _logit_bounds(value, se, df, level)
+    dims, coords = _over_eps(eps, at)
+    columns = {"auc": value, "se": se, "lower": lower, "upper": upper, "df": df, "reason": reason}
+    effective = kernels.effective_size(normalised, errors.size)
+    return xr.Dataset(
+        {name: (dims, np.reshape(column, at.shape)) for name, column in columns.items()},
+        coords=coords,
+        attrs={"level": level, "method": "logit-t", "n": errors.size, "effective_n": effective},
+    )
+
+
+def auc_difference(
+    error_a: ArrayLike,
+    error_b: ArrayLike,
+    eps: ArrayLike | float,
+    *,
+    weights_a: ArrayLike | None = None,
+    weights_b: ArrayLike | None = None,
+    strata_a: ArrayLike | None = None,
+    strata_b: ArrayLike | None = None,
+    level: float = 0.95,
+) -> xr.Dataset:
+    """Difference of the AUCs of two independent populations, a minus b, with bounds.
+
+    Parameters
+    ----------
+    error_a, error_b : array_like or DataArray, shapes (n_a,), (n_b,)
+        Errors of each population.
+    eps : float or array_like
+        Error up to which to integrate, the same for both.
+    weights_a, weights_b, strata_a, strata_b : array_like, optional
+        As in `auc`.
+    level : float, default 0.95
+
+    Returns
+    -------
+    Dataset
+        Over ``eps``: `difference`, `se`, `lower`, `upper`, `df`, `reason`.
+
+    Raises
+    ------
+    InputError
+        As `auc`.
+
+    Notes
+    -----
+    The variances of independent samples add; the degrees of freedom are Welch and Satterthwaite's.
+
+    Examples
+    --------
+    >>> round(float(auc_difference([5.0, 6.0, 7.0], [6.0, 7.0, 8.0], eps=10.0).difference), 3)
+    0.1
+    """
+    from scipy.stats import t as student
+
+    a = auc(error_a, eps, weights_a, strata=strata_a, level=level)
+    b = auc(error_b, eps, weights_b, strata=strata_b, level=level)
+    difference, variance = a["auc"] - b["auc"], a["se"] ** 2 + b["se"] ** 2
+    # A side without spread has no degrees of freedom, and no variance to weigh them by.
+    parts = sum((side["se"] ** 4 / side["df"]).where(side["se"] != 0, 0.0) for side in (a, b))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        df = variance**2 / parts
+    reach = student.ppf(0.5 + level / 2, df.values) * np.sqrt(variance)
+    reason = xr.where(np.isnan(df), "neither population has a spread of its own", "")
+    reason = xr.where(np.isnan(variance), xr.where(a["reason"] != "", a["reason"], b["reason"]), reason)
+    return xr.Dataset(
+        {
+            "difference": difference,
+            "se": np.sqrt(variance),
+            "lower": np.maximum(difference - reach, -1.0),
+            "upper": np.minimum(difference + reach, 1.0),
+            "df": df,
+            "reason": reason,
+        },
+        attrs={"level": level, "method": "Welch t"},
+    )
+
+
+def _eps(eps: Any) -> Floats:
+    at = np.asarray(eps.values if isinstance(eps, xr.DataArray) else eps, dtype=np.float64)
+    if not ((at > 0) & np.isfinite(at)).all():
+        raise InputError(f"eps is {at[~((at > 0) & np.isfinite(at))].flat[0]}; give an error above 0")
+    if at.ndim > 1:
+        raise InputError(f"eps has shape {at.shape}; give a number or a list of numbers")
+    return at
+
+
+def _codes(strata: Any, length: int) -> tuple[NDArray[np.intp], NDArray[Any]]:
+    if strata is None:
+        return np.zeros(length, dtype=np.intp), np.array([""])
+    labels, codes = np.unique(as_vector(strata, "strata", length=length), return_inverse=True)
+    return codes, labels
+
+
+def _over_eps(eps: Any, at: Floats) -> tuple[tuple[Any, ...], dict[Any, Any]]:
+    if isinstance(eps, xr.DataArray):
+        return eps.dims, dict(eps.coords)
+    return (("eps",), {"eps": at}) if at.ndim else ((), {"eps": float(at)})
+
+
+def _moments(
+    errors: Floats, weights: Floats | None, codes: NDArray[np.intp], labels: NDArray[Any], eps: Floats
+) -> tuple[Floats, Floats, Floats, NDArray[Any]]:
+    """AUC, standard error, degrees of freedom and why one of them is undefined, for each eps."""
+    w = np.full(errors.size, 1 / errors.size) if weights is None else weights
+    size = np.bincount(codes, minlength=labels.size)
+    counts = np.bincount(codes, w, minlength=labels.size) > 0
+    lonely = np.flatnonzero(counts & (size < 2))
+    value, se, df = np.empty(eps.size), np.full(eps.size, np.nan), np.full(eps.size, np.nan)
+    reason = np.full(eps.size, "", dtype=object)
+    factor = np.where(size > 1, size / np.maximum(size - 1, 1), 0.0)
+    for i, upto in enumerate(eps):
+        g = 1 - np.minimum(1.0, errors / upto)
+        value[i] = w @ g
+        if lonely.size:
+            reason[i] = _why_lonely(lonely, labels, errors.size)
+            continue
+        u = w * (g - value[i])
+        mean = np.bincount(codes, u, minlength=labels.size) / np.maximum(size, 1)
+        variances = factor * np.bincount(codes, (u - mean[codes]) ** 2, minlength=labels.size)
+        # What is left of equal values by rounding is no spread.
+        variances[_constant(g, codes, w, labels.size)] = 0.0
+        se[i] = np.sqrt(variances.sum())
+        if se[i] == 0:
+            reason[i] = "no spread: every model of a stratum has the same min(error, eps)"
+        elif not 0 < value[i] < 1:
+            reason[i] = "the area is not between 0 and 1, so it has no logit"
+        else:
+            df[i] = variances.sum() ** 2 / (variances**2 / np.maximum(size - 1, 1)).sum()
+    return value, se, df, reason
+
+
+def _constant(g: Floats, codes: NDArray[np.intp], w: Floats, k: int) -> NDArray[np.bool_]:
+    used = w > 0
+    low, high = np.full(k, np.inf), np.full(k, -np.inf)
+    np.minimum.at(low, codes[used], g[used])
+    np.maximum.at(high, codes[used], g[used])
+    return low >= high
+
+
+def _why_lonely(lonely: NDArray[np.intp], labels: NDArray[Any], n: int) -> str:
+    if labels.size == 1:
+        return f"a variance needs at least 2 models; there is {n}"
+    return f"stratum {labels[lonely[0]]} has one model, so no variance"
+
+
+def _logit_bounds(value: Floats, se: Floats, df: Floats, level: float) -> tuple[Floats, Floats]:
+    from scipy.special import expit, logit
+    from scipy.stats import t as student
+
+    defined = ~np.isnan(df)
+    inner = np.where(defined, value, 0.5)
+    center = logit(inner)
+    reach = np.where(
+        defined, student.ppf(0.5 + level / 2, np.where(defined, df, 1.0)) * se / (inner * (1 - inner)), np.nan
+    )
+    return expit(center - reach), expit(center + reach)

@@ -1,0 +1,239 @@
+"""Weighted empirical distribution functions of errors, stored once as atoms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from edfstat import kernels
+from edfstat.errors import InputError
+from edfstat.labels import ArrayLike, NanPolicy, as_errors, as_vector, as_weights, relabel
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["EDF", "Interval", "Strata", "edf"]
+
+Floats = NDArray[np.float64]
+_SLACK = 1e-12
+
+
+class Interval(NamedTuple):
+    """Lower and upper bounds, of the shape of what they bound."""
+
+    lower: Any
+    upper: Any
+
+
+class Strata(NamedTuple):
+    """The sample behind an EDF, by stratum: what uncertainty within strata needs."""
+
+    codes: NDArray[np.intp]
+    labels: NDArray[Any]
+    errors: Floats
+    weights: Floats | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EDF:
+    """Weighted empirical distribution function; call it to evaluate. Made by `edf`.
+
+    Attributes
+    ----------
+    support : ndarray, shape (K,)
+        Distinct errors of positive weight, ascending; failed models are at +inf.
+    mass : ndarray, shape (K,)
+        Share of the weight at each, sum 1.
+    probabilities : ndarray, shape (K,)
+        F at each of `support`, share at or below it; the last is 1.
+    tail : ndarray, shape (K,)
+        1 - F at each of `support`, summed from the far end, so accurate where it is small.
+    n : float
+        Models given, those of weight zero included (they bear on no value).
+    effective_n : float
+        Kish's (sum w)^2 / sum w^2.
+    equal_weights : bool
+        Whether every model counts the same.
+    dropped : int
+        Models left out because their error was NaN (``nan="drop"``).
+    """
+
+    support: Floats
+    mass: Floats
+    probabilities: Floats
+    tail: Floats
+    n: int
+    effective_n: float
+    equal_weights: bool = True
+    dropped: int = 0
+    strata: Strata | None = field(default=None)
+
+    def __call__(self, x: ArrayLike | float, side: Literal["left", "right"] = "right") -> Any:
+        """Share of the weight at errors <= x (``side="right"``) or < x (``"left"``, the paper's eq. 1)."""
+        if side not in ("left", "right"):
+            raise InputError(f"side is {side!r}; give 'right' (errors <= x) or 'left' (errors < x)")
+        at = _points(x, "x")
+        return _shaped(kernels.step_values(self.support, self.probabilities, at, side), x, "edf")
+
+    def quantile(self, q: ArrayLike | float) -> Any:
+        """Smallest error v of the support with F(v) >= q; the lowest error for q = 0."""
+        level = _points(q, "q")
+        if not ((level >= 0) & (level <= 1)).all():
+            bad = level[~((level >= 0) & (level <= 1))].flat[0]
+            raise InputError(f"q is {bad}; give shares from 0 to 1")
+        low = np.searchsorted(self.probabilities, np.where(level < 0.5, level * (1 - _SLACK), level))
+        # From above, by the tail: rounding of 1 - F must not push a share like 0.9 to the next error.
+        beyond = np.where(level < 0.5, -1.0, (1 - level) * (1 + _SLACK))
+        high = self.tail.size - np.searchsorted(self.tail[::-1], beyond, side="right")
+        place = np.minimum(np.minimum(low, high), self.support.size - 1)
+        return _shaped(self.support[place], q, "quantile")
+
+    def auc(self, eps: ArrayLike | float) -> Any:
+        """Area under the EDF up to eps, as a share of eps (the paper's eq. 5)."""
+        at = _points(eps, "eps")
+        if not ((at > 0) & np.isfinite(at)).all():
+            bad = at[~((at > 0) & np.isfinite(at))].flat[0]
+            raise InputError(f"eps is {bad}; give an error above 0")
+        place = np.searchsorted(self.support, at, side="right") - 1
+        inside = np.maximum(place, 0)
+        area = self._area[inside] + self.probabilities[inside] * (at - self.support[inside])
+        return _shaped(np.where(place >= 0, area / at, 0.0), eps, "auc")
+
+    @cached_property
+    def _area(self) -> Floats:
+        return kernels.area_below(self.support, self.probabilities)
+
+    def band(
+        self, level: float = 0.95, method: Literal["dkw", "exact", "stratified"] = "dkw", **options: Any
+    ) -> Interval:
+        """Band that holds the whole true distribution function with chance `level`, at `support`."""
+        from edfstat.bands import simultaneous_band
+
+        return simultaneous_band(self, level, method, **options)
+
+    def interval(self, x: ArrayLike | float, level: float = 0.95) -> Interval:
+        """Interval for the true F(x) at each x alone."""
+        from edfstat.bands import pointwise_interval
+
+        return pointwise_interval(self, x, level)
+
+    def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw the EDF as the step line it is; `options` go to ``Axes.step``."""
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            ax = plt.gca()
+        finite = np.isfinite(self.support)
+        x, y = self.support[finite], self.probabilities[finite]
+        ax.step(np.concatenate([x[:1], x]), np.concatenate([np.zeros(min(1, x.size)), y]), where="post", **options)
+        ax.set(xlabel="error (%)", ylabel="cumulative share of models", ylim=(0, 1))
+        return ax
+
+    def to_xarray(self) -> xr.Dataset:
+        """The atoms as a Dataset over `error`: `mass`, `probability`, and n and effective n as attributes."""
+        return xr.Dataset(
+            {
+                "mass": ("error", self.mass, {"long_name": "share of the weight at this error"}),
+                "probability": ("error", self.probabilities, {"long_name": "share of the weight at or below"}),
+            },
+            coords={"error": ("error", self.support, {"units": "percent", "long_name": "error"})},
+            attrs={"n": self.n, "effective_n": self.effective_n, "dropped": self.dropped},
+        )
+
+    def __repr__(self) -> str:
+        return f"EDF(n={self.n:g}, effective_n={self.effective_n:.4g}, {self.support.size} distinct errors)"
+
+
+def _points(x: Any, name: str) -> Floats:
+    at = np.asarray(x.values if isinstance(x, xr.DataArray) else x, dtype=np.float64)
+    if np.isnan(at).any():
+        raise InputError(f"{name} holds NaN; give numbers")
+    return at
+
+
+def _shaped(values: Floats, template: Any, name: str) -> Any:
+    """A float for a scalar, the labels of a DataArray, else an array."""
+    if isinstance(template, xr.DataArray):
+        return template.copy(data=values).rename(name)
+    return float(values) if values.ndim == 0 else values
+
+
+def edf(
+    error: ArrayLike | EDF,
+    weights: ArrayLike | None = None,
+    *,
+    strata: ArrayLike | None = None,
+    nan: NanPolicy = "raise",
+) -> EDF:
+    """Weighted empirical distribution function of the errors of a population.
+
+    Parameters
+    ----------
+    error : array_like or DataArray, shape (n,)
+        Error of each model; +inf for a model that failed. An `EDF` is returned as it is.
+    weights : array_like or DataArray, shape (n,), optional
+        Share of the population each model stands for, normalised here. Default: 1/n each.
+    strata : array_like or DataArray, shape (n,), optional
+        Label of the complexity bin of each model; intervals and the stratified band use it.
+    nan : {"raise", "fail", "drop"}
+        What to do with NaN errors: refuse, count as +inf (failed), or leave out and count in `EDF.dropped`.
+
+    Returns
+    -------
+    EDF
+
+    Raises
+    ------
+    InputError
+        If an error is NaN (and `nan` does not say what it means) or -inf, or weights are negative, not
+        finite, all zero or not one per model.
+
+    Notes
+    -----
+    F(e) = sum_i w_i 1[e_i <= e]; the paper's eq. 1 and 4 are ``F(e, side="left")`` [1]_. Models of weight
+    zero make no atoms.
+
+    References
+    ----------
+    .. [1] Radosavovic et al., On Network Design Spaces for Visual Recognition, ICCV 2019, arXiv:1905.13214.
+
+    Examples
+    --------
+    >>> F = edf([7.0, 5.0, 6.0, 6.0])
+    >>> F(6.0), F(6.0, side="left"), F.quantile(0.5)
+    (0.75, 0.25, 6.0)
+    """
+    if isinstance(error, EDF):
+        if weights is not None or strata is not None:
+            raise InputError("weights and strata are part of an EDF; give them with the errors instead")
+        return error
+    errors = as_errors(error, nan=nan)
+    normalised = as_weights(weights, errors.size)
+    labels = None if strata is None else as_vector(strata, "strata", length=errors.size)
+    dropped = 0
+    if nan == "drop":
+        kept = ~np.isnan(errors)
+        dropped = int(errors.size - kept.sum())
+        if dropped == errors.size:
+            raise InputError("every error is NaN; nothing is left after nan='drop'")
+        errors = errors[kept]
+        labels = None if labels is None else labels[kept]
+        normalised = as_weights(None if normalised is None else normalised[kept], errors.size)
+    found = kernels.atoms(errors, normalised)
+    grouped = None
+    if labels is not None:
+        names, codes = np.unique(labels, return_inverse=True)
+        grouped = Strata(codes, names, errors, normalised)
+    return EDF(
+        *found,
+        n=errors.size,
+        effective_n=kernels.effective_size(normalised, errors.size),
+        equal_weights=normalised is None,
+        dropped=dropped,
+        strata=grouped,
+    )
