@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edfstat import kernels
 from edfstat.errors import InputError
-from edfstat.labels import ArrayLike, NanPolicy, as_errors, as_vector, as_weights, relabel
+from edfstat.labels import ArrayLike, NanPolicy, as_errors, as_vector, as_weights
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

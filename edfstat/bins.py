@@ -1,0 +1,317 @@
+"""Which bin each model is in, which bins count, and what each model weighs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from edfstat.errors import InputError, PopulationError
+from edfstat.labels import as_vector
+
+__all__ = ["Binning", "bin_models", "feasible_bins"]
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
+
+
+@dataclass
+class Binning:
+    """Models in bins; arrays over models, then over groups and bins."""
+
+    values: Floats
+    groups: Codes
+    labels: NDArray[Any]
+    edges: list[Floats]
+    bin: Codes
+    counts: NDArray[np.intp]
+    kept: NDArray[np.bool_]
+    share: Floats
+    weights: Floats
+
+    @property
+    def used(self) -> NDArray[np.bool_]:
+        """Models with a weight."""
+        return ~np.isnan(self.weights)
+
+
+def bin_models(
+    complexity: Any, bins: Any, spacing: str, limits: Any, groups: Any, empty: str, target: Any, min_count: int
+) -> Binning:
+    """Bins, counts and weights; see `edfstat.complexity_weights` for the arguments."""
+    _check_choice("spacing", spacing, ("uniform", "log", "quantile"))
+    _check_choice("empty", empty, ("raise", "drop", "merge"))
+    if min_count < 1:
+        raise InputError(f"min_count is {min_count}; give at least 1")
+    values = _values(complexity)
+    labels, codes = _groups(groups, values.shape[0])
+    inside, bounds = _support(values, codes, labels, limits, bins)
+    edges = [
+        _edges(axis[inside], wanted, spacing, *bound)
+        for axis, wanted, bound in zip(values.T, _per_axis(bins, values.shape[1]), bounds, strict=True)
+    ]
+    place = _place(values, edges, inside)
+    counts = _count(place, codes, labels.size, _number(edges))
+    share = _share(target, counts, labels)
+    short = _short(counts, share, min_count)
+    if short.any() and empty == "merge":
+        edges, share, target = _merge(edges, counts, share, target, min_count)
+        place = _place(values, edges, inside)
+        counts = _count(place, codes, labels.size, _number(edges))
+        short = _short(counts, share, min_count)
+    if short.any() and empty == "raise":
+        raise PopulationError(
+            _complaint(values, codes, labels, inside, bounds, edges, counts, short, bins, spacing, min_count)
+        )
+    kept = ~short & (counts.min(axis=0) > 0)
+    if not kept.any():
+        raise PopulationError(
+            f"no bin holds {min_count} or more models of every group, so nothing can be compared; "
+            "use fewer bins or groups whose complexity overlaps"
+        )
+    share = np.where(kept, share, 0.0)
+    if share.sum() == 0:
+        raise PopulationError("target gives no weight to any bin that every group fills; give other shares")
+    share /= share.sum()
+    weights = _weigh(place, codes, counts, kept, share)
+    return Binning(values, codes, labels, edges, place, counts, kept, share, weights)
+
+
+def feasible_bins(complexity: Any, groups: Any, spacing: str, limits: Any, limit: int, min_count: int) -> int:
+    """Most bins, at most `limit`, with `min_count` models in every bin and group; 1 if there are none."""
+    _check_choice("spacing", spacing, ("uniform", "log", "quantile"))
+    values = _values(complexity)
+    labels, codes = _groups(groups, values.shape[0])
+    inside, bounds = _support(values, codes, labels, limits, limit)
+    return _feasible(values, codes, labels.size, inside, bounds, spacing, limit, min_count) or 1
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(f"{name} is {value!r}; give one of {', '.join(map(repr, choices))}")
+
+
+def _values(complexity: Any) -> Floats:
+    array = np.asarray(complexity.values if isinstance(complexity, xr.DataArray) else complexity)
+    if array.ndim not in (1, 2) or array.size == 0 or (array.ndim == 2 and array.shape[1] not in (1, 2)):
+        raise InputError(f"complexity has shape {array.shape}; give (models,) or (models, 2)")
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"complexity holds {array.dtype} values; give numbers")
+    values = array.astype(np.float64, copy=False).reshape(array.shape[0], -1)
+    bad = ~np.isfinite(values).all(axis=1)
+    if bad.any():
+        first = int(bad.argmax())
+        raise InputError(
+            f"complexity[{first}] is {array[first]} ({int(bad.sum())} of {bad.size} are not finite); leave such out"
+        )
+    return values
+
+
+def _groups(groups: Any, length: int) -> tuple[NDArray[Any], Codes]:
+    if groups is None:
+        return np.array(["all"], dtype=object), np.zeros(length, dtype=np.intp)
+    labels, codes = np.unique(as_vector(groups, "groups", length=length), return_inverse=True)
+    return labels, codes
+
+
+def _per_axis(bins: Any, axes: int) -> list[Any]:
+    if axes == 1:
+        return [bins]
+    if np.ndim(bins) == 0:
+        return [bins, bins]
+    if len(bins) != 2:
+        raise InputError(f"bins has {len(bins)} entries for two measures; give a number or a pair")
+    return list(bins)
+
+
+def _support(
+    values: Floats, codes: Codes, labels: NDArray[Any], limits: Any, bins: Any
+) -> tuple[NDArray[np.bool_], list[tuple[float, float]]]:
+    """Models inside the compared range, and the range of each measure."""
+    axes = values.shape[1]
+    inside = np.ones(values.shape[0], dtype=bool)
+    bounds = []
+    ranges = [None] * axes if limits is None else [limits] if axes == 1 else limits
+    if len(ranges) != axes:
+        raise InputError(f"range is {limits!r}; give one (low, high) per measure")
+    for axis, limit, wanted in zip(values.T, ranges, _per_axis(bins, axes), strict=True):
+        if limit is not None:
+            low, high = _limits(limit)
+            inside &= (axis > low) & (axis < high)
+        elif np.ndim(wanted):
+            low, high = float(np.min(wanted)), float(np.max(wanted))
+            inside &= (axis >= low) & (axis <= high)
+        else:
+            low, high = _common(axis, codes, labels)
+            inside &= (axis >= low) & (axis <= high)
+        bounds.append((low, high))
+    missing = np.bincount(codes[inside], minlength=labels.size) == 0
+    if missing.any():
+        where = " and ".join(f"{low:g} to {high:g}" for low, high in bounds)
+        raise PopulationError(f"group {labels[missing][0]!s} has no model with complexity {where}; widen the range")
+    return inside, bounds
+
+
+def _limits(limit: Any) -> tuple[float, float]:
+    if np.shape(limit) != (2,) or not np.isfinite(limit).all() or not limit[0] < limit[1]:
+        raise InputError(f"range is {limit!r}; give two numbers, low < high")
+    return float(limit[0]), float(limit[1])
+
+
+def _common(axis: Floats, codes: Codes, labels: NDArray[Any]) -> tuple[float, float]:
+    low, high = np.full(labels.size, np.inf), np.full(labels.size, -np.inf)
+    np.minimum.at(low, codes, axis)
+    np.maximum.at(high, codes, axis)
+    if low.max() > high.min():
+        above, below = labels[low.argmax()], labels[high.argmin()]
+        raise PopulationError(
+            f"groups share no range of complexity: {above!s} starts at {low.max():g}, above the end of {below!s} "
+            f"at {high.min():g}; compare groups that overlap"
+        )
+    return float(low.max()), float(high.min())
+
+
+def _edges(inside: Floats, bins: Any, spacing: str, low: float, high: float) -> Floats:
+    if np.ndim(bins):
+        edges = np.asarray(bins, dtype=np.float64)
+        if edges.size < 2 or not np.isfinite(edges).all() or (np.diff(edges) <= 0).any():
+            raise InputError(f"bins is {bins!r}; give a number or at least two edges in ascending order")
+        return edges
+    if isinstance(bins, bool) or int(bins) != bins or bins < 1:
+        raise InputError(f"bins is {bins!r}; give a whole number, at least 1, or edges")
+    return _spaced(inside, int(bins), spacing, low, high)
+
+
+def _spaced(inside: Floats, count: int, spacing: str, low: float, high: float) -> Floats:
+    if spacing == "log":
+        if low <= 0:
+            raise InputError(f"spacing='log' needs complexity above 0; the range starts at {low:g}")
+        edges: Floats = np.geomspace(low, high, count + 1)
+    elif spacing == "quantile":
+        edges = np.quantile(inside, np.linspace(0, 1, count + 1))
+    else:
+        edges = np.linspace(low, high, count + 1)
+    edges[0], edges[-1] = low, high
+    return edges
+
+
+def _place(values: Floats, edges: list[Floats], inside: NDArray[np.bool_]) -> Codes:
+    """Number of the bin of each model, -1 outside; a joint grid is numbered row by row."""
+    place = np.zeros(values.shape[0], dtype=np.intp)
+    for axis, marks in zip(values.T, edges, strict=True):
+        step = np.searchsorted(marks, axis, side="right") - 1
+        step = np.where(axis == marks[-1], marks.size - 2, step)
+        place = place * (marks.size - 1) + step
+        inside = inside & (step >= 0) & (step <= marks.size - 2)
+    return np.where(inside, place, -1)
+
+
+def _number(edges: list[Floats]) -> int:
+    return int(np.prod([marks.size - 1 for marks in edges]))
+
+
+def _count(place: Codes, codes: Codes, groups: int, bins: int) -> NDArray[np.intp]:
+    inside = place >= 0
+    return np.bincount(codes[inside] * bins + place[inside], minlength=groups * bins).reshape(groups, bins)
+
+
+def _short(counts: NDArray[np.intp], share: Floats, min_count: int) -> NDArray[np.bool_]:
+    """Bins that should carry weight and have too few models of some group."""
+    short: NDArray[np.bool_] = (counts.min(axis=0) < min_count) & (share > 0)
+    return short
+
+
+def _share(target: Any, counts: NDArray[np.intp], labels: NDArray[Any]) -> Floats:
+    bins = counts.shape[1]
+    if target is None:
+        return np.full(bins, 1 / bins)
+    if np.ndim(target) == 0:
+        known = labels == target
+        if not known.any() and target != "pooled":
+            raise InputError(f"target is {target!r}; give one share per bin, 'pooled' or one of {labels.tolist()}")
+        models = counts[known][0] if known.any() else counts.sum(axis=0)
+        return np.asarray(models / models.sum(), dtype=np.float64)
+    share = np.asarray(target.values if isinstance(target, xr.DataArray) else target, dtype=np.float64).ravel()
+    if share.size != bins or not (np.isfinite(share) & (share >= 0)).all() or share.sum() == 0:
+        raise InputError(f"target is {target!r}; give {bins} shares, one per bin, finite, not negative, not all zero")
+    normalised: Floats = share / share.sum()
+    return normalised
+
+
+def _merge(
+    edges: list[Floats], counts: NDArray[np.intp], share: Floats, target: Any, min_count: int
+) -> tuple[list[Floats], Floats, Any]:
+    """Join bins from the left until each holds enough of every group; what is left over joins the last."""
+    if len(edges) > 1:
+        raise InputError("empty='merge' needs one measure of complexity; use 'drop' or balance_weights for two")
+    ends: list[int] = []
+    held = np.zeros(counts.shape[0], dtype=np.intp)
+    for number, column in enumerate(counts.T):
+        held = held + column
+        if held.min() >= min_count:
+            ends.append(number + 1)
+            held = np.zeros_like(held)
+    if not ends:
+        ends = [counts.shape[1]]
+    ends[-1] = counts.shape[1]
+    starts = [0, *ends[:-1]]
+    joined = np.add.reduceat(share, starts)
+    if target is None:
+        joined = np.full(len(ends), 1 / len(ends))
+    return [edges[0][[0, *ends]]], joined, target
+
+
+def _weigh(place: Codes, codes: Codes, counts: NDArray[np.intp], kept: NDArray[np.bool_], share: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        table = np.where(kept, share / counts, np.nan)
+    weights: Floats = np.where(place >= 0, table[codes, np.maximum(place, 0)], np.nan)
+    return weights
+
+
+def _feasible(
+    values: Floats,
+    codes: Codes,
+    groups: int,
+    inside: NDArray[np.bool_],
+    bounds: list[tuple[float, float]],
+    spacing: str,
+    limit: int,
+    min_count: int,
+) -> int:
+    """Most bins per measure, at most `limit`, that leave no bin short; 0 if there is none."""
+    for count in range(limit, 0, -1):
+        edges = [_spaced(axis[inside], count, spacing, *bound) for axis, bound in zip(values.T, bounds, strict=True)]
+        if _count(_place(values, edges, inside), codes, groups, _number(edges)).min() >= min_count:
+            return count
+    return 0
+
+
+def _complaint(
+    values: Floats,
+    codes: Codes,
+    labels: NDArray[Any],
+    inside: NDArray[np.bool_],
+    bounds: list[tuple[float, float]],
+    edges: list[Floats],
+    counts: NDArray[np.intp],
+    short: NDArray[np.bool_],
+    bins: Any,
+    spacing: str,
+    min_count: int,
+) -> str:
+    """Names the first short bin, the group that lacks models there, and a number of bins that works."""
+    number = int(short.argmax())
+    group = int(counts[:, number].argmin())
+    cell = np.unravel_index(number, [marks.size - 1 for marks in edges])
+    extent = " by ".join(f"{marks[i]:g} to {marks[i + 1]:g}" for marks, i in zip(edges, cell, strict=True))
+    most = max(marks.size - 1 for marks in edges)
+    works = _feasible(values, codes, labels.size, inside, bounds, spacing, most, min_count)
+    joint = len(edges) > 1
+    held = int(counts[group, number])
+    lacks = "no model" if held == 0 else f"{held} of the {min_count} models asked for"
+    wider = f"bins={(works, works) if joint else works} works" if works else "no number of bins works"
+    other = "empty='drop' or balance_weights" if joint else "empty='drop' or 'merge'"
+    return f"complexity bin {number} ({extent}) has {lacks} of group {labels[group]!s}; {wider}, or pass {other}"
