@@ -1,0 +1,388 @@
+"""Kolmogorov-Smirnov tests of two populations, weighted or not, with p-values that hold under weights and ties."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from edfstat import lattice_paths, permutations
+from edfstat.distributions import EDF
+from edfstat.errors import InputError
+from edfstat.labels import ArrayLike
+from edfstat.lattice_paths import Alternative
+from edfstat.pairing import Pair, pair_up
+from edfstat.permutations import Tail
+from edfstat.step_gaps import largest_gap
+
+__all__ = ["KSResult", "KSTests", "adjust_pvalues", "ks_test", "ks_tests"]
+
+Method = Literal["auto", "exact", "asymptotic", "permutation"]
+Floats = NDArray[np.float64]
+
+_ALTERNATIVES: tuple[Alternative, ...] = ("two-sided", "greater", "less")
+#: Beyond this n_a n_b, `auto` takes the asymptotic law: the exact one would take a noticeable time.
+_QUICK_PATHS = 10_000_000
+#: Beyond this, the exact law is refused: it would take minutes.
+_MOST_PATHS = 4_000_000_000
+#: `auto` lets a test of no difference handle about twice so many models before it stops.
+_STOPPING_ROWS = 50_000_000
+
+
+@dataclass(frozen=True)
+class KSResult:
+    """Outcome of a KS test.
+
+    Attributes
+    ----------
+    statistic : float
+        D = max |F_a - F_b|, or D+ = max(F_a - F_b) for ``greater``, D- = max(F_b - F_a) for ``less``.
+    pvalue : float
+    location : float
+        Lowest error at which the gap is reached.
+    sign : int
+        +1 where F_a > F_b there (a has more models of low error), -1 where F_a < F_b, 0 without any gap.
+    effective_n : (float, float)
+        Kish's effective number of models of a and b.
+    method : {"exact", "asymptotic", "permutation"}
+        Where the p-value comes from.
+    alternative : {"two-sided", "greater", "less"}
+    n_resamples : int
+        Assignments of models to samples that were looked at, 0 where none.
+    """
+
+    statistic: float
+    pvalue: float
+    location: float
+    sign: int
+    effective_n: tuple[float, float]
+    method: str
+    alternative: str = "two-sided"
+    n_resamples: int = 0
+
+
+class KSTests(NamedTuple):
+    """The two-sided test and both one-sided ones, from the same permutations."""
+
+    two_sided: KSResult
+    greater: KSResult
+    less: KSResult
+
+
+def ks_test(
+    a: ArrayLike | EDF,
+    b: ArrayLike | EDF,
+    *,
+    weights_a: ArrayLike | None = None,
+    weights_b: ArrayLike | None = None,
+    strata_a: Any = None,
+    strata_b: Any = None,
+    alternative: Alternative = "two-sided",
+    method: Method = "auto",
+    n_resamples: int = 9999,
+    rng: np.random.Generator | int | None = None,
+    restrict: float | None = None,
+) -> KSResult:
+    """Kolmogorov-Smirnov test of two populations of models, weighted or not.
+
+    Parameters
+    ----------
+    a, b : array_like, DataArray or EDF, shapes (n_a,) and (n_b,)
+        Error of each model, in percent; +inf for a failed model. Of an `EDF` the stored atoms are used.
+    weights_a, weights_b : array_like or DataArray, optional
+        Share of the population each model stands for, normalised here. Default: equal, or with strata
+        1/(k m_j) for the m_j models of a sample in each of k strata.
+    strata_a, strata_b : array_like or DataArray, optional
+        Label of the complexity bin of each model. Each bin holds models of both samples.
+    alternative : {"two-sided", "greater", "less"}
+        ``greater``: a has more models of low error, D+ = max(F_a - F_b). ``less``: b has, D-.
+    method : {"auto", "exact", "asymptotic", "permutation"}
+        ``exact``: all assignments of models to samples, by lattice paths without weights and strata, else
+        by enumeration (at most 20,000). ``permutation``: assignments at random, or all of them if there are
+        at most 20,000. ``asymptotic``: Kolmogorov's law at the effective sample sizes. ``auto``: exact where
+        that is quick, else permutation with strata (it may stop early) and asymptotic without.
+    n_resamples : int, default 9999
+        Assignments to draw.
+    rng : Generator, int or None
+        Source of the draws.
+    restrict : float, optional
+        Compare only errors <= `restrict`: differences among good models. The asymptotic p-value is then an
+        upper bound.
+
+    Returns
+    -------
+    KSResult
+
+    Raises
+    ------
+    InputError
+        On NaN or -inf errors, weights that are negative, not finite or all zero, unknown options, or if an
+        exact p-value is asked where there are too many assignments.
+    PopulationError
+        If a stratum holds models of one sample only.
+
+    Notes
+    -----
+    With strata, labels move within strata: models of stratum j count W_j/m_j (W_j: the stratum's share of
+    the weights) in whichever sample they are, and the test is exact for "the same law of errors given
+    complexity" [1]_. Without strata, weighted models move as pairs (error, weight), those of weight zero
+    too, and each sample is normalised again: the test is then of the joint law of error and weight, so
+    weights of both samples belong on one scale (weights that sum to 1 in each are brought to mean 1).
+    Drawn p-values are (1 + b)/(1 + B) [2]_; statistics within 1e-12 count as equal. Ties are exact: gaps
+    count only where a run of equal errors ends [3]_. The asymptotic p-value is Q(sqrt(n m/(n + m)) D) with
+    effective sizes n and m [4]_, one-sided exp(-2 nm/(n + m) D^2).
+
+    References
+    ----------
+    .. [1] Radosavovic et al., ICCV 2019, eq. 2 to 4. arXiv:1905.13214.
+    .. [2] Phipson & Smyth, Permutation p-values should never be zero, SAGMB 9, 2010.
+    .. [3] Schroeer & Trenkler, Computational Statistics & Data Analysis 20, 1995.
+    .. [4] Monahan, Numerical Methods of Statistics, 2nd edition, 2011.
+
+    Examples
+    --------
+    >>> result = ks_test([5.1, 5.4, 6.0, 7.2], [6.1, 6.5, 7.5, 8.0], alternative="greater")
+    >>> result.statistic, result.location, round(result.pvalue, 4)
+    (0.75, 6.0, 0.2429)
+    """
+    if alternative not in _ALTERNATIVES:
+        raise InputError(f"alternative is {alternative!r}; give one of {', '.join(_ALTERNATIVES)}")
+    pair = pair_up(a, b, weights_a, weights_b, strata_a, strata_b, restrict)
+    return _results(pair, (alternative,), method, n_resamples, rng, None)[0]
+
+
+def ks_tests(
+    a: ArrayLike | EDF,
+    b: ArrayLike | EDF,
+    *,
+    weights_a: ArrayLike | None = None,
+    weights_b: ArrayLike | None = None,
+    strata_a: Any = None,
+    strata_b: Any = None,
+    method: Method = "auto",
+    n_resamples: int = 9999,
+    rng: np.random.Generator | int | None = None,
+    restrict: float | None = None,
+    stop_after: int | None = None,
+) -> KSTests:
+    """Two-sided and both one-sided KS tests at the cost of one: all from the same permutations.
+
+    Parameters
+    ----------
+    a, b, weights_a, weights_b, strata_a, strata_b, method, n_resamples, rng, restrict
+        As in `ks_test`.
+    stop_after : int, optional
+        With ``auto``, a test ends once so many assignments reached its statistic. Default: what keeps a test
+        of no difference to about a second.
+
+    Returns
+    -------
+    KSTests
+        ``two_sided``, ``greater`` and ``less``.
+
+    Raises
+    ------
+    InputError
+        As `ks_test`.
+
+    Examples
+    --------
+    >>> tests = ks_tests([5.0, 5.5, 6.0], [5.2, 6.5, 7.0])
+    >>> tests.greater.statistic, tests.less.statistic, tests.two_sided.sign
+    (0.6666666666666667, 0.0, 1)
+    """
+    pair = pair_up(a, b, weights_a, weights_b, strata_a, strata_b, restrict)
+    return KSTests(*_results(pair, _ALTERNATIVES, method, n_resamples, rng, stop_after))
+
+
+def _results(
+    pair: Pair,
+    alternatives: Sequence[Alternative],
+    method: str,
+    n_resamples: int,
+    rng: np.random.Generator | int | None,
+    stop_after: int | None,
+) -> list[KSResult]:
+    if method not in ("auto", "exact", "asymptotic", "permutation"):
+        raise InputError(f"method is {method!r}; give 'auto', 'exact', 'asymptotic' or 'permutation'")
+    if n_resamples < 1:
+        raise InputError(f"n_resamples is {n_resamples}; give at least 1")
+    gaps = _gaps(pair)
+    way = _choose(pair, method)
+    if way == "paths":
+        tails = [_by_paths(pair, alternative) for alternative in alternatives]
+    elif way == "asymptotic":
+        tails = [_by_limit(pair, alternative, gaps[alternative].size) for alternative in alternatives]
+    else:
+        stop = (stop_after or max(100, _STOPPING_ROWS // sum(pair.sizes))) if method == "auto" else None
+        tails = _by_permutation(pair, alternatives, n_resamples, np.random.default_rng(rng), stop)
+    return [
+        KSResult(
+            statistic=gaps[name].size,
+            pvalue=tail.pvalue,
+            location=gaps[name].at,
+            sign=gaps[name].sign,
+            effective_n=pair.effective_n,
+            method="exact" if way == "paths" or (way == "enumeration" and method != "permutation") else _SHOWN[way],
+            alternative=name,
+            n_resamples=tail.resamples,
+        )
+        for name, tail in zip(alternatives, tails, strict=True)
+    ]
+
+
+_SHOWN = {"asymptotic": "asymptotic", "permutation": "permutation", "enumeration": "permutation"}
+
+
+class _Reached(NamedTuple):
+    """A statistic: its size, the lowest error where it is reached, and which sample lies above there."""
+
+    size: float
+    at: float
+    sign: int
+
+
+def _gaps(pair: Pair) -> dict[Alternative, _Reached]:
+    plus = largest_gap(*pair.atoms, pair.restrict)
+    minus = largest_gap(*pair.atoms[::-1], pair.restrict)
+    up, down = _Reached(*plus, int(plus.size > 0)), _Reached(*minus, -int(minus.size > 0))
+    # Of two gaps of one size, the one at the lower error.
+    tied = abs(up.size - down.size) <= permutations.SLACK
+    return {
+        "two-sided": min(up, down, key=lambda gap: gap.at if tied else -gap.size),
+        "greater": up,
+        "less": down,
+    }
+
+
+def _choose(pair: Pair, method: str) -> str:
+    """How the p-value is found: "paths", "enumeration", "permutation" or "asymptotic"."""
+    paths = pair.sizes[0] * pair.sizes[1]
+    few = pair.assignments <= permutations.ENUMERATED
+    if method == "asymptotic":
+        return method
+    if method == "auto":
+        if pair.plain:
+            return "paths" if paths <= _QUICK_PATHS else "asymptotic"
+        return "enumeration" if few else "permutation" if pair.stratified else "asymptotic"
+    if method == "exact" and pair.plain:
+        if paths > _MOST_PATHS:
+            raise InputError(f"method='exact' would walk n_a n_b = {paths:.2g} points; use method='asymptotic'")
+        return "paths"
+    if pair.rows is None:
+        raise InputError(f"method={method!r} moves models between samples; give their errors instead of an EDF")
+    if few:
+        return "enumeration"
+    if method == "exact":
+        raise InputError(
+            f"method='exact' visits at most {permutations.ENUMERATED} assignments of weighted or stratified models "
+            "and there are more; use method='permutation'"
+        )
+    return "permutation"
+
+
+def _by_paths(pair: Pair, alternative: Alternative) -> Tail:
+    (f, g), (n, m) = pair.atoms, pair.sizes
+    support = np.union1d(f.support, g.support)
+    counts = [np.zeros(support.size, dtype=np.int64) for _ in range(2)]
+    for count, atoms, size in zip(counts, (f, g), (n, m), strict=True):
+        count[np.searchsorted(support, atoms.support)] = np.rint(atoms.mass * size)
+    used = int(np.searchsorted(support, pair.restrict, side="right"))
+    gap = lattice_paths.integer_gap(counts[0], counts[1], used, alternative)
+    ends = np.cumsum(counts[0] + counts[1])[:used]
+    return Tail(lattice_paths.exact_pvalue((n, m), ends, gap, alternative), 0)
+
+
+def _by_limit(pair: Pair, alternative: Alternative, statistic: float) -> Tail:
+    from scipy.special import kolmogorov
+
+    n, m = pair.effective_n
+    scaled = math.sqrt(n * m / (n + m)) * statistic
+    return Tail(float(kolmogorov(scaled)) if alternative == "two-sided" else math.exp(-2 * scaled**2), 0)
+
+
+def _by_permutation(
+    pair: Pair,
+    alternatives: Sequence[Alternative],
+    n_resamples: int,
+    rng: np.random.Generator,
+    stop_after: int | None,
+) -> list[Tail]:
+    rows = pair.rows
+    if rows is None:
+        raise InputError("permutation needs the errors of the models, not an EDF")
+    layout, order = permutations.arrange(*rows.errors, *rows.codes, pair.restrict)
+    find_gaps = permutations.gap_finder(layout, rows.weights[order], *rows.shares)
+    seen = find_gaps(layout.labels[None, :])
+    plus, minus = float(seen.plus[0]), float(seen.minus[0])
+    observed = np.array([max(plus, minus), plus, minus])
+    wanted = [name in alternatives for name in _ALTERNATIVES]
+    observed[~np.array(wanted)] = np.nan
+    tails = permutations.permutation_tails(layout, find_gaps, observed, n_resamples, rng, stop_after)
+    return [tails[_ALTERNATIVES.index(name)] for name in alternatives]
+
+
+def adjust_pvalues(p: ArrayLike, method: str = "holm") -> Any:
+    """P-values of several tests, adjusted for their number.
+
+    Parameters
+    ----------
+    p : array_like or DataArray, any shape
+        P-values of one family of tests; NaN stays NaN and does not count.
+    method : str, default "holm"
+        A method of `statsmodels.stats.multitest.multipletests`: ``"holm"``, ``"bonferroni"``, ``"fdr_bh"``, ...
+
+    Returns
+    -------
+    ndarray or DataArray
+        Of the shape, and with the labels, of `p`.
+
+    Raises
+    ------
+    InputError
+        If a p-value lies outside 0 to 1 or the method is unknown.
+
+    Notes
+    -----
+    Holm's step-down method bounds the chance of any false finding, whatever depends on what.
+
+    Examples
+    --------
+    >>> adjust_pvalues([0.01, 0.04, 0.03]).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    values = np.asarray(p.values if isinstance(p, xr.DataArray) else p, dtype=np.float64)
+    known = ~np.isnan(values)
+    outside = known & ~((values >= 0) & (values <= 1))
+    if outside.any():
+        raise InputError(f"p holds {values[outside].flat[0]}; p-values lie between 0 and 1")
+    adjusted = np.full(values.shape, np.nan)
+    if known.any():
+        try:
+            adjusted[known] = multipletests(values[known], method=method)[1]
+        except ValueError as error:
+            if "method" not in str(error):
+                raise
+            raise InputError(f"method is {method!r}; give one of {', '.join(_ADJUSTMENTS)}") from None
+    return p.copy(data=adjusted) if isinstance(p, xr.DataArray) else adjusted
+
+
+_ADJUSTMENTS = (
+    "bonferroni",
+    "sidak",
+    "holm-sidak",
+    "holm",
+    "simes-hochberg",
+    "hommel",
+    "fdr_bh",
+    "fdr_by",
+    "fdr_tsbh",
+    "fdr_tsbky",
+)

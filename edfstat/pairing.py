@@ -1,0 +1,226 @@
+"""Two samples as a test takes them: checked, weighted, and with what may be permuted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edfstat import kernels, permutations
+from edfstat.distributions import EDF
+from edfstat.errors import InputError, PopulationError
+from edfstat.labels import ArrayLike, as_errors, as_vector, as_weights
+
+__all__ = ["Pair", "pair_up"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+
+class Rows(NamedTuple):
+    """The models of both samples, a before b: what permutations move."""
+
+    errors: tuple[Floats, Floats]
+    codes: tuple[Ints, Ints]
+    weights: Floats
+    shares: tuple[Floats, Floats]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two samples: their atoms always, their models where they are known."""
+
+    atoms: tuple[kernels.Atoms, kernels.Atoms]
+    sizes: tuple[int, int]
+    effective_n: tuple[float, float]
+    plain: bool
+    stratified: bool
+    restrict: float
+    rows: Rows | None
+
+    @cached_property
+    def assignments(self) -> int:
+        """Number of assignments of models to samples, capped just above what is enumerated."""
+        if self.rows is None:
+            return permutations.ENUMERATED + 1
+        moved = np.bincount(self.rows.codes[0], minlength=self.rows.shares[0].size)
+        stay = np.bincount(self.rows.codes[1], minlength=self.rows.shares[1].size)
+        return permutations.count_assignments(moved + stay, moved)
+
+
+class _Sample(NamedTuple):
+    """One side: its atoms, and its models unless it came as an EDF."""
+
+    errors: Floats | None
+    weights: Floats | None
+    raw: Floats | None
+    strata: NDArray[Any] | None
+    known: EDF | None
+
+
+def pair_up(
+    a: ArrayLike | EDF,
+    b: ArrayLike | EDF,
+    weights_a: ArrayLike | None,
+    weights_b: ArrayLike | None,
+    strata_a: Any,
+    strata_b: Any,
+    restrict: float | None,
+) -> Pair:
+    """Check two samples and bring them together; arguments as of `edfstat.ks_test`."""
+    first, second = _sample(a, weights_a, strata_a, "a"), _sample(b, weights_b, strata_b, "b")
+    limit = math.inf if restrict is None else float(restrict)
+    if math.isnan(limit):
+        raise InputError("restrict is NaN; give the highest error to compare")
+    if (first.strata is None) != (second.strata is None):
+        missing = "strata_a" if first.strata is None else "strata_b"
+        raise InputError(f"{missing} is not given but the other sample's strata are; give both or neither")
+    if first.errors is None or second.errors is None:
+        return _of_atoms(_as_edf(first), _as_edf(second), limit)
+    rows = _rows(first, second)
+    used = _weights_used(rows)
+    plain = first.strata is None and first.weights is None and second.weights is None
+    shown = (None, None) if plain else used
+    return Pair(
+        atoms=(kernels.atoms(first.errors, shown[0]), kernels.atoms(second.errors, shown[1])),
+        sizes=(first.errors.size, second.errors.size),
+        effective_n=(
+            kernels.effective_size(shown[0], first.errors.size),
+            kernels.effective_size(shown[1], second.errors.size),
+        ),
+        plain=plain,
+        stratified=first.strata is not None,
+        restrict=limit,
+        rows=rows,
+    )
+
+
+def _sample(errors: ArrayLike | EDF, weights: ArrayLike | None, strata: Any, name: str) -> _Sample:
+    if isinstance(errors, EDF):
+        if weights is not None or strata is not None:
+            raise InputError(f"weights_{name} and strata_{name} are part of the EDF {name}; give its errors instead")
+        if errors.strata is None:
+            return _Sample(None, None, None, None, errors)
+        kept = errors.strata
+        raw = np.ones(kept.errors.size) if kept.weights is None else kept.weights
+        return _Sample(kept.errors, as_weights(raw, raw.size), raw, kept.labels[kept.codes], errors)
+    checked = as_errors(errors, name)
+    normalised = as_weights(weights, checked.size, f"weights_{name}")
+    raw = None if normalised is None else as_vector(weights, f"weights_{name}").astype(np.float64)
+    labels = None if strata is None else _labels(strata, checked.size, f"strata_{name}")
+    if normalised is not None and labels is None and normalised.min() == normalised.max():
+        normalised = raw = None
+    return _Sample(checked, normalised, raw, labels, None)
+
+
+def _labels(strata: Any, length: int, name: str) -> NDArray[Any]:
+    labels = as_vector(strata, name, length=length)
+    if labels.dtype.kind == "f" and np.isnan(labels).any():
+        raise InputError(f"{name}[{int(np.isnan(labels).argmax())}] is NaN; give every model a stratum")
+    if labels.dtype.kind == "i" and labels.min() == -1:
+        outside = labels == -1
+        raise InputError(
+            f"{name} is -1, outside every bin, for {int(outside.sum())} of {length} models "
+            f"(first at {int(outside.argmax())}); leave these models out"
+        )
+    return labels
+
+
+def _as_edf(sample: _Sample) -> EDF:
+    if sample.known is not None:
+        return sample.known
+    from edfstat.distributions import edf
+
+    assert sample.errors is not None  # noqa: S101 - a sample is one or the other
+    return edf(sample.errors, sample.raw)
+
+
+def _of_atoms(f: EDF, g: EDF, restrict: float) -> Pair:
+    atoms = tuple(kernels.Atoms(x.support, x.mass, x.probabilities, x.tail) for x in (f, g))
+    return Pair(
+        atoms=(atoms[0], atoms[1]),
+        sizes=(int(f.n), int(g.n)),
+        effective_n=(f.effective_n, g.effective_n),
+        plain=f.equal_weights and g.equal_weights,
+        stratified=False,
+        restrict=restrict,
+        rows=None,
+    )
+
+
+def _rows(first: _Sample, second: _Sample) -> Rows:
+    """What permutations move: strata as numbers, weights on one scale, and each stratum's share."""
+    assert first.errors is not None and second.errors is not None  # noqa: S101, PT018
+    sizes = first.errors.size, second.errors.size
+    errors = (first.errors, second.errors)
+    if first.strata is None or second.strata is None:
+        codes = (np.zeros(sizes[0], dtype=np.intp), np.zeros(sizes[1], dtype=np.intp))
+        return Rows(errors, codes, _common_scale(first, second), (np.ones(1), np.ones(1)))
+    names, joint = np.unique(np.concatenate([first.strata, second.strata]), return_inverse=True)
+    codes = (joint[: sizes[0]], joint[sizes[0] :])
+    shares = _shares(first, second, codes, names)
+    flat = [
+        _mean_one_within(sample.weights, code, names.size) for sample, code in zip((first, second), codes, strict=True)
+    ]
+    return Rows(errors, codes, np.concatenate(flat), shares)
+
+
+def _common_scale(first: _Sample, second: _Sample) -> Floats:
+    """Weights of both samples without strata, as given unless each sum is 1 or one side has none."""
+    sides = []
+    for sample, other in ((first, second), (second, first)):
+        assert sample.errors is not None  # noqa: S101
+        if sample.raw is None:
+            scale = 1.0 if other.raw is None else float(other.raw.mean())
+            sides.append(np.full(sample.errors.size, scale))
+        else:
+            sides.append(sample.raw)
+    if all(abs(side.sum() - 1.0) < 1e-9 for side in sides):
+        sides = [side * side.size for side in sides]
+    return np.concatenate(sides)
+
+
+def _mean_one_within(weights: Floats | None, codes: Ints, strata: int) -> Floats:
+    """Weights scaled to mean 1 within each stratum: the stratum's share holds its total."""
+    if weights is None:
+        return np.ones(codes.size)
+    count = np.bincount(codes, minlength=strata)
+    total = np.bincount(codes, weights, minlength=strata)
+    scaled = np.divide(weights * count[codes], total[codes], out=np.ones(codes.size), where=total[codes] > 0)
+    # Weights that are equal within the stratum become exactly 1, whatever rounding says.
+    return np.where(np.abs(scaled - 1.0) < 1e-9, 1.0, scaled)
+
+
+def _shares(first: _Sample, second: _Sample, codes: tuple[Ints, Ints], names: NDArray[Any]) -> tuple[Floats, Floats]:
+    """Share W_j of each stratum in each sample; without weights 1/k, or what the other sample has."""
+    k = names.size
+    sums = [
+        None if sample.weights is None else np.bincount(code, sample.weights, minlength=k)
+        for sample, code in zip((first, second), codes, strict=True)
+    ]
+    equal = np.full(k, 1.0 / k)
+    share_a = sums[0] if sums[0] is not None else sums[1] if sums[1] is not None else equal
+    share_b = sums[1] if sums[1] is not None else share_a
+    for which, code, share in (("a", codes[0], share_a), ("b", codes[1], share_b)):
+        empty = (np.bincount(code, minlength=k) == 0) & ((share_a > 0) | (share > 0) | (share_b > 0))
+        if empty.any():
+            label = names[int(empty.argmax())]
+            raise PopulationError(
+                f"stratum {label!r} holds no model of {which}; leave it out of both samples or merge strata"
+            )
+    return share_a, share_b
+
+
+def _weights_used(rows: Rows) -> tuple[Floats, Floats]:
+    """Weight of each model in its own sample: its stratum's share, spread over the sample's models there."""
+    size = rows.errors[0].size
+    used = []
+    for part, code, share in zip((rows.weights[:size], rows.weights[size:]), rows.codes, rows.shares, strict=True):
+        held = np.bincount(code, part, minlength=share.size)
+        each = part * np.divide(share, held, out=np.zeros(share.size), where=held > 0)[code]
+        used.append(each / each.sum())
+    return used[0], used[1]

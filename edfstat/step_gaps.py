@@ -1,0 +1,59 @@
+"""Where two EDFs differ most, found in their stored atoms without merging them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from edfstat.kernels import Atoms, step_values
+
+__all__ = ["Gap", "largest_gap"]
+
+#: Gaps this close are equal: they differ by rounding only.
+SLACK = 1e-12
+_PIECES = 2048
+_FINER = 32
+
+
+class Gap(NamedTuple):
+    """A largest gap, and the lowest error at which it is reached."""
+
+    size: float
+    at: float
+
+
+def largest_gap(above: Atoms, below: Atoms, restrict: float = np.inf) -> Gap:
+    """Largest F_above - F_below over errors <= `restrict`, at least 0.
+
+    F_above rises only at its own atoms, so the maximum is at one of them. Atoms are taken in pieces: between
+    the first and the last of a piece the gap is at most the last F_above less the first F_below, and only
+    pieces that can beat the best gap so far are cut finer.
+    """
+    last = int(np.searchsorted(above.support, restrict, side="right"))
+    # Without a gap, it is 0 from the lowest error on.
+    best = Gap(0.0, float(min(above.support[0], below.support[0])))
+    length = -(-max(last, 1) // _PIECES)
+    first = np.arange(0, last, length)
+    while first.size:
+        values = above.support[first]
+        under = step_values(below.support, below.forward, values, "right")
+        gaps = above.forward[first] - under
+        best = _better(best, Gap(float(gaps.max()), float(values[np.argmax(gaps >= gaps.max() - SLACK)])))
+        if length == 1:
+            break
+        bound = above.forward[np.minimum(first + length, last) - 1] - under
+        # Pieces that can only equal the best are kept: the gap may be reached at a lower error there.
+        open_pieces = (bound > best.size + SLACK) | ((bound >= best.size - SLACK) & (values < best.at))
+        finer = -(-length // _FINER)
+        first = (first[open_pieces][:, None] + np.arange(0, length, finer)).ravel()
+        # The next piece starts where this one ends, also when `finer` does not divide its length.
+        first = np.unique(first[first < last])
+        length = finer
+    return best
+
+
+def _better(old: Gap, new: Gap) -> Gap:
+    if new.size > old.size + SLACK or (new.size > SLACK and new.size >= old.size - SLACK and new.at < old.at):
+        return Gap(max(new.size, old.size) if new.size >= old.size - SLACK and old.size > SLACK else new.size, new.at)
+    return old
