@@ -1,0 +1,86 @@
+"""What a comparison could not support, one sentence each: thin bins, few models, large weights, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+
+__all__ = ["caveats"]
+
+#: Below these a comparison warns: effective models per group, its share of the models, models per group.
+FEW_EFFECTIVE, EFFECTIVE_SHARE, FEW_MODELS = 50, 0.25, 100
+LARGEST_WEIGHT, LARGEST_IMBALANCE = 0.05, 0.1
+
+
+def caveats(comparison: xr.Dataset) -> list[str]:
+    """Warnings of a finished comparison, in the order in which they matter.
+
+    Returns
+    -------
+    list of str
+    """
+    found = [*_sample_caveats(comparison)]
+    for measure in comparison["measure"].values:
+        if measure != "none":
+            found += _measure_caveats(
+                comparison.sel(measure=measure), str(measure), str(comparison.attrs.get("spacing"))
+            )
+    return found
+
+
+def _sample_caveats(comparison: xr.Dataset) -> Iterator[str]:
+    small = [f"{g} has {int(n)}" for g, n in zip(comparison["group"].values, comparison["n"].values) if n < FEW_MODELS]
+    if small:
+        yield (
+            f"Small samples: {_listed(small)} models; about 100 per group are needed to tell spaces apart and about "
+            "1000 to be safe, so only large differences can show."
+        )
+    failed = [
+        f"{name} {int(k)} of {int(n)}"
+        for name, k, n in zip(comparison["group"].values, comparison["failed"].values, comparison["n"].values)
+        if k
+    ]
+    if failed:
+        yield (
+            f"Models that diverged without reaching an error count as worse than any other: {_listed(failed)}. Means "
+            "over a random search that may draw only such models are infinite; its quantiles are not."
+        )
+
+
+def _measure_caveats(found: xr.Dataset, measure: str, spacing: str) -> Iterator[str]:
+    bins = int(found["bins"])
+    if bins == 1:
+        yield (
+            f"{measure} is normalised in one bin only: two {spacing} bins would leave some group fewer than "
+            "10 models in one, so groups are merely restricted to the same range and may still differ inside it; "
+            "spacing='quantile' or a narrower range may allow more bins."
+        )
+    if int(found["empty_bins"]):
+        total = bins + int(found["empty_bins"])
+        yield f"{measure}: {int(found['empty_bins'])} of {total} bins lack models of some group; left out for all."
+    thin = [f"{g} {int(k)}" for g, k in zip(found["group"].values, found["thin_bins"].values) if k]
+    if thin:
+        yield f"{measure}: bins with fewer than 10 models: {_listed(thin)}; weights there rest on few models."
+    for name, n, effective, largest, outside, imbalance, total in zip(
+        *(found[v].values for v in ("group", "used", "effective_n", "max_weight", "outside", "imbalance", "n"))
+    ):
+        if effective < EFFECTIVE_SHARE * n or effective < min(FEW_EFFECTIVE, 0.5 * n):
+            yield f"{measure}: the {int(n)} models of {name} count like {effective:.0f} after weighting."
+        if largest > LARGEST_WEIGHT and n > 2 / LARGEST_WEIGHT:
+            yield f"{measure}: one model of {name} carries {largest:.0%} of its weight."
+        if outside > 0.5 * total:
+            yield (
+                f"{measure}: {int(outside)} of {int(total)} models of {name} lie outside the range that all groups "
+                "share; the comparison is about the rest."
+            )
+        if np.isfinite(imbalance) and abs(imbalance) > LARGEST_IMBALANCE:
+            yield (
+                f"{measure}: {name} still differs by {imbalance:+.2f} standard deviations of log {measure} after "
+                "weighting; more bins would balance better."
+            )
+
+
+def _listed(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

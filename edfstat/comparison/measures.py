@@ -1,0 +1,192 @@
+"""How each measure of complexity weighs the models: range, bins, weights, and what they left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from edfstat.comparison.groups import Groups
+from edfstat.complexity import Spacing, complexity_bins
+from edfstat.errors import InputError, PopulationError
+
+__all__ = ["MAX_BINS", "MIN_MODELS", "Weighting", "choose_measures", "weigh"]
+
+#: ``bins="auto"`` takes the most bins up to the first number with at least the second in every bin and group.
+MAX_BINS, MIN_MODELS = 40, 10
+AUTO_MEASURES = ("params", "flops")
+
+
+@dataclass(frozen=True)
+class Weighting:
+    """Weight and bin of every model that counts, under one measure; weight 0 and bin -1 where left out."""
+
+    measure: str
+    weight: NDArray[np.float64]
+    stratum: NDArray[np.intp] | None
+    edges: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    lower: float
+    upper: float
+    empty: int
+
+    @property
+    def bins(self) -> int:
+        """Bins that hold models of every group."""
+        return self.edges.size - 1 - self.empty if self.edges.size else 0
+
+
+def choose_measures(models: xr.Dataset, complexity: str | Sequence[str]) -> list[str]:
+    """Measures to normalise by, after ``none``, which is always there.
+
+    Raises
+    ------
+    InputError
+        If a name is no variable of numbers with one entry per model.
+    """
+    usable = [str(k) for k, v in models.variables.items() if v.dims == ("model",) and v.dtype.kind in "fiu"]
+    if isinstance(complexity, str) and complexity == "auto":
+        return ["none", *(name for name in AUTO_MEASURES if name in usable)]
+    asked = [complexity] if isinstance(complexity, str) else list(complexity)
+    for name in asked:
+        if name != "none" and name not in usable:
+            known = ", ".join(["auto", "none", *sorted(usable)])
+            raise InputError(f"complexity is {name!r}; give one or several of: {known}")
+    return ["none", *dict.fromkeys(name for name in asked if name != "none")]
+
+
+def weigh(groups: Groups, measure: str, bins: int | str, spacing: str, limits: tuple[float, float] | None) -> Weighting:
+    """Weights of the models under a measure: equal within a group for ``none``, else the paper's 1/(k m_j).
+
+    Raises
+    ------
+    PopulationError
+        If the groups share no range of the measure.
+    """
+    if measure == "none":
+        size = np.bincount(groups.code)
+        nothing = np.empty(0)
+        table = np.empty((len(groups.names), 0), dtype=np.int64)
+        return Weighting(measure, 1.0 / size[groups.code], None, nothing, table, np.nan, np.nan, 0)
+    complexity = groups.models[measure].values.astype(np.float64)
+    lower, upper = _common_range(groups, measure, complexity, limits)
+    if not isinstance(bins, str):
+        return _binned(groups, measure, complexity, bins, spacing, limits, (lower, upper))
+    # What has too few models by a quick count is not worth binning; the count that decides is the real one.
+    for count in range(MAX_BINS, 1, -1):
+        if _quick_minimum(groups, complexity, count, spacing, lower, upper, closed=limits is None) < MIN_MODELS:
+            continue
+        found = _binned(groups, measure, complexity, count, spacing, limits, (lower, upper))
+        if found.empty == 0 and found.counts.min() >= MIN_MODELS:
+            return found
+    return _binned(groups, measure, complexity, 1, spacing, limits, (lower, upper))
+
+
+def _common_range(
+    groups: Groups, measure: str, complexity: NDArray[np.float64], limits: tuple[float, float] | None
+) -> tuple[float, float]:
+    if not np.isfinite(complexity).all():
+        where = int((~np.isfinite(complexity)).argmax())
+        raise PopulationError(
+            f"{measure} of model {where} is {complexity[where]}; leave such models out or choose another complexity"
+        )
+    if limits is not None:
+        lower, upper = map(float, limits)
+    else:
+        parts = [complexity[groups.code == code] for code in range(len(groups.names))]
+        lower, upper = max(part.min() for part in parts), min(part.max() for part in parts)
+        if lower > upper:
+            ends = ", ".join(
+                f"{name} {p.min():.6g} to {p.max():.6g}" for name, p in zip(groups.names, parts, strict=True)
+            )
+            raise PopulationError(
+                f"the groups share no range of {measure} ({ends}), so its influence cannot be taken out; compare "
+                "groups that overlap, or with complexity='none'"
+            )
+    for code, name in enumerate(groups.names):
+        part = complexity[groups.code == code]
+        inside = (part >= lower) & (part <= upper) if limits is None else (part > lower) & (part < upper)
+        if not inside.any():
+            raise PopulationError(
+                f"no model of {name} has {measure} between {lower:.6g} and {upper:.6g}, so its influence cannot "
+                "be taken out; give another range or complexity='none'"
+            )
+    return lower, upper
+
+
+def _quick_minimum(
+    groups: Groups,
+    complexity: NDArray[np.float64],
+    bins: int,
+    spacing: str,
+    lower: float,
+    upper: float,
+    *,
+    closed: bool,
+) -> int:
+    """Fewest models in a bin of any group, up to the handling of models on an edge."""
+    if lower >= upper:
+        return 0
+    inside = (complexity >= lower) & (complexity <= upper) if closed else (complexity > lower) & (complexity < upper)
+    if spacing == "log":
+        if lower <= 0:
+            return MIN_MODELS  # the binning itself says what is wrong
+        edges = np.geomspace(lower, upper, bins + 1)
+    elif spacing == "quantile":
+        edges = np.quantile(complexity[inside], np.linspace(0, 1, bins + 1))
+    else:
+        edges = np.linspace(lower, upper, bins + 1)
+    fewest = complexity.size
+    for code in range(len(groups.names)):
+        counts, _ = np.histogram(complexity[inside & (groups.code == code)], edges)
+        fewest = min(fewest, int(counts.min()) + 1)
+    return fewest
+
+
+def _binned(
+    groups: Groups,
+    measure: str,
+    complexity: NDArray[np.float64],
+    bins: int,
+    spacing: str,
+    limits: tuple[float, float] | None,
+    common: tuple[float, float],
+) -> Weighting:
+    names = np.array(groups.names, dtype=object)[groups.code]
+    if limits is None and common[0] == common[1]:
+        return _single_value(groups, measure, complexity, common[0])
+    made = complexity_bins(
+        complexity, bins=bins, spacing=cast(Spacing, spacing), range=limits, groups=names, empty="drop"
+    )
+    weight = made["weights"].values
+    used = np.isfinite(weight) & (weight > 0)
+    edges = made["edges"].values.astype(np.float64)
+    position = np.searchsorted(edges, complexity, side="right") - 1
+    position = np.clip(position, 0, edges.size - 2)
+    inside = (complexity >= edges[0]) & (complexity <= edges[-1])
+    if limits is not None:
+        inside = (complexity > limits[0]) & (complexity < limits[1])
+    counts = np.zeros((len(groups.names), edges.size - 1), dtype=np.int64)
+    np.add.at(counts, (groups.code[inside], position[inside]), 1)
+    return Weighting(
+        measure,
+        np.where(used, weight, 0.0),
+        np.where(used, position, -1),
+        edges,
+        counts,
+        *common,
+        empty=int((counts == 0).any(axis=0).sum()),
+    )
+
+
+def _single_value(groups: Groups, measure: str, complexity: NDArray[np.float64], value: float) -> Weighting:
+    """One bin holding one value: the only complexity that all groups have."""
+    used = complexity == value
+    size = np.bincount(groups.code[used], minlength=len(groups.names))
+    weight = np.where(used, 1.0 / size[groups.code], 0.0)
+    stratum = np.where(used, 0, -1)
+    return Weighting(measure, weight, stratum, np.array([value, value]), size[:, None], value, value, 0)

@@ -1,0 +1,117 @@
+"""What a comparison says about each pair of groups: KS tests, dominance, area differences, who wins a search."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edfstat.comparison.curves import sample_of
+from edfstat.comparison.groups import Groups
+from edfstat.comparison.measures import Weighting
+from edfstat.distributions import EDF
+from edfstat.kolmogorov import adjust_pvalues, ks_tests
+from edfstat.planning import sample_size
+from edfstat.search_odds import best_of
+from edfstat.transport import wasserstein
+
+__all__ = ["difference", "pair_table", "pairs_of"]
+
+Floats = NDArray[np.float64]
+Columns = dict[str, tuple[tuple[str, ...], Any]]
+
+
+def pairs_of(groups: Groups) -> list[tuple[int, int]]:
+    """Every pair of groups, each once."""
+    return list(combinations(range(len(groups.names)), 2))
+
+
+def pair_table(
+    groups: Groups, weighting: Weighting, curves: list[EDF], areas: dict[str, Floats], sizes: NDArray[np.int64],
+    level: float, n_resamples: int, rng: np.random.Generator,
+) -> Columns:  # fmt: skip
+    """Everything with dimension ``pair`` under one measure."""
+    rows: dict[str, list[Any]] = {}
+    for a, b in pairs_of(groups):
+        found = _tests(groups, weighting, a, b, n_resamples, rng)
+        low, high = difference(areas, a, b, level)
+        odds = _odds(sample_of(groups, weighting, a), sample_of(groups, weighting, b), sizes)
+        found |= {
+            "wasserstein": wasserstein(curves[a], curves[b]),
+            "auc_difference": areas["auc"][a] - areas["auc"][b],
+            "auc_difference_lower": low,
+            "auc_difference_upper": high,
+            "search_win": odds[:, 0],
+            "search_tie": odds[:, 1],
+            "sample_size": _planned(found["ks"], curves[a], curves[b], level),
+        }
+        for name, value in found.items():
+            rows.setdefault(name, []).append(value)
+    rows["pvalue_holm"] = list(adjust_pvalues(np.array(rows["pvalue"])))
+    plus, minus = (adjust_pvalues(np.array(rows[name])) for name in ("pvalue_plus", "pvalue_minus"))
+    rows["dominance"] = _dominance(rows, np.asarray(plus), np.asarray(minus), 1 - level)
+    extra = {"search_win": ("m",), "search_tie": ("m",)}
+    return {name: (("pair", *extra.get(name, ())), np.array(values)) for name, values in rows.items()}
+
+
+def _tests(
+    groups: Groups, weighting: Weighting, a: int, b: int, n_resamples: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    first, second = (np.flatnonzero((groups.code == code) & (weighting.weight > 0)) for code in (a, b))
+    options: dict[str, Any] = {}
+    if weighting.stratum is not None:
+        options = {
+            "weights_a": weighting.weight[first], "weights_b": weighting.weight[second],
+            "strata_a": weighting.stratum[first], "strata_b": weighting.stratum[second],
+            "n_resamples": n_resamples, "rng": rng,
+        }  # fmt: skip
+    both, greater, less = ks_tests(groups.error[first], groups.error[second], **options)
+    return {
+        "ks": both.statistic, "ks_sign": both.sign, "ks_location": both.location, "pvalue": both.pvalue,
+        "ks_method": both.method, "ks_plus": greater.statistic, "pvalue_plus": greater.pvalue,
+        "ks_minus": less.statistic, "pvalue_minus": less.pvalue,
+    }  # fmt: skip
+
+
+def _odds(a: tuple[Floats, Floats | None], b: tuple[Floats, Floats | None], sizes: NDArray[np.int64]) -> Floats:
+    """Chances that the best of m of a is lower than, equal to, higher than that of b, for each m."""
+    return np.array([best_of(a[0], int(m), b[0], int(m), weights_a=a[1], weights_b=b[1]) for m in sizes])
+
+
+def _dominance(rows: dict[str, list[Any]], plus: Floats, minus: Floats, level: float) -> list[str]:
+    """One side's excess is demonstrated (Holm), the other's is not even without adjustment."""
+    found = []
+    for place, (raw_plus, raw_minus) in enumerate(zip(rows["pvalue_plus"], rows["pvalue_minus"], strict=True)):
+        if plus[place] <= level < raw_minus:
+            found.append("a")
+        elif minus[place] <= level < raw_plus:
+            found.append("b")
+        else:
+            found.append("")
+    return found
+
+
+def difference(areas: dict[str, Floats], a: int, b: int, level: float) -> tuple[float, float]:
+    """Interval of the difference of two independent areas: t with Satterthwaite's degrees of freedom."""
+    from scipy.special import stdtrit
+
+    gap = float(areas["auc"][a] - areas["auc"][b])
+    first, second = float(areas["auc_se"][a]) ** 2, float(areas["auc_se"][b]) ** 2
+    if not np.isfinite(first + second):
+        return np.nan, np.nan
+    if first + second == 0:
+        return gap, gap
+    parts = [v**2 / df for v, df in ((first, areas["auc_df"][a]), (second, areas["auc_df"][b])) if v > 0 and df > 0]
+    freedom = (first + second) ** 2 / sum(parts) if parts else np.inf
+    reach = float(stdtrit(min(freedom, 1e12), (1 + level) / 2)) * float(np.sqrt(first + second))
+    return max(gap - reach, -1.0), min(gap + reach, 1.0)
+
+
+def _planned(distance: float, a: EDF, b: EDF, level: float) -> float:
+    """Models per group for a difference as large as the one seen; more where weights waste some."""
+    if not 0 < distance < 1:
+        return np.inf if distance == 0 else 1.0
+    waste = max(a.n / a.effective_n, b.n / b.effective_n)
+    return float(np.ceil(sample_size(distance, level=1 - level) * waste))
