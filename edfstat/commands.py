@@ -1,0 +1,260 @@
+"""The ``edfstat`` command: each subcommand parses and calls one function.
+
+Exit codes: 0 success; 1 the work failed; 2 the input or the command line is wrong (one line on stderr).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edfstat.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="edfstat",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Compare populations of trained networks: weighted EDFs, complexity normalization, KS tests, random search.",
+    epilog="Try: `edfstat report example -o report.html`. FILE is any results file, folder or zip, or the word `example`.",
+)
+
+Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Results files, folders, a zip, or 'example'.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Skip = Annotated[bool, typer.Option("--skip-corrupt", help="Leave corrupt jobs out instead of refusing the file.")]
+Space = Annotated[str | None, typer.Option(help="Design space of all the models, whatever the files say.")]
+By = Annotated[str, typer.Option(help="What tells the groups apart: space, dataset, source, group, ...")]
+Complexity = Annotated[str, typer.Option(help="auto, none, params, flops, or several with commas.")]
+Bins = Annotated[str, typer.Option(help="Number of complexity bins, or auto.")]
+Spacing = Annotated[str, typer.Option(help="uniform, log or quantile bins.")]
+Eps = Annotated[float | None, typer.Option(help="Error (%) up to which the area under the EDF is taken.")]
+Level = Annotated[float, typer.Option(help="Confidence level of bands and intervals.")]
+Resamples = Annotated[int, typer.Option(help="Permutations per test.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of everything random.")]
+
+
+def _read(files: list[str], *, space: str | None = None, skip: bool = False, curves: bool = False) -> xr.Dataset:
+    """Population of the files named on the command line."""
+    from edfstat.example import example_population
+    from edfstat.formats import load
+    from edfstat.population import concat_populations
+
+    named = [name for name in files if name != "example"]
+    parts = [example_population()] if "example" in files else []
+    if parts and not curves:
+        parts = [parts[0].drop_dims("epoch", errors="ignore")]
+    if named:
+        with _working(f"reading {len(named)} file{'s' * (len(named) > 1)}"):
+            parts.append(load(named, space=space, curves=curves, errors="skip" if skip else "raise"))
+    population = concat_populations(parts)
+    if population.attrs.get("skipped"):
+        print(
+            f"note: {population.attrs['skipped']} corrupt jobs left out; `edfstat info --json` names them",
+            file=sys.stderr,
+        )  # noqa: T201
+    return population
+
+
+@contextlib.contextmanager
+def _working(what: str) -> Iterator[None]:
+    """A spinner on a terminal, nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(f"{what} ..."):
+        yield
+
+
+@app.command(epilog="Example: `edfstat info ResNet.json --json | jq .models`")
+def info(files: Files, as_json: Json = False, skip_corrupt: Skip = False, space: Space = None) -> None:
+    """What the files hold: spaces, models, how runs ended, ranges of error and complexity."""
+    from edfstat.printing import info_json, print_info, strict_json
+
+    population = _read(files, space=space, skip=skip_corrupt)
+    if as_json:
+        print(strict_json(info_json(population)))  # noqa: T201
+    else:
+        print_info(population)
+
+
+@app.command(epilog="Example: `edfstat compare ResNeXt-A.json ResNeXt-B.json --complexity params`")
+def compare(
+    files: Files,
+    as_json: Json = False,
+    by: By = "space",
+    complexity: Complexity = "auto",
+    bins: Bins = "auto",
+    spacing: Spacing = "uniform",
+    eps: Eps = None,
+    level: Level = 0.95,
+    resamples: Resamples = 999,
+    seed: Seed = None,
+    skip_corrupt: Skip = False,
+    space: Space = None,
+) -> None:
+    """Compare the groups: EDFs, KS tests, areas, random search, with complexity taken out."""
+    import edfstat
+    from edfstat.printing import comparison_json, print_comparison, strict_json
+
+    options = _options(by, complexity, bins, spacing, eps, level, resamples, seed)
+    population = _read(files, space=space, skip=skip_corrupt)
+    with _working("comparing"):
+        comparison = edfstat.compare(population, **options)
+        verdict = edfstat.verdict(comparison)
+    if as_json:
+        print(strict_json(comparison_json(comparison, verdict)))  # noqa: T201
+    else:
+        print_comparison(comparison, verdict)
+
+
+@app.command(epilog="Example: `edfstat report example -o report.html`")
+def report(
+    files: Files,
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .html, .pdf or .md.")] = Path(
+        "report.html"
+    ),
+    by: By = "space",
+    complexity: Complexity = "auto",
+    bins: Bins = "auto",
+    spacing: Spacing = "uniform",
+    eps: Eps = None,
+    level: Level = 0.95,
+    resamples: Resamples = 999,
+    seed: Seed = None,
+    skip_corrupt: Skip = False,
+    space: Space = None,
+) -> None:
+    """Write a report that a stranger to the method can read: verdict, evidence, method."""
+    import edfstat
+    from edfstat.formats.saving import check_writable
+
+    check_writable(output)
+    if output.suffix.lower() not in (".html", ".htm", ".pdf", ".md"):
+        raise InputError(f"cannot write {output}: end its name in .html, .pdf or .md")
+    options = _options(by, complexity, bins, spacing, eps, level, resamples, seed)
+    population = _read(files, space=space, skip=skip_corrupt)
+    with _working("comparing and writing"):
+        edfstat.report(population, output, **options)
+    print(output)  # noqa: T201
+
+
+@app.command(epilog="Example: `edfstat convert ResNet.json ResNet.nc --curves`")
+def convert(
+    source: Annotated[str, typer.Argument(metavar="IN", help="Results file, folder, zip, or 'example'.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="File to write; its suffix names the format.")],
+    curves: Annotated[bool, typer.Option(help="Keep the curves over epochs.")] = True,
+    skip_corrupt: Skip = False,
+    space: Space = None,
+) -> None:
+    """Convert results: .nc, .zarr, .parquet, .csv, .json (published form), .jsonl, .jsonl.gz."""
+    from edfstat.formats.saving import check_suffix, check_writable, save
+
+    check_suffix(target)
+    check_writable(target)
+    population = _read([source], space=space, skip=skip_corrupt, curves=curves)
+    with _working("writing"):
+        save(population, target)
+    print(f"{target}: {population.sizes['model']} models")  # noqa: T201
+
+
+@app.command(
+    epilog="Example: `edfstat fetch` (the whole release), or `edfstat fetch --url https://mirror.example/nds/`"
+)
+def fetch(
+    names: Annotated[list[str] | None, typer.Argument(help="Published files, such as ResNet; default: all.")] = None,
+    directory: Annotated[Path | None, typer.Option(help="Where to keep them; default: the user's cache.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Mirror of the archive; default: EDFSTAT_MIRROR or the release.")
+    ] = None,
+) -> None:
+    """Download the published results; what is there already is checked, not loaded again."""
+    from edfstat.downloads import fetch as download
+
+    for path in download(names or None, directory=directory, url=url):
+        print(path)  # noqa: T201
+
+
+@app.command(epilog="Example: `edfstat paper --data nds_data -o figures --figure 9`")
+def paper(
+    data: Annotated[Path, typer.Option(help="Folder or zip of the published files.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
+    figure: Annotated[list[int] | None, typer.Option(help="Only this figure (1 to 16); may be repeated.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of what the paper simulates.")] = 0,
+) -> None:
+    """The paper's figures and tables from the published files: PNG, SVG, JSON and an index page."""
+    from edfstat.paper import draw_paper
+
+    for line in draw_paper(data, output, figures=figure or None, rng=seed):
+        print(line)  # noqa: T201
+
+
+def _options(
+    by: str, complexity: str, bins: str, spacing: str, eps: float | None, level: float, resamples: int, seed: int | None
+) -> dict[str, Any]:
+    """Options of `edfstat.compare` from what was typed."""
+    if bins != "auto" and not bins.isdecimal():
+        raise InputError(f"--bins is {bins!r}; give a whole number or auto")
+    measures = complexity.split(",")
+    return {
+        "by": by, "complexity": complexity if len(measures) == 1 else measures,
+        "bins": bins if bins == "auto" else int(bins), "spacing": spacing, "eps": eps, "level": level,
+        "n_resamples": resamples, "rng": seed,
+    }  # fmt: skip
+
+
+#: What typer raises on a wrong command line: its own name for it differs between versions.
+_CommandLineError: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+
+def _guarded(run: Callable[[], Any]) -> int:
+    """Exit code of a run, with every error as one line."""
+    try:
+        result = run()
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except typer.Exit as error:
+        return int(error.exit_code)
+    except _CommandLineError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()  # type: ignore[attr-defined]
+            return 2
+        return _say(f"{error.format_message()}; see edfstat --help", 2)  # type: ignore[attr-defined]
+    except (typer.Abort, KeyboardInterrupt):
+        return _say("interrupted", 1)
+    except BrokenPipeError:  # the reader of the pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except InputError as error:
+        return _say(str(error), 2)
+    except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError) as error:
+        name = f": {error.filename}" if error.filename else ""
+        return _say(f"{error.strerror}{name}; check the path and its permissions" if error.strerror else str(error), 2)
+    except MemoryError:
+        return _say("not enough memory; load fewer files at a time, or leave the curves out", 1)
+    except Exception as error:
+        if os.environ.get("EDFSTAT_DEBUG"):
+            raise
+        return _say(f"failed: {type(error).__name__}: {error} (set EDFSTAT_DEBUG=1 for the traceback)", 1)
+
+
+def _say(message: str, code: int) -> int:
+    print("edfstat: " + " ".join(message.split()), file=sys.stderr)  # noqa: T201
+    return code
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(_guarded(lambda: app(arguments, prog_name="edfstat", standalone_mode=False)))

@@ -1,0 +1,270 @@
+"""`load`: results of any supported format, one file or many, as one population."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from edfstat.errors import FormatError, InputError, PopulationError
+from edfstat.formats.cache import Cache
+from edfstat.formats.naming import describe_name
+from edfstat.formats.published import Reading, read_published
+from edfstat.formats.record_lines import read_record_lines
+from edfstat.formats.sniffing import json_kind
+from edfstat.formats.sources import Source, zip_members
+from edfstat.population import build_population, concat_populations
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["load"]
+
+Pathish = str | os.PathLike[str]
+_TEXT = (".json", ".json.gz", ".jsonl", ".jsonl.gz")
+_FILES = (*_TEXT, ".csv", ".parquet", ".pq", ".nc")
+
+
+def load(
+    path_or_paths: Pathish | Sequence[Pathish] | pd.DataFrame,
+    *,
+    space: str | None = None,
+    curves: bool = False,
+    errors: Literal["raise", "skip"] = "raise",
+    columns: Mapping[str, str] | None = None,
+    cache: bool = True,
+) -> xr.Dataset:
+    """Read results of trained models as one population.
+
+    Parameters
+    ----------
+    path_or_paths : path, sequence of paths, or DataFrame
+        Files, folders of files, or the published zip as downloaded (nothing is unpacked to disk). Published
+        JSON (both shapes), own records (``.jsonl``, ``.jsonl.gz``, a sweep's folder), pycls ``sweep.json``, Optuna
+        studies (``sqlite:///...`` or an export), W&B exports (CSV, JSON), CSV, Parquet, netCDF, Zarr.
+    space : str, optional
+        Design space of all the models, whatever the files say. By default what a record says, else the file's
+        name.
+    curves : bool, default False
+        Whether to read the curves over epochs too: about 95 % of a published file.
+    errors : {"raise", "skip"}, default "raise"
+        What to do about a corrupt job: refuse the file, or leave the job out. How many were left out, and why,
+        is in the attributes `skipped` and `skipped_jobs`.
+    columns : mapping of str to str, optional
+        For tables: which column holds what, such as ``{"error": "val_err", "params": "n_params"}``. The key
+        ``accuracy`` (percent) gives an error of 100 - accuracy.
+    cache : bool, default True
+        Whether large JSON files are kept decoded in the user's cache folder (``EDFSTAT_CACHE``, if set), found
+        again by path, size and modification time.
+
+    Returns
+    -------
+    Dataset
+        The population, dimension ``model``; attribute `sources` names each file with its SHA-256, as JSON text.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FormatError
+        If a file is not what it should be: naming the file and, if one job is at fault, its index and key.
+
+    Notes
+    -----
+    A published job names no status: one with a loss that is not a number is `diverged`, else `ok`. Infinite
+    values in curves are read as NaN.
+
+    Examples
+    --------
+    >>> import json, tempfile, pathlib
+    >>> job = {"job_id": 7, "params": 83002, "flops": 69890986, "net": {"ds": [1, 2]}, "min_test_top1": 9.52}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "ResNeXt-A.json")
+    ...     _ = path.write_text(json.dumps([job]))
+    ...     population = load(path)
+    >>> population["error"].item(), population["space"].item(), population["dataset"].item()
+    (9.52, 'ResNeXt-A', 'cifar10')
+    """
+    if errors not in ("raise", "skip"):
+        raise InputError(f"errors is {errors!r}; give 'raise' or 'skip'")
+    reading = Reading(curves=curves, skip=errors == "skip")
+    if _is_frame(path_or_paths):
+        from edfstat.formats.tables import population_of_table
+
+        return population_of_table(path_or_paths, "DataFrame", reading, columns=columns, space=space)
+    paths = [path_or_paths] if isinstance(path_or_paths, str | os.PathLike) else list(path_or_paths)  # type: ignore[arg-type]
+    if not paths:
+        raise InputError("no file to load; give at least one")
+    populations = []
+    for path in paths:
+        if isinstance(path, str) and "://" in path:
+            from edfstat.formats.optuna_studies import read_storage
+
+            populations.append(read_storage(path, reading, space=space, columns=columns))
+            continue
+        for source in _sources(Path(path)):
+            population = _read(source, reading, space, columns, cache=Cache() if cache else None)
+            if population is not None:
+                populations.append(population)
+    return _joined(populations, reading)
+
+
+def _is_frame(value: object) -> bool:
+    return hasattr(value, "columns") and hasattr(value, "iloc")
+
+
+def _sources(path: Path) -> list[Source]:
+    """Files that a path stands for."""
+    if path.is_dir():
+        return _folder(path)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}; check the path")
+    if path.name.lower().endswith(".zip"):
+        members = zip_members(path, _TEXT)
+        if not members:
+            raise FormatError(f"{path} holds no results file ({', '.join(_TEXT)})")
+        return members
+    return [Source(path)]
+
+
+def _folder(path: Path) -> list[Source]:
+    if _is_zarr(path):
+        return [Source(path)]
+    if (path / "records").is_dir():  # a sweep: its records are the results, all else is about them
+        return _folder(path / "records")
+    files = [p for p in sorted(path.iterdir()) if not p.name.startswith(".")]
+    chosen = [Source(p) for p in files if (p.is_file() and p.name.endswith(_FILES)) or _is_zarr(p)]
+    if not chosen:
+        raise FormatError(f"folder {path} holds no results file ({', '.join((*_FILES, '.zarr'))})")
+    return chosen
+
+
+def _is_zarr(path: Path) -> bool:
+    return path.is_dir() and any((path / name).exists() for name in (".zgroup", ".zmetadata", "zarr.json"))
+
+
+def _read(
+    source: Source, reading: Reading, space: str | None, columns: Mapping[str, str] | None, *, cache: Cache | None
+) -> xr.Dataset | None:
+    name = source.name.lower()
+    if name.endswith(".zarr") or _is_zarr(source.path):
+        from edfstat.formats.zarr_store import read_zarr
+
+        return _renamed(read_zarr(source.path, curves=reading.curves), source, space)
+    if name.endswith((".nc", ".nc4", ".netcdf")):
+        from edfstat.formats.netcdf import read_netcdf
+
+        return _renamed(read_netcdf(source.path, curves=reading.curves), source, space)
+    if name.endswith((".parquet", ".pq")):
+        from edfstat.formats.parquet import read_parquet
+
+        return _renamed(read_parquet(source.path, reading, columns=columns, space=space), source, space)
+    if name.endswith((".csv", ".csv.gz")):
+        from edfstat.formats.tables import read_csv
+
+        return read_csv(source, reading, columns=columns, space=space)
+    if name.endswith((".db", ".sqlite", ".sqlite3")):
+        from edfstat.formats.optuna_studies import read_storage
+
+        return read_storage(str(source.path), reading, space=space, columns=columns)
+    return _read_text(source, reading, space, columns, cache)
+
+
+def _read_text(
+    source: Source, reading: Reading, space: str | None, columns: Mapping[str, str] | None, cache: Cache | None
+) -> xr.Dataset | None:
+    found = cache.get(source, curves=reading.curves) if cache else None
+    if found is None:
+        found = _decode_text(source, reading, space, columns, cache)
+        if not isinstance(found, tuple):
+            return found
+    decoded, facts = found
+    default_space, default_dataset = describe_name(source.stem)
+    decoded = dict(decoded)
+    decoded["space"] = _filled(decoded["space"], default_space) if space is None else space
+    decoded["dataset"] = _filled(decoded["dataset"], default_dataset)
+    decoded["source"] = source.name
+    extras = {name: _extra(decoded.pop(name)) for name in [n for n in decoded if n.startswith("extra:")]}
+    decoded |= {name.removeprefix("extra:"): values for name, values in extras.items()}
+    try:
+        return build_population(decoded, {"sources": json.dumps([facts])})
+    except PopulationError as error:
+        raise FormatError(f"{source.label}: {error}") from None
+
+
+def _decode_text(
+    source: Source, reading: Reading, space: str | None, columns: Mapping[str, str] | None, cache: Cache | None
+) -> Any:
+    """Columns and facts of a JSON file, or a finished population, or None if it holds nothing new."""
+    lines = source.name.lower().endswith((".jsonl", ".jsonl.gz"))
+    kind = "lines" if lines else json_kind(source)
+    if kind in ("pycls", "wandb", "optuna"):
+        from edfstat.formats.exports import read_export
+
+        return read_export(kind, source, reading, space=space, columns=columns)
+    skipped_before = len(reading.skipped)
+    with source.open() as stream:
+        read = read_record_lines if lines else read_published
+        decoded = read(source, stream, reading)
+        facts = {"file": source.name, "sha256": stream.sha256, "bytes": stream.size}
+    if decoded is None:
+        return None
+    if cache and not lines and len(reading.skipped) == skipped_before:
+        cache.put(source, decoded, facts, curves=reading.curves)
+    return decoded, facts
+
+
+def _filled(values: Any, default: str) -> Any:
+    return np.array([default if value is None else value for value in values], dtype=object)
+
+
+def _extra(values: Any) -> Any:
+    """Column of the right type for a variable that is not of the data model."""
+    known = [value for value in values if value is not None]
+    if known and all(isinstance(value, bool) for value in known):
+        return np.array([bool(value) for value in values])
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
+        whole = len(known) == len(values) and all(isinstance(value, int) for value in known)
+        return np.array([np.nan if value is None else value for value in values], dtype=np.int64 if whole else float)
+    texts = np.empty(len(values), dtype=object)
+    texts[:] = [
+        "" if value is None else value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+        for value in values
+    ]
+    return texts
+
+
+def _renamed(population: xr.Dataset, source: Source, space: str | None) -> xr.Dataset:
+    count = population.sizes["model"]
+    names = {"space": space} if space is not None else {}
+    if "source" not in population.variables or not any(population["source"].values):
+        names["source"] = source.name
+    for name, value in names.items():
+        population = population.assign_coords({name: ("model", np.full(count, value, dtype=object))})
+    return population
+
+
+def _joined(populations: list[xr.Dataset], reading: Reading) -> xr.Dataset:
+    if not populations:
+        raise FormatError("the files hold no models; a population needs at least one")
+    population = concat_populations(populations)
+    sources = [entry for one in populations for entry in _entries(one.attrs.get("sources"))]
+    if sources:
+        population.attrs["sources"] = json.dumps(sources)
+    if reading.skipped:
+        population.attrs["skipped"] = len(reading.skipped)
+        population.attrs["skipped_jobs"] = json.dumps(reading.skipped[:100], ensure_ascii=False)
+    return population
+
+
+def _entries(text: object) -> Iterable[Any]:
+    try:
+        entries = json.loads(text) if isinstance(text, str) else []
+    except ValueError:
+        return []
+    return entries if isinstance(entries, list) else []

@@ -1,0 +1,75 @@
+"""Populations as netCDF files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from edfstat.errors import FormatError, PopulationError
+from edfstat.population import COORDINATES, validate
+
+__all__ = ["checked", "read_netcdf", "write_netcdf"]
+
+
+def read_netcdf(path: Path, *, curves: bool) -> xr.Dataset:
+    """Population of a netCDF file; curves are left on disk unless asked for.
+
+    Raises
+    ------
+    FormatError
+        If it is no netCDF file or holds no population.
+    """
+    try:
+        with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as opened:
+            return checked(opened, str(path), curves=curves)
+    except PopulationError:
+        raise
+    except (PermissionError, FileNotFoundError, IsADirectoryError):
+        raise
+    except Exception as error:  # h5py raises OSError, KeyError, RuntimeError and others on a damaged file
+        raise FormatError(f"{path} cannot be read as netCDF ({_line(error)}); write it again") from None
+
+
+def checked(opened: xr.Dataset, label: str, *, curves: bool) -> xr.Dataset:
+    """Population in memory out of an opened store, with strings as Python strings.
+
+    Raises
+    ------
+    FormatError
+        If it holds no population.
+    """
+    dropped = [] if curves else [str(name) for name, v in opened.variables.items() if "epoch" in v.dims]
+    population = opened.drop_vars(dropped).load()
+    for name, known in COORDINATES.items():
+        if name in population.variables and known.dtype is str and population[name].dtype != object:
+            population[name] = population[name].astype(object)
+    for variable in population.variables.values():
+        variable.encoding = {}
+    population.encoding = {}
+    try:
+        validate(population)
+    except PopulationError as error:
+        raise FormatError(f"{label}: {error}") from None
+    return population.set_coords([name for name in COORDINATES if name in population.variables])
+
+
+def write_netcdf(population: xr.Dataset, path: Path) -> None:
+    """Write a population; curves are compressed."""
+    encoding: dict[str, dict[str, Any]] = {
+        str(name): {"zlib": True, "complevel": 1}
+        for name, variable in population.variables.items()
+        if variable.ndim == 2 and variable.dtype.kind == "f"
+    }
+    for name, variable in population.variables.items():
+        if variable.dtype.kind == "f":
+            encoding.setdefault(str(name), {})["_FillValue"] = None
+        if variable.dtype.kind == "O" and any("\x00" in str(value) for value in np.ravel(variable.values)):
+            raise FormatError(f"{name} holds a text with a NUL character, which netCDF cannot hold; save as Parquet")
+    population.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]

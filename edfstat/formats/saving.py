@@ -1,0 +1,138 @@
+"""`save`: a population to a file of any supported format, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import xarray as xr
+
+from edfstat.errors import InputError
+from edfstat.population import validate
+
+__all__ = ["SUFFIXES", "check_suffix", "check_writable", "save"]
+
+#: Suffixes that `save` writes.
+SUFFIXES = (".nc", ".zarr", ".parquet", ".csv", ".json", ".jsonl", ".jsonl.gz")
+
+
+def save(ds: xr.Dataset, path: str | os.PathLike[str]) -> Path:
+    """Write a population; the suffix of the file names the format.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A population: dimension ``model``, see `edfstat.validate`.
+    path : path
+        ``.nc`` (netCDF), ``.zarr``, ``.parquet``, ``.csv``, ``.json`` (published form), ``.jsonl`` or
+        ``.jsonl.gz`` (records, one a line). An existing file is replaced once the new one is complete.
+
+    Returns
+    -------
+    Path
+        Where the population now is.
+
+    Raises
+    ------
+    InputError
+        If the suffix is none of these, or the folder is not there or cannot be written to.
+    PopulationError
+        If `ds` is no valid population.
+
+    Notes
+    -----
+    ``edfstat.load(edfstat.save(ds, path), curves=True)`` equals `ds` except `source`, and, for CSV and JSON,
+    attributes. JSON is strict: what is not finite is null, so an infinite loss reads back as NaN.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from edfstat import load
+    >>> from edfstat.population import build_population
+    >>> ds = build_population({"error": [7.1, 6.4], "params": [300_000, 500_000], "space": ["A", "B"]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     load(save(ds, f"{folder}/two.nc")).equals(ds)
+    True
+    """
+    target = Path(path)
+    writer = _writer(target)
+    validate(ds)
+    check_writable(target)
+    with tempfile.TemporaryDirectory(prefix=".edfstat-", dir=target.parent) as folder:
+        unfinished = Path(folder) / target.name
+        writer(ds, unfinished)
+        _replace(unfinished, target, Path(folder))
+    return target
+
+
+def _writer(target: Path) -> Callable[[xr.Dataset, Path], None]:
+    name = target.name.lower()
+    if name.endswith((".nc", ".nc4", ".netcdf")):
+        from edfstat.formats.netcdf import write_netcdf
+
+        return write_netcdf
+    if name.endswith(".zarr"):
+        from edfstat.formats.zarr_store import write_zarr
+
+        return write_zarr
+    if name.endswith((".parquet", ".pq")):
+        from edfstat.formats.parquet import write_parquet
+
+        return write_parquet
+    if name.endswith(".csv"):
+        from edfstat.formats.tables import write_csv
+
+        return write_csv
+    from edfstat.formats.publishing import write_lines, write_published
+
+    if name.endswith(".json"):
+        return write_published
+    if name.endswith((".jsonl", ".jsonl.gz")):
+        return write_lines
+    raise InputError(f"{target} does not say the format; end it in one of {', '.join(SUFFIXES)}")
+
+
+def check_suffix(target: Path) -> None:
+    """Whether the name of a file says a format that can be written; raises InputError if not."""
+    _writer(target)
+
+
+def check_writable(target: Path) -> None:
+    """Whether a file can be put there, asked before the work that would be lost.
+
+    Raises
+    ------
+    InputError
+        Naming the folder and why not.
+    """
+    folder = target.parent
+    if not folder.is_dir():
+        raise InputError(f"cannot write {target}: there is no folder {folder}; create it first")
+    if target.is_dir() and target.suffix != ".zarr":
+        raise InputError(f"cannot write {target}: it is a folder; name a file")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write {target}: {error.strerror or error}; choose another folder") from None
+
+
+def _replace(unfinished: Path, target: Path, folder: Path) -> None:
+    if target.is_dir():  # a folder cannot be replaced in one step: the old one goes aside first
+        if target.suffix != ".zarr":
+            raise InputError(f"cannot write {target}: it is a folder; name a file")
+        aside = folder / "replaced"
+        target.replace(aside)
+        try:
+            unfinished.replace(target)
+        except OSError:
+            with suppress(OSError):
+                aside.replace(target)
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
+        return
+    unfinished.replace(target)

@@ -1,0 +1,139 @@
+"""What there is to read: files on disk and members of an archive, as bounded streams with a content hash."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from edfstat.errors import FormatError
+from edfstat.formats.limits import MAX_MEMBERS, MAX_RATIO, MAX_TOTAL_BYTES
+
+__all__ = ["Source", "Stream", "zip_members"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file: on disk, or a member of the archive at `path`."""
+
+    path: Path
+    member: str = ""
+
+    @property
+    def name(self) -> str:
+        """File name without folders: what a population keeps as `source`."""
+        return PurePosixPath(self.member).name if self.member else self.path.name
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"{self.path}:{self.member}" if self.member else str(self.path)
+
+    @property
+    def stem(self) -> str:
+        """Name without the suffixes of the format."""
+        name = self.name
+        for suffix in (".gz", ".jsonl", ".json", ".csv", ".parquet", ".pq", ".nc", ".zarr"):
+            name = name.removesuffix(suffix)
+        return name
+
+    @contextmanager
+    def open(self) -> Iterator[Stream]:
+        """The content, unpacked as it is read and never beyond the bounds."""
+        if not self.member:
+            with self.path.open("rb") as raw:
+                size = self.path.stat().st_size
+                if self.name.endswith(".gz"):
+                    with gzip.GzipFile(fileobj=raw) as unpacked:
+                        yield Stream(unpacked, self.label, packed=size)
+                else:
+                    yield Stream(raw, self.label, packed=size)
+            return
+        with zipfile.ZipFile(self.path) as archive:
+            info = archive.getinfo(self.member)
+            try:
+                with archive.open(info) as unpacked:
+                    if self.name.endswith(".gz"):
+                        raise FormatError(f"{self.label} is compressed twice; unpack it first")
+                    yield Stream(unpacked, self.label, packed=info.compress_size)
+            except (RuntimeError, NotImplementedError) as error:
+                raise FormatError(f"{self.label} cannot be unpacked ({error}); unpack it with another tool") from None
+
+
+class Stream:
+    """Binary stream that hashes what passes and refuses to unfold beyond the bounds."""
+
+    def __init__(self, raw: BinaryIO | io.BufferedIOBase, label: str, *, packed: int) -> None:
+        self._raw, self._label = raw, label
+        self._limit = min(MAX_TOTAL_BYTES, max(64 << 20, packed * MAX_RATIO))
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def read(self, count: int) -> bytes:
+        """At most `count` bytes; none at the end."""
+        try:
+            data = self._raw.read(count)
+        except (EOFError, OSError, zipfile.BadZipFile, ValueError) as error:
+            if isinstance(error, PermissionError | IsADirectoryError):
+                raise
+            raise FormatError(f"{self._label} cannot be unpacked ({error}); it is damaged, get it again") from None
+        except Exception as error:  # zlib.error and lzma.LZMAError have no common base
+            raise FormatError(f"{self._label} cannot be unpacked ({error}); it is damaged, get it again") from None
+        self.size += len(data)
+        if self.size > self._limit:
+            raise FormatError(
+                f"{self._label} unfolds to more than {self._limit / 1e6:.0f} MB, which no results file of its size "
+                "does; unpack it yourself if you trust it"
+            )
+        self._hash.update(data)
+        return data
+
+    def read_all(self, limit: int) -> bytes:
+        """Everything, if it is at most `limit` bytes."""
+        parts = []
+        while part := self.read(1 << 20):
+            parts.append(part)
+            if self.size > limit:
+                raise FormatError(f"{self._label} holds more than {limit / 1e6:.0f} MB; split it into several files")
+        return b"".join(parts)
+
+    @property
+    def sha256(self) -> str:
+        """Of all that was read so far."""
+        return self._hash.hexdigest()
+
+
+def zip_members(path: Path, suffixes: tuple[str, ...]) -> list[Source]:
+    """Members of an archive that end in one of `suffixes`, in order of their names; nothing is unpacked.
+
+    Raises
+    ------
+    FormatError
+        If it is no archive, a name leads out of it, or it declares more than the bounds allow.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise FormatError(f"{path} is no readable zip archive ({error}); get it again") from None
+    if len(infos) > MAX_MEMBERS:
+        raise FormatError(f"{path} holds {len(infos)} files; at most {MAX_MEMBERS} are read from an archive")
+    if sum(info.file_size for info in infos) > MAX_TOTAL_BYTES:
+        raise FormatError(f"{path} unfolds to more than {MAX_TOTAL_BYTES / 1e9:.0f} GB; unpack it if you trust it")
+    chosen = []
+    for info in infos:
+        parts = PurePosixPath(info.filename.replace("\\", "/")).parts
+        if ".." in parts or info.filename.startswith(("/", "\\")):
+            raise FormatError(f"{path} has a member {info.filename!r} that leads out of it; such archives are not read")
+        hidden = any(part.startswith(".") for part in parts) or "__MACOSX" in parts
+        if not info.is_dir() and not hidden and info.filename.endswith(suffixes):
+            chosen.append(info.filename)
+    if len(set(chosen)) < len(chosen):
+        raise FormatError(f"{path} holds two files of the same name; such archives are not read")
+    return [Source(path, name) for name in sorted(chosen)]

@@ -1,0 +1,175 @@
+"""What the command line prints: tables for people, JSON for programs. Computes nothing but summaries."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from edfstat.population import compared_errors
+
+__all__ = ["comparison_json", "info_json", "print_comparison", "print_info", "strict_json"]
+
+
+def strict_json(value: Any) -> str:
+    """JSON text; what is not finite is null.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> strict_json({"a": np.array([1.5, np.nan]), "b": np.int64(3)})
+    '{"a": [1.5, null], "b": 3}'
+    """
+    return json.dumps(_plain(value), allow_nan=False, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def info_json(population: xr.Dataset) -> dict[str, Any]:
+    """Summary of a population: how many models of which kind, and their ranges."""
+    spaces = population["space"].values.astype(str)
+    names = sorted(set(spaces.tolist()))
+    return {
+        "models": int(population.sizes["model"]),
+        "epochs_of_curves": int(population.sizes.get("epoch", 0)),
+        "variables": sorted(map(str, population.variables)),
+        "groups": [_group(population.isel(model=np.flatnonzero(spaces == name)), name) for name in names],
+        "sources": json.loads(population.attrs.get("sources", "[]")),
+        "skipped": int(population.attrs.get("skipped", 0)),
+        "skipped_jobs": json.loads(population.attrs.get("skipped_jobs", "[]")),
+    }
+
+
+def _group(part: xr.Dataset, name: str) -> dict[str, Any]:
+    errors, counted = compared_errors(part)
+    errors = errors[counted]
+    statuses, numbers = np.unique(part["status"].values.astype(str), return_counts=True)
+    summary: dict[str, Any] = {
+        "space": name,
+        "datasets": sorted({str(v) for v in part["dataset"].values}) if "dataset" in part.variables else [],
+        "models": int(part.sizes["model"]),
+        "status": dict(zip(statuses.tolist(), numbers.tolist(), strict=True)),
+        "architectures": len(set(part["net"].values.tolist())) if "net" in part.variables else None,
+        "error": {"best": float(np.min(errors)), "median": float(np.median(errors))} if errors.size else None,
+    }
+    for measure in ("params", "flops"):
+        if measure in part.variables:
+            summary[measure] = {"lowest": int(part[measure].min()), "highest": int(part[measure].max())}
+    return summary
+
+
+def print_info(population: xr.Dataset) -> None:
+    """Summary as a table."""
+    found = info_json(population)
+    rows = []
+    for group in found["groups"]:
+        error = group["error"] or {"best": math.nan, "median": math.nan}
+        other = ", ".join(f"{n} {status}" for status, n in group["status"].items() if status != "ok")
+        rows.append([
+            group["space"], ", ".join(filter(None, group["datasets"])) or "-", str(group["models"]),
+            str(group["architectures"] or "-"), other or "-", f"{error['best']:.2f}", f"{error['median']:.2f}",
+            _range(group.get("params"), 1e-6), _range(group.get("flops"), 1e-9),
+        ])  # fmt: skip
+    columns = ["space", "data set", "models", "nets", "not ok", "best %", "median %", "params (M)", "flops (B)"]
+    _table(f"{found['models']} models", columns, rows)
+    for entry in found["sources"]:
+        print(f"{entry['file']}  {entry['bytes']:,} bytes  sha256 {entry['sha256'][:16]}")  # noqa: T201
+    if found["epochs_of_curves"]:
+        print(f"curves over {found['epochs_of_curves']} epochs")  # noqa: T201
+
+
+def _range(limits: dict[str, int] | None, scale: float) -> str:
+    return f"{limits['lowest'] * scale:.3f} to {limits['highest'] * scale:.3f}" if limits else "-"
+
+
+def comparison_json(comparison: xr.Dataset, verdict: str) -> dict[str, Any]:
+    """A comparison as plain values: coordinates, variables with their dimensions, attributes, verdict."""
+    return {
+        "verdict": verdict,
+        "attributes": dict(comparison.attrs),
+        "coordinates": {str(name): coord.values for name, coord in comparison.coords.items()},
+        "variables": {
+            str(name): {"dims": list(variable.dims), "values": variable.values}
+            for name, variable in comparison.data_vars.items()
+        },
+    }
+
+
+def print_comparison(comparison: xr.Dataset, verdict: str) -> None:
+    """Verdict, then per measure of complexity a table of the groups and one of the pairs."""
+    print(verdict + "\n")  # noqa: T201
+    for measure in comparison["measure"].values:
+        at = comparison.sel(measure=measure)
+        title = "errors as they are" if measure == "none" else f"normalized by {measure}"
+        rows = [_group_row(at.isel(group=i)) for i in range(at.sizes["group"])]
+        _table(title, ["group", "models", "eff. n", "best %", "median %", "AUC", "interval", "best of 10 %"], rows)
+        pairs = [_pair_row(at.isel(pair=i)) for i in range(at.sizes.get("pair", 0))]
+        if pairs:
+            _table("", ["a", "b", "KS D", "p", "p (Holm)", "area %", "AUC a - b", "interval", "above"], pairs)
+        print()  # noqa: T201
+    for warning in np.atleast_1d(comparison.attrs.get("warnings", [])):
+        print(f"note: {warning}", file=sys.stderr)  # noqa: T201
+
+
+def _group_row(one: xr.Dataset) -> list[str]:
+    def number(name: str, form: str = ".3f") -> str:
+        return format(float(one[name]), form) if name in one.variables else "-"
+
+    near = one["search_mean"].sel(m=10, method="nearest") if "search_mean" in one.variables else None
+    return [
+        str(one["group"].item()), number("used", ".0f"), number("effective_n", ".0f"), number("best", ".2f"),
+        number("median", ".2f"), number("auc"), f"{number('auc_lower')} to {number('auc_upper')}",
+        "-" if near is None else f"{float(near):.2f} (m = {int(near['m'])})",
+    ]  # fmt: skip
+
+
+def _pair_row(one: xr.Dataset) -> list[str]:
+    def number(name: str, form: str = ".3f") -> str:
+        return format(float(one[name]), form) if name in one.variables else "-"
+
+    lower, upper = number("auc_difference_lower", "+.3f"), number("auc_difference_upper", "+.3f")
+    return [
+        str(one["a"].item()), str(one["b"].item()), number("ks"), number("pvalue", ".2g"), number("pvalue_holm", ".2g"),
+        number("wasserstein"), number("auc_difference", "+.3f"), f"{lower} to {upper}",
+        str(one["dominance"].item()) or "-" if "dominance" in one.variables else "-",
+    ]  # fmt: skip
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table for the terminal; in a pipe, columns two spaces apart and no colour."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title=title or None, title_justify="left", header_style="bold")
+        for column in columns:
+            table.add_column(
+                column, justify="right" if column not in ("space", "group", "a", "b", "data set") else "left"
+            )
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        Console().print(table)
+        return
+    widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
+    if title:
+        print(title)  # noqa: T201
+    for row in [columns, *rows]:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())  # noqa: T201
