@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edfstat import kernels
 from edfstat.bands import check_level
 from edfstat.errors import InputError
-from edfstat.labels import ArrayLike, as_errors, as_vector, as_weights
+from edfstat.labels import ArrayLike, WeightKind, as_errors, as_vector, as_weights, repeated
 
 __all__ = ["auc", "auc_difference"]
 
@@ -25,6 +25,7 @@ def auc(
     *,
     strata: ArrayLike | None = None,
     level: float | None = None,
+    kind: WeightKind = "design",
 ) -> Any:
     """Area under the EDF of errors up to eps, as a share of eps: higher is better.
 
@@ -40,6 +41,8 @@ def auc(
         Label of the complexity bin of each model: variances are then taken within bins.
     level : float, optional
         Confidence level; with it the result is a Dataset with standard errors and bounds.
+    kind : {"design", "frequency"}
+        What weights are: shares of the population, or whole numbers of equal models that one row stands for.
 
     Returns
     -------
@@ -69,6 +72,9 @@ def auc(
     0.225
     """
     errors = as_errors(error)
+    if kind != "design":
+        errors, labels = repeated(kind, weights, errors, strata)
+        return auc(errors, eps, strata=labels, level=level)
     normalised = as_weights(weights, errors.size)
     if level is None:
         from edfstat.distributions import edf
@@ -141,8 +147,8 @@ def auc_difference(
     with np.errstate(divide="ignore", invalid="ignore"):
         df = variance**2 / parts
     reach = student.ppf(0.5 + level / 2, df.values) * np.sqrt(variance)
-    reason = xr.where(np.isnan(df), "neither population has a spread of its own", "")
-    reason = xr.where(np.isnan(variance), xr.where(a["reason"] != "", a["reason"], b["reason"]), reason)
+    why = [str(a_why or b_why) for a_why, b_why in zip(a["reason"].values.flat, b["reason"].values.flat)]
+    reason = difference.copy(data=np.array(why, dtype=object).reshape(difference.shape))
     return xr.Dataset(
         {
             "difference": difference,

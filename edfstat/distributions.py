@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edfstat import kernels
 from edfstat.errors import InputError
-from edfstat.labels import ArrayLike, NanPolicy, as_errors, as_vector, as_weights
+from edfstat.labels import ArrayLike, NanPolicy, WeightKind, as_errors, as_vector, as_weights, repeated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,6 +61,8 @@ class EDF:
         Whether every model counts the same.
     dropped : int
         Models left out because their error was NaN (``nan="drop"``).
+    weight_sum : float
+        Sum of the weights as given, n without weights.
     """
 
     support: Floats
@@ -71,7 +73,8 @@ class EDF:
     effective_n: float
     equal_weights: bool = True
     dropped: int = 0
-    strata: Strata | None = field(default=None)
+    strata: Strata | None = None
+    weight_sum: float = 1.0
 
     def __call__(self, x: ArrayLike | float, side: Literal["left", "right"] = "right") -> Any:
         """Share of the weight at errors <= x (``side="right"``) or < x (``"left"``, the paper's eq. 1)."""
@@ -169,6 +172,7 @@ def edf(
     *,
     strata: ArrayLike | None = None,
     nan: NanPolicy = "raise",
+    kind: WeightKind = "design",
 ) -> EDF:
     """Weighted empirical distribution function of the errors of a population.
 
@@ -182,6 +186,8 @@ def edf(
         Label of the complexity bin of each model; intervals and the stratified band use it.
     nan : {"raise", "fail", "drop"}
         What to do with NaN errors: refuse, count as +inf (failed), or leave out and count in `EDF.dropped`.
+    kind : {"design", "frequency"}
+        What weights are: shares of the population, or whole numbers of equal models that one row stands for.
 
     Returns
     -------
@@ -213,27 +219,34 @@ def edf(
             raise InputError("weights and strata are part of an EDF; give them with the errors instead")
         return error
     errors = as_errors(error, nan=nan)
-    normalised = as_weights(weights, errors.size)
+    if kind != "design":
+        errors, labels = repeated(kind, weights, errors, strata)
+        return edf(errors, strata=labels, nan=nan)
     labels = None if strata is None else as_vector(strata, "strata", length=errors.size)
+    normalised = as_weights(weights, errors.size)
+    total = float(errors.size if weights is None else np.sum(np.asarray(weights, dtype=np.float64)))
     dropped = 0
-    if nan == "drop":
-        kept = ~np.isnan(errors)
-        dropped = int(errors.size - kept.sum())
+    if nan == "drop" and (missing := np.isnan(errors)).any():
+        dropped = int(missing.sum())
         if dropped == errors.size:
             raise InputError("every error is NaN; nothing is left after nan='drop'")
-        errors = errors[kept]
-        labels = None if labels is None else labels[kept]
-        normalised = as_weights(None if normalised is None else normalised[kept], errors.size)
+        weights = None if weights is None else np.asarray(weights, dtype=np.float64)[~missing]
+        labels = None if labels is None else labels[~missing]
+        errors = errors[~missing]
+        normalised = as_weights(weights, errors.size)
+        total = float(errors.size if weights is None else np.sum(weights))
     found = kernels.atoms(errors, normalised)
-    grouped = None
-    if labels is not None:
-        names, codes = np.unique(labels, return_inverse=True)
-        grouped = Strata(codes, names, errors, normalised)
     return EDF(
         *found,
         n=errors.size,
         effective_n=kernels.effective_size(normalised, errors.size),
         equal_weights=normalised is None,
         dropped=dropped,
-        strata=grouped,
+        strata=None if labels is None else _strata(labels, errors, normalised),
+        weight_sum=total,
     )
+
+
+def _strata(labels: NDArray[Any], errors: Floats, weights: Floats | None) -> Strata:
+    names, codes = np.unique(labels, return_inverse=True)
+    return Strata(codes, names, errors, weights)

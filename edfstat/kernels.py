@@ -21,7 +21,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Atoms", "area_below", "atoms", "atoms_of_masses", "cumulate", "effective_size", "merge_ties", "step_values"]
+from edfstat.counting import count_on_grid
+
+__all__ = [
+    "Atoms",
+    "area_below",
+    "atoms",
+    "atoms_of_counts",
+    "atoms_of_masses",
+    "cumulate",
+    "effective_size",
+    "merge_ties",
+    "step_values",
+]
 
 Floats = NDArray[np.float64]
 
@@ -38,11 +50,15 @@ class Atoms(NamedTuple):
 def atoms(errors: Floats, weights: Floats | None) -> Atoms:
     """Atoms of a sample; `weights` with sum 1, or None for equal weights (then F is a rounded fraction)."""
     if weights is None:
-        support, counts = _count_ties(errors)
-        reached = np.cumsum(counts)
-        n = errors.size
-        return Atoms(support, counts / n, reached / n, (n - reached) / n)
+        return atoms_of_counts(*_count_ties(errors))
     return atoms_of_masses(*merge_ties(errors, weights))
+
+
+def atoms_of_counts(support: Floats, counts: NDArray[np.int64]) -> Atoms:
+    """Atoms of distinct ascending values with the whole number of models at each."""
+    reached = np.cumsum(counts)
+    n = reached[-1]
+    return Atoms(support, counts / n, reached / n, (n - reached) / n)
 
 
 def atoms_of_masses(support: Floats, mass: Floats) -> Atoms:
@@ -61,25 +77,32 @@ def merge_ties(errors: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
     if weights.min() == 0:
         positive = weights > 0
         errors, weights = errors[positive], weights[positive]
+    counted = count_on_grid(errors, weights)
+    if counted is not None:
+        return counted
     order = np.argsort(errors)
     values, mass = errors[order], weights[order]
-    starts = _first_of_ties(values)
-    if starts.size == values.size:
+    first = _first_of_ties(values)
+    if first.all():
         return values, mass
+    starts = np.flatnonzero(first)
     return values[starts], np.add.reduceat(mass, starts)
 
 
 def _count_ties(errors: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    counted = count_on_grid(errors, None)
+    if counted is not None:
+        return counted[0], counted[1].astype(np.int64)
     values = np.sort(errors)
-    starts = _first_of_ties(values)
+    starts = np.flatnonzero(_first_of_ties(values))
     return values[starts], np.diff(starts, append=values.size)
 
 
-def _first_of_ties(values: Floats) -> NDArray[np.intp]:
+def _first_of_ties(values: Floats) -> NDArray[np.bool_]:
     first = np.empty(values.size, dtype=bool)
     first[0] = True
     np.not_equal(values[1:], values[:-1], out=first[1:])
-    return np.flatnonzero(first)
+    return first
 
 
 def cumulate(mass: Floats) -> tuple[Floats, Floats]:

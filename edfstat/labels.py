@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from edfstat.errors import InputError
 
-__all__ = ["ArrayLike", "NanPolicy", "as_errors", "as_vector", "as_weights", "relabel"]
+__all__ = ["ArrayLike", "NanPolicy", "WeightKind", "as_errors", "as_vector", "as_weights", "relabel", "repeated"]
 
 ArrayLike = Sequence[float] | NDArray[Any] | xr.DataArray
 NanPolicy = Literal["raise", "fail", "drop"]
+WeightKind = Literal["design", "frequency"]
 Floats = NDArray[np.float64]
 
 
@@ -50,8 +51,9 @@ def as_errors(values: Any, name: str = "error", *, nan: NanPolicy = "raise") -> 
     array = array.astype(np.float64, copy=False)
     if nan not in ("raise", "fail", "drop"):
         raise InputError(f"nan is {nan!r}; give 'raise', 'fail' or 'drop'")
-    # The minimum and maximum propagate NaN: two passes that allocate nothing decide the common case.
-    if np.isnan(array.min()):
+    # The minimum propagates NaN: one pass that allocates nothing decides the common case.
+    smallest = array.min()
+    if np.isnan(smallest):
         missing = np.isnan(array)
         if nan == "raise":
             raise InputError(
@@ -60,7 +62,8 @@ def as_errors(values: Any, name: str = "error", *, nan: NanPolicy = "raise") -> 
             )
         if nan == "fail":
             array = np.where(missing, np.inf, array)
-    if (array == -np.inf).any():
+        smallest = np.fmin.reduce(array)
+    if smallest == -np.inf:
         raise InputError(f"{name}[{int((array == -np.inf).argmax())}] is -inf; errors are finite or +inf")
     return array
 
@@ -93,6 +96,29 @@ def as_weights(weights: Any, length: int, name: str = "weights") -> Floats | Non
         array = array / largest
     normalised: Floats = array / array.sum()
     return normalised
+
+
+def repeated(kind: str, counts: Any, errors: Floats, strata: Any) -> tuple[Floats, NDArray[Any] | None]:
+    """Errors and strata with each model as often as its frequency weight says.
+
+    Raises
+    ------
+    InputError
+        If `kind` is unknown, or weights are missing, not whole, negative or all zero.
+    """
+    if kind != "frequency":
+        raise InputError(f"kind is {kind!r}; give 'design' or 'frequency'")
+    if counts is None:
+        raise InputError("kind='frequency' needs weights: how many models each row stands for")
+    as_weights(counts, errors.size)
+    times = as_vector(counts, "weights", length=errors.size)
+    whole = times == np.floor(times)
+    if not whole.all():
+        where = int((~whole).argmax())
+        raise InputError(f"weights[{where}] is {times[where]}; frequency weights are whole numbers")
+    times = times.astype(np.int64)
+    labels = None if strata is None else np.repeat(as_vector(strata, "strata", length=errors.size), times)
+    return np.repeat(errors, times), labels
 
 
 def relabel(result: NDArray[Any], template: Any, name: str) -> Any:
