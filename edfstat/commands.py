@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Compare populations of trained networks: weighted EDFs, complexity normalization, KS tests, random search.",
-    epilog="Try: `edfstat report example -o report.html`. FILE is any results file, folder or zip, or the word `example`.",
+    epilog="Try: `edfstat report example -o report.html`. FILE is a results file, folder, zip, or `example`.",
 )
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Results files, folders, a zip, or 'example'.")]
@@ -59,10 +59,7 @@ def _read(files: list[str], *, space: str | None = None, skip: bool = False, cur
             parts.append(load(named, space=space, curves=curves, errors="skip" if skip else "raise"))
     population = concat_populations(parts)
     if population.attrs.get("skipped"):
-        print(
-            f"note: {population.attrs['skipped']} corrupt jobs left out; `edfstat info --json` names them",
-            file=sys.stderr,
-        )  # noqa: T201
+        typer.echo(f"note: {population.attrs['skipped']} jobs left out; `edfstat info --json` names them", err=True)
     return population
 
 
@@ -85,7 +82,7 @@ def info(files: Files, as_json: Json = False, skip_corrupt: Skip = False, space:
 
     population = _read(files, space=space, skip=skip_corrupt)
     if as_json:
-        print(strict_json(info_json(population)))  # noqa: T201
+        typer.echo(strict_json(info_json(population)))
     else:
         print_info(population)
 
@@ -115,7 +112,7 @@ def compare(
         comparison = edfstat.compare(population, **options)
         verdict = edfstat.verdict(comparison)
     if as_json:
-        print(strict_json(comparison_json(comparison, verdict)))  # noqa: T201
+        typer.echo(strict_json(comparison_json(comparison, verdict)))
     else:
         print_comparison(comparison, verdict)
 
@@ -148,7 +145,7 @@ def report(
     population = _read(files, space=space, skip=skip_corrupt)
     with _working("comparing and writing"):
         edfstat.report(population, output, **options)
-    print(output)  # noqa: T201
+    typer.echo(output)
 
 
 @app.command(epilog="Example: `edfstat convert ResNet.json ResNet.nc --curves`")
@@ -167,7 +164,7 @@ def convert(
     population = _read([source], space=space, skip=skip_corrupt, curves=curves)
     with _working("writing"):
         save(population, target)
-    print(f"{target}: {population.sizes['model']} models")  # noqa: T201
+    typer.echo(f"{target}: {population.sizes['model']} models")
 
 
 @app.command(
@@ -184,7 +181,7 @@ def fetch(
     from edfstat.downloads import fetch as download
 
     for path in download(names or None, directory=directory, url=url):
-        print(path)  # noqa: T201
+        typer.echo(path)
 
 
 @app.command(epilog="Example: `edfstat paper --data nds_data -o figures --figure 9`")
@@ -198,7 +195,7 @@ def paper(
     from edfstat.paper import draw_paper
 
     for line in draw_paper(data, output, figures=figure or None, rng=seed):
-        print(line)  # noqa: T201
+        typer.echo(line)
 
 
 def _options(
@@ -251,7 +248,7 @@ def _guarded(run: Callable[[], Any]) -> int:
 
 
 def _say(message: str, code: int) -> int:
-    print("edfstat: " + " ".join(message.split()), file=sys.stderr)  # noqa: T201
+    typer.echo("edfstat: " + " ".join(message.split()), err=True)
     return code
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from os import PathLike
@@ -105,7 +104,7 @@ def _stamp(path: Path) -> tuple[int, int]:
     if not path.exists():
         raise InputError(f"options['results'] names {path}, which is not there; give the path of a results file")
     files = [path, *sorted(path.rglob("*"))] if path.is_dir() else [path]
-    stats = [os.stat(file) for file in files]
+    stats = [file.stat() for file in files]
     return sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)
 
 

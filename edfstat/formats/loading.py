@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 import numpy as np
 import xarray as xr
@@ -97,7 +97,7 @@ def load(
         from edfstat.formats.tables import population_of_table
 
         return population_of_table(path_or_paths, "DataFrame", reading, columns=columns, space=space)
-    paths = [path_or_paths] if isinstance(path_or_paths, str | os.PathLike) else list(path_or_paths)  # type: ignore[arg-type]
+    paths: list[Pathish] = [path_or_paths] if isinstance(path_or_paths, str | os.PathLike) else [*path_or_paths]  # type: ignore[list-item]
     if not paths:
         raise InputError("no file to load; give at least one")
     populations = []
@@ -114,7 +114,7 @@ def load(
     return _joined(populations, reading)
 
 
-def _is_frame(value: object) -> bool:
+def _is_frame(value: Any) -> TypeGuard[pd.DataFrame]:
     return hasattr(value, "columns") and hasattr(value, "iloc")
 
 

@@ -1,0 +1,342 @@
+"""Tables, one row per trained model: DataFrames and CSV files, any column names by a mapping."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from edfstat.errors import FormatError, InputError, PopulationError
+from edfstat.formats.limits import MAX_JOB_BYTES
+from edfstat.formats.naming import describe_name
+from edfstat.formats.published import Reading
+from edfstat.formats.sources import Source
+from edfstat.population import COORDINATES, STATUSES, VARIABLES, build_population
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["population_of_table", "read_csv", "table_of", "write_csv"]
+
+#: Names that other programs give the columns, tried where neither our name nor a mapping is there.
+_ALIASES = {
+    "error": ("min_test_top1", "test_error_best", "val_error", "top1_err", "err"),
+    "accuracy": ("acc", "test_accuracy", "val_accuracy", "test_acc", "val_acc"),
+    "params": ("n_params", "num_params", "parameters"),
+    "flops": ("macs", "n_flops", "num_flops"),
+    "lr": ("base_lr", "learning_rate"),
+    "weight_decay": ("wd",),
+    "seed": ("rng_seed",),
+    "space": ("design_space",),
+    "job_id": ("id", "run_id"),
+}
+_CURVES = ("train_loss", "train_error", "test_error")
+
+
+def population_of_table(
+    frame: pd.DataFrame,
+    label: str,
+    reading: Reading,
+    *,
+    columns: Mapping[str, str] | None = None,
+    space: str | None = None,
+    attrs: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Population of a table.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per model.
+    label : str
+        What messages call it.
+    reading : Reading
+        Whether curves are wanted and corrupt rows are left out.
+    columns : mapping of str to str, optional
+        Which column of the table holds what of ours; ``accuracy`` stands for 100 - error.
+    space : str, optional
+        Design space of all the models.
+    attrs : mapping, optional
+        Attributes of the population.
+
+    Raises
+    ------
+    FormatError
+        If there is no error column, or a row makes no sense (named by its number and column).
+    """
+    chosen = _chosen(list(map(str, frame.columns)), columns, label)
+    if not len(frame):
+        raise FormatError(f"{label} has no rows; a population needs at least one model")
+    frame = frame.rename(columns=str)
+    found = {name: np.asarray(frame[column], dtype=object) for name, column in chosen.items()}
+    kept = np.ones(len(frame), dtype=bool)
+    converted: dict[str, Any] = {}
+    for name, values in found.items():
+        if name in _CURVES and not reading.curves:
+            continue
+        converted[name] = _converted(name, values, chosen[name], label, reading, kept)
+    if "accuracy" in converted:
+        converted["error"] = _from_accuracy(converted.pop("accuracy"), chosen["accuracy"], label)
+    _check_errors(converted, chosen, label, reading, kept)
+    if not kept.any():
+        raise FormatError(f"{label}: all {len(frame)} rows were left out; a population needs at least one model")
+    result = {name: values[kept] for name, values in converted.items()}
+    for curve in [name for name in _CURVES if name in result]:
+        result[curve] = _padded(result[curve], [result[n] for n in _CURVES if n in result and result[n].dtype == object])
+    defaults = describe_name(Path(label).name.split(".")[0])
+    if space is not None:
+        result["space"] = space
+    elif "space" not in result:
+        result["space"] = defaults[0]
+    result.setdefault("dataset", defaults[1])
+    result.setdefault("source", Path(label).name)
+    try:
+        return build_population(_known_counts(result), attrs)
+    except PopulationError as error:
+        raise FormatError(f"{label}: {error}") from None
+
+
+def _chosen(present: list[str], columns: Mapping[str, str] | None, label: str) -> dict[str, str]:
+    """Which column holds what: by the mapping, by our name, by a usual name; the rest keep their names."""
+    chosen = dict(columns or {})
+    for name, column in chosen.items():
+        if column not in present:
+            raise InputError(f"{label} has no column {column!r} (wanted as {name!r}); it has {present[:40]}")
+    for name in (*VARIABLES, *COORDINATES):
+        if name not in chosen and name in present and name not in chosen.values():
+            chosen[name] = name
+    for name, usual in _ALIASES.items():
+        if name == "accuracy" and "error" in chosen:
+            continue
+        found = next((alias for alias in usual if alias in present and alias not in chosen.values()), None)
+        if name not in chosen and found:
+            chosen[name] = found
+    if "error" in chosen and "accuracy" in chosen:
+        chosen.pop("error" if columns and "accuracy" in columns else "accuracy")
+    if "error" not in chosen and "accuracy" not in chosen:
+        raise FormatError(
+            f"{label} has no column of errors; its columns are {present[:40]}: say which one holds them, such as "
+            "columns={'error': 'val_err'} or columns={'accuracy': 'val_acc'} (percent)"
+        )
+    for column in present:
+        if column not in chosen.values() and column not in chosen:
+            chosen[column] = column
+    return chosen
+
+
+def _converted(
+    name: str, values: NDArray[Any], column: str, label: str, reading: Reading, kept: NDArray[np.bool_]
+) -> NDArray[Any]:
+    known = VARIABLES.get(name) or COORDINATES.get(name)
+    if name in _CURVES:
+        return _each(values, _curve, column, label, reading, kept)
+    if name == "accuracy" or (known is not None and known.dtype is np.float64):
+        return _each(values, _float, column, label, reading, kept).astype(np.float64)
+    if known is not None and known.dtype is np.int64:
+        return _each(values, _count, column, label, reading, kept)
+    if known is not None:
+        return _each(values, _string, column, label, reading, kept)
+    return _guessed(values)
+
+
+def _each(
+    values: NDArray[Any],
+    convert: Callable[[Any], Any],
+    column: str,
+    label: str,
+    reading: Reading,
+    kept: NDArray[np.bool_],
+) -> NDArray[Any]:
+    done = np.empty(len(values), dtype=object)
+    for row, value in enumerate(values):
+        try:
+            done[row] = convert(value)
+        except (ValueError, TypeError, RecursionError):
+            done[row] = math.nan if convert is _float else None
+            _refuse(row, column, f"{value!r:.80} cannot be read", label, reading, kept)
+    return done
+
+
+def _refuse(row: int, column: str, why: str, label: str, reading: Reading, kept: NDArray[np.bool_]) -> None:
+    said = f"{label}: row {row}, column {column!r}: {why}; correct it, or pass errors='skip' to leave such rows out"
+    if not reading.skip:
+        raise FormatError(said)
+    if kept[row]:
+        reading.skipped.append(said)
+    kept[row] = False
+
+
+def _missing(value: Any) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and value != value) or str(value) == "<NA>"
+
+
+def _float(value: Any) -> float:
+    return math.nan if _missing(value) else float(value)
+
+
+def _count(value: Any) -> int | None:
+    if _missing(value):
+        return None
+    if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:
+            value = float(value)
+    if value != int(value) or not -(2**63) <= int(value) < 2**63:
+        raise ValueError(value)
+    return int(value)
+
+
+def _string(value: Any) -> str:
+    return "" if value is None or (isinstance(value, float) and value != value) else str(value)
+
+
+def _curve(value: Any) -> list[float]:
+    if isinstance(value, str) and value:
+        value = json.loads(value)
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if _missing(value) or not isinstance(value, list):
+        if _missing(value):
+            return []
+        raise ValueError(value)
+    return [math.nan if item is None else float(item) for item in value]
+
+
+def _guessed(values: NDArray[Any]) -> NDArray[Any]:
+    """Column that is not of the data model: booleans or numbers if all of it is, else text."""
+    texts = [str(value) for value in values if not _missing(value)]
+    if texts and len(texts) == len(values) and set(texts) <= {"True", "False"}:
+        return np.array([text == "True" for text in texts])
+    try:
+        if len(texts) == len(values) and all(text.lstrip("-").isdecimal() for text in texts):
+            return np.array([int(text) for text in texts], dtype=np.int64)
+        return np.array([_float(value) for value in values])
+    except (ValueError, TypeError, OverflowError):
+        done = np.empty(len(values), dtype=object)
+        done[:] = [_string(value) for value in values]
+        return done
+
+
+def _from_accuracy(values: NDArray[np.float64], column: str, label: str) -> NDArray[np.float64]:
+    finite = values[np.isfinite(values)]
+    if finite.size and finite.max() <= 1:
+        raise FormatError(f"{label}: column {column!r} looks like fractions (none above 1); give accuracy in percent")
+    return 100 - values
+
+
+def _check_errors(
+    converted: dict[str, Any], chosen: Mapping[str, str], label: str, reading: Reading, kept: NDArray[np.bool_]
+) -> None:
+    """Errors and statuses of each row, while rows still have their numbers."""
+    error, column = converted["error"], chosen.get("error") or chosen["accuracy"]
+    status = converted.get("status")
+    if status is None:
+        status = np.full(len(error), "ok", dtype=object)
+    status[status == ""] = "ok"
+    converted["status"] = status
+    for row in np.flatnonzero((error < 0) | (error > 100) | (np.isnan(error) & (status == "ok"))):
+        _refuse(int(row), column, f"{error[row]} is no error in percent (0 to 100)", label, reading, kept)
+    for row in np.flatnonzero(~np.isin(status.astype(str), STATUSES)):
+        _refuse(int(row), chosen["status"], f"{status[row]!r} is none of {STATUSES}", label, reading, kept)
+
+
+def _known_counts(columns: dict[str, Any]) -> dict[str, Any]:
+    """Without counts that no model has; a count that only some have is kept as floats where it may be."""
+    done = {}
+    for name, values in columns.items():
+        if isinstance(values, np.ndarray) and values.dtype == object and name in ("params", "flops", "acts", "seed"):
+            missing = [value is None for value in values]
+            if all(missing):
+                continue
+            if any(missing):
+                row = missing.index(True)
+                raise PopulationError(f"row {row}: {name} is missing, though other rows have it; add it or drop the row")
+            done[name] = values.astype(np.int64)
+        else:
+            done[name] = values
+    return done
+
+
+def _padded(rows: NDArray[Any], others: list[NDArray[Any]]) -> NDArray[np.float64]:
+    width = max(len(row or ()) for table in others for row in table)
+    table = np.full((len(rows), width), np.nan)
+    for target, row in zip(table, rows, strict=True):
+        target[: len(row or ())] = row or ()
+    return table
+
+
+def read_csv(
+    source: Source, reading: Reading, *, columns: Mapping[str, str] | None = None, space: str | None = None
+) -> xr.Dataset:
+    """Population of a CSV file: a header line, then one row per model."""
+    import io
+
+    import pandas as pd
+
+    with source.open() as stream:
+        text = stream.read_all(MAX_JOB_BYTES)
+        facts = {"file": source.name, "sha256": stream.sha256, "bytes": stream.size}
+    try:
+        csv.field_size_limit(MAX_JOB_BYTES)
+        lines = list(csv.reader(io.StringIO(text.decode("utf-8-sig"), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FormatError(f"{source.label} is no readable CSV ({error}); save it again as UTF-8") from None
+    lines = [line for line in lines if line]
+    if len(lines) < 2:
+        raise FormatError(f"{source.label} has no rows; a population needs a header and at least one model")
+    header = lines[0]
+    if len(set(header)) < len(header):
+        raise FormatError(f"{source.label} names a column twice in its header {header[:40]}; rename one")
+    for row, line in enumerate(lines[1:]):
+        if len(line) != len(header):
+            raise FormatError(f"{source.label}: row {row} has {len(line)} fields for {len(header)} columns; correct it")
+    frame = pd.DataFrame(lines[1:], columns=header, dtype=object)
+    population = population_of_table(
+        frame, source.label, reading, columns=columns, space=space, attrs={"sources": json.dumps([facts])}
+    )
+    return population if "source" in frame.columns else population.assign_coords(
+        source=("model", np.full(population.sizes["model"], source.name, dtype=object))
+    )
+
+
+def table_of(population: xr.Dataset) -> pd.DataFrame:
+    """Population as a table, one row per model; curves as lists."""
+    import pandas as pd
+
+    columns: dict[str, Any] = {}
+    for name, variable in population.variables.items():
+        if variable.dims == ("model",):
+            columns[str(name)] = variable.values
+        elif variable.dims == ("model", "epoch"):
+            cells = np.empty(variable.shape[0], dtype=object)
+            cells[:] = [None] * len(cells)
+            for row, values in enumerate(variable.values):
+                cells[row] = values.tolist()
+            columns[str(name)] = cells
+    return pd.DataFrame(columns)
+
+
+def write_csv(population: xr.Dataset, path: Path) -> None:
+    """Write a table: floats in full, what is not known empty, curves as JSON lists."""
+    frame = table_of(population)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
+        writer.writerow(frame.columns)
+        for row in frame.itertuples(index=False, name=None):
+            writer.writerow([_cell(value) for value in row])
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list):
+        return json.dumps([item if item == item else None for item in value])
+    if isinstance(value, float):
+        return "" if value != value else repr(float(value))
+    return str(value)
