@@ -1,0 +1,106 @@
+"""Spaces defined as data: what a sweep file or a user's dictionary says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from trainers.spaces.catalogue import SPACES
+from trainers.spaces.cells import CellSpace
+from trainers.spaces.errors import ArchitectureError
+from trainers.spaces.space import Space
+from trainers.spaces.standard import StageSpace
+
+__all__ = ["from_dict", "space_named"]
+
+_STAGE_KEYS = {"name", "block", "stages", "depth", "width", "ratio", "groups", "strides", "stem_width", "stem_stride"}
+_CELL_KEYS = {"name", "operations", "nodes", "output", "width", "depth"}
+
+
+def space_named(space: Space | str | Mapping[str, Any]) -> Space:
+    """A space itself, by name, or from its definition; the one entry point for sweep files.
+
+    Parameters
+    ----------
+    space : Space, str or mapping
+        A name of `SPACES`, or what `from_dict` takes.
+
+    Returns
+    -------
+    Space
+
+    Raises
+    ------
+    ArchitectureError
+        If no space has that name, or the definition is wrong.
+
+    Examples
+    --------
+    >>> space_named("DARTS").num_cells
+    241591910400
+    """
+    if isinstance(space, Space):
+        return space
+    if isinstance(space, Mapping):
+        return from_dict(space)
+    if space not in SPACES:
+        raise ArchitectureError(f"no design space is called {space!r}; known are {', '.join(SPACES)}")
+    return SPACES[space]
+
+
+def from_dict(definition: Mapping[str, Any]) -> Space:
+    """A space from plain values, as a sweep file holds them.
+
+    Parameters
+    ----------
+    definition : mapping
+        One of three forms, each with a ``name``:
+
+        - ``block`` ("vanilla", "basic", "bottleneck"), ``depth``, ``width`` and, if wanted, ``stages`` (3),
+          ``ratio``, ``groups``, ``strides``, ``stem_width``, ``stem_stride``: a grid of stage-wise networks;
+        - ``operations``, ``nodes``, ``output`` ("loose", "all") and, if wanted, ``width``, ``depth``: cells;
+        - ``base``: a name of `SPACES`, and the keys of its form that differ.
+
+    Returns
+    -------
+    Space
+
+    Raises
+    ------
+    ArchitectureError
+        If a key is unknown or missing, or a value makes no network.
+
+    Examples
+    --------
+    >>> from_dict({"name": "mine", "block": "basic", "depth": [1, 2], "width": [16, 32], "stages": 2}).size
+    16
+    >>> from_dict({"base": "DARTS", "name": "DARTS_fix-w-d", "width": [16], "depth": [20]}).size
+    58366651171030380920...
+    """
+    values = dict(definition)
+    if "base" in values:
+        return _changed(values)
+    kind, keys, needed = (
+        (CellSpace, _CELL_KEYS, {"name", "operations", "nodes", "output"})
+        if "operations" in values
+        else (StageSpace, _STAGE_KEYS, {"name", "block", "depth", "width"})
+    )
+    _check_keys(values, keys, needed)
+    return kind(**values)
+
+
+def _changed(values: dict[str, Any]) -> Space:
+    base = space_named(values.pop("base"))
+    _check_keys(values, _CELL_KEYS if isinstance(base, CellSpace) else _STAGE_KEYS, {"name"})
+    if isinstance(base, StageSpace):
+        return base.on_grid(**values)
+    return replace(base, **values)
+
+
+def _check_keys(values: Mapping[str, Any], keys: set[str], needed: set[str]) -> None:
+    unknown, missing = sorted(set(values) - keys), sorted(needed - set(values))
+    if unknown or missing:
+        raise ArchitectureError(
+            f"a space has keys {sorted(keys)}; unknown: {unknown or 'none'}, missing: {missing or 'none'}"
+        )

@@ -1,0 +1,167 @@
+"""A design space: a finite set of architectures that can be counted, sampled and asked about."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainers.spaces.architectures import Architecture, as_architecture
+from trainers.spaces.counting import complexity
+from trainers.spaces.errors import ArchitectureError
+from trainers.spaces.sampling import Digits, digits_of, sample_digits, with_count
+from trainers.spaces.tables import Architectures
+
+__all__ = ["Space"]
+
+
+@dataclass(frozen=True)
+class Space:
+    """What every design space can do. A kind of space says what its independent choices are.
+
+    Examples
+    --------
+    >>> from trainers.spaces import SPACES
+    >>> space = SPACES["ResNet"]
+    >>> space.size
+    1259712
+    >>> sample = space.sample(100, rng=1, max_params=856_000, max_flops=129_000_000, require="any")
+    >>> all(space.contains(arch) for arch in sample)
+    True
+    """
+
+    name: str
+
+    @property
+    def radices(self) -> tuple[int, ...]:
+        """Number of options of each independent choice; their product is the size."""
+        raise NotImplementedError
+
+    def decode(self, digits: Digits) -> Architectures:
+        """Architectures that rows of choices, shape (n, k), stand for."""
+        raise NotImplementedError
+
+    def why_not(self, arch: Architecture | Mapping[str, Any]) -> str | None:
+        """Why an architecture, or a `net`, is not in this space; None if it is."""
+        try:
+            return self._why_not(as_architecture(arch))
+        except ArchitectureError as error:
+            return str(error)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The definition as plain values; `from_dict` reads it back."""
+        raise NotImplementedError
+
+    def _why_not(self, arch: Architecture) -> str | None:
+        raise NotImplementedError
+
+    def _cheapest(self) -> Architectures:
+        """Architectures among which are those of fewest parameters and of fewest flops."""
+        raise NotImplementedError
+
+    @property
+    def size(self) -> int:
+        """Exact number of architectures."""
+        return math.prod(self.radices)
+
+    def __len__(self) -> int:
+        return self.size
+
+    def contains(self, arch: Architecture | Mapping[str, Any]) -> bool:
+        """Whether an architecture, or a `net`, is in this space; `why_not` says why not."""
+        return self.why_not(arch) is None
+
+    __contains__ = contains
+
+    def __iter__(self) -> Iterator[Architecture]:
+        """All architectures, in the order of their choices."""
+        radices = self.radices
+        for start in range(0, self.size, 1024):
+            yield from self.decode(digits_of(np.arange(start, min(start + 1024, self.size)), radices))
+
+    def complexity(
+        self, archs: Architectures | Iterable[Any] | Architecture | Mapping[str, Any], **options: Any
+    ) -> dict[str, NDArray[np.int64]]:
+        """Parameters, flops and activations: `trainers.spaces.complexity` with the same options."""
+        return complexity(archs, **options)
+
+    def sample(
+        self,
+        n: int,
+        *,
+        rng: np.random.Generator | int | None = None,
+        max_params: float | None = None,
+        max_flops: float | None = None,
+        require: Literal["any", "all"] = "any",
+        replace: bool = True,
+        **options: Any,
+    ) -> Architectures:
+        """Architectures drawn uniformly from the space, or from what caps leave of it.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        rng : Generator, int or None
+            The same seed gives the same sample on every platform, and a longer sample begins with the
+            shorter one (with `replace`).
+        max_params, max_flops : number, optional
+            Inclusive caps, as counts.
+        require : {"any", "all"}
+            With both caps: whether one of them must hold (the paper's rule) or both.
+        replace : bool
+            Whether an architecture may be drawn twice.
+        **options
+            ``stem``, ``image_size``, ``in_channels``, ``num_classes``, ``flops`` of `complexity`, for the caps.
+
+        Returns
+        -------
+        Architectures
+            Its `drawn` is the number of candidates behind it.
+
+        Raises
+        ------
+        ArchitectureError
+            If the caps leave nothing, or less than asked for without replacement.
+
+        Examples
+        --------
+        >>> from trainers.spaces import SPACES
+        >>> sample = SPACES["Vanilla"].sample(50, rng=0, max_params=100_000)
+        >>> int(SPACES["Vanilla"].complexity(sample)["params"].max()) <= 100_000 < sample.drawn
+        True
+        """
+        if require not in ("any", "all"):
+            raise ArchitectureError(f"require is {require!r}; give 'any' or 'all'")
+        caps = {key: cap for key, cap in (("params", max_params), ("flops", max_flops)) if cap is not None}
+        words = (" or " if require == "any" else " and ").join(f"{key} <= {cap:,}" for key, cap in caps.items())
+
+        def passing(table: Architectures) -> NDArray[np.bool_]:
+            counts = self.complexity(table, **options)
+            each = [counts[key] <= cap for key, cap in caps.items()]
+            return np.any(each, axis=0) if require == "any" else np.all(each, axis=0)
+
+        def nothing_left() -> str | None:
+            cheapest = self._cheapest()
+            if not caps or passing(cheapest).any():
+                return None
+            least = {key: int(counts.min()) for key, counts in self.complexity(cheapest, **options).items()}
+            return (
+                f"no architecture of {self.name} has {words}; the smallest has {least['params']:,} params, "
+                f"the cheapest {least['flops']:,} flops"
+            )
+
+        digits, drawn = sample_digits(
+            n,
+            self.radices,
+            rng,
+            accepts=(lambda digits: passing(self.decode(digits))) if caps else None,
+            nothing_left=nothing_left,
+            cap=words,
+            replace=replace,
+        )
+        return with_count(self.decode(digits), drawn)

@@ -1,0 +1,225 @@
+"""Many architectures in columns: arrays with one row per architecture, read as a sequence of `Architecture`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainers.spaces.architectures import Architecture
+from trainers.spaces.errors import ArchitectureError
+from trainers.spaces.genotypes import OPERATIONS, CellArchitecture
+from trainers.spaces.stages import StageArchitecture
+
+__all__ = ["Architectures", "CellTable", "StageTable"]
+
+Ints = NDArray[np.integer[Any]]
+_CODE = {name: code for code, name in enumerate(OPERATIONS)}
+
+
+class Architectures(Sequence[Architecture]):
+    """A sequence of architectures of one kind, stored in columns.
+
+    An index gives an `Architecture`; a slice, an array of indices or of booleans gives a table.
+    `drawn` is how many candidates the sampler drew for it, None where it was not sampled.
+
+    Examples
+    --------
+    >>> from trainers.spaces import SPACES
+    >>> sample = SPACES["ResNet"].sample(3, rng=0)
+    >>> len(sample), sample[0] == list(sample)[0], len(sample[1:])
+    (3, True, 2)
+    """
+
+    drawn: int | None
+
+    @staticmethod
+    def of(architectures: Iterable[Architecture]) -> Architectures:
+        """Table of a list of architectures, all stage-wise of one block, stem and number of stages, or all of cells.
+
+        Raises
+        ------
+        ArchitectureError
+            If the list is empty or mixes kinds.
+        """
+        listed = list(architectures)
+        if not listed:
+            raise ArchitectureError("the list of architectures is empty; give at least one")
+        if all(isinstance(arch, CellArchitecture) for arch in listed):
+            return CellTable.of(listed)
+        if all(isinstance(arch, StageArchitecture) for arch in listed):
+            return StageTable.of(listed)
+        kinds = sorted({type(arch).__name__ for arch in listed})
+        raise ArchitectureError(f"a table holds architectures of one kind; these are {' and '.join(kinds)}")
+
+    @property
+    def drawn_per_accepted(self) -> float | None:
+        """Candidates drawn for each architecture kept: 1 without a cap, None where nothing was sampled."""
+        return None if self.drawn is None or len(self) == 0 else self.drawn / len(self)
+
+    def to_nets(self) -> list[dict[str, Any]]:
+        """The published `net` of each architecture."""
+        return [arch.to_net() for arch in self]
+
+    def __iter__(self) -> Iterator[Architecture]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, (int, np.integer)):
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"index {index} is outside the {len(self)} architectures")
+            return self._row(int(index) % len(self))
+        rows = index if isinstance(index, slice) else np.asarray(index)
+        return self._take(rows)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or isinstance(other, str):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _row(self, index: int) -> Architecture:
+        raise NotImplementedError
+
+    def _take(self, rows: Any) -> Architectures:
+        raise NotImplementedError
+
+
+def _taken(table: Any, rows: Any) -> Any:
+    columns = {f.name: getattr(table, f.name) for f in fields(table)}
+    return replace(table, drawn=None, **{k: v[rows] for k, v in columns.items() if isinstance(v, np.ndarray)})
+
+
+@dataclass(frozen=True, eq=False)
+class StageTable(Architectures):
+    """Stage-wise architectures of one block, stem, number of stages and strides.
+
+    `depths`, `widths`, `multipliers` and `groups` have shape (n, stages); the last two (n, 0) where the block
+    does not use them.
+    """
+
+    block: str
+    strides: tuple[int, ...]
+    depths: NDArray[np.int64]
+    widths: NDArray[np.int64]
+    multipliers: NDArray[np.float64]
+    groups: NDArray[np.int64]
+    stem_width: int = 16
+    stem_stride: int = 1
+    drawn: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.depths)
+
+    @classmethod
+    def of(cls, architectures: Iterable[Architecture]) -> StageTable:
+        """Table of stage-wise architectures that share block, stem and strides."""
+        listed = [arch for arch in architectures if isinstance(arch, StageArchitecture)]
+        shapes = {(a.block, a.strides, a.stem_width, a.stem_stride) for a in listed}
+        if len(shapes) != 1:
+            raise ArchitectureError(
+                f"a table holds stage-wise architectures of one block, stem and strides; these have {sorted(shapes)}"
+            )
+        block, strides, stem_width, stem_stride = shapes.pop()
+        return cls(
+            block,
+            strides,
+            np.array([a.depths for a in listed], dtype=np.int64, order="F"),
+            np.array([a.widths for a in listed], dtype=np.int64, order="F"),
+            np.array([a.multipliers for a in listed], dtype=np.float64, order="F"),
+            np.array([a.groups for a in listed], dtype=np.int64, order="F"),
+            stem_width,
+            stem_stride,
+        )
+
+    @property
+    def inner_widths(self) -> NDArray[np.int64]:
+        """Channels of the 3x3 convolutions, shape (n, stages)."""
+        if self.block != "bottleneck":
+            return self.widths
+        return np.rint(self.widths * self.multipliers).astype(np.int64)
+
+    def _row(self, index: int) -> StageArchitecture:
+        return StageArchitecture(
+            self.block,
+            tuple(self.depths[index].tolist()),
+            tuple(self.widths[index].tolist()),
+            self.strides,
+            tuple(self.multipliers[index].tolist()),
+            tuple(self.groups[index].tolist()),
+            self.stem_width,
+            self.stem_stride,
+        )
+
+    def _take(self, rows: Any) -> StageTable:
+        return _taken(self, rows)
+
+
+@dataclass(frozen=True, eq=False)
+class CellTable(Architectures):
+    """Cell architectures. Axis 1 of the first three arrays is the normal and the reduction cell.
+
+    `operations` (codes into `OPERATIONS`) and `inputs` have shape (n, 2, edges), `concat` (n, 2, indices);
+    rows of architectures with fewer are filled with -1.
+    """
+
+    operations: NDArray[np.int8]
+    inputs: NDArray[np.int8]
+    concat: NDArray[np.int8]
+    width: NDArray[np.int64]
+    depth: NDArray[np.int64]
+    aux: NDArray[np.bool_]
+    drop_prob: NDArray[np.float64]
+    drawn: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.width)
+
+    @classmethod
+    def of(cls, architectures: Iterable[Architecture]) -> CellTable:
+        """Table of cell architectures, of any numbers of nodes."""
+        listed = [arch for arch in architectures if isinstance(arch, CellArchitecture)]
+        cells = [(arch.normal, arch.reduce) for arch in listed]
+        concats = [(arch.normal_concat, arch.reduce_concat) for arch in listed]
+        return cls(
+            _filled([[[_CODE[op] for op, _ in cell] for cell in pair] for pair in cells]),
+            _filled([[[index for _, index in cell] for cell in pair] for pair in cells]),
+            _filled(concats),
+            np.array([arch.width for arch in listed], dtype=np.int64),
+            np.array([arch.depth for arch in listed], dtype=np.int64),
+            np.array([arch.aux for arch in listed], dtype=np.bool_),
+            np.array([arch.drop_prob for arch in listed], dtype=np.float64),
+        )
+
+    def _row(self, index: int) -> CellArchitecture:
+        cells = [
+            tuple((OPERATIONS[op], i) for op, i in zip(ops, ins) if op >= 0)
+            for ops, ins in zip(self.operations[index].tolist(), self.inputs[index].tolist())
+        ]
+        concats = [tuple(i for i in row if i >= 0) for row in self.concat[index].tolist()]
+        return CellArchitecture(
+            cells[0],
+            concats[0],
+            cells[1],
+            concats[1],
+            int(self.width[index]),
+            int(self.depth[index]),
+            bool(self.aux[index]),
+            float(self.drop_prob[index]),
+        )
+
+    def _take(self, rows: Any) -> CellTable:
+        return _taken(self, rows)
+
+
+def _filled(pairs: Sequence[Sequence[Sequence[int]]]) -> NDArray[np.int8]:
+    longest = max(len(row) for pair in pairs for row in pair)
+    array = np.full((len(pairs), 2, longest), -1, dtype=np.int8)
+    for i, pair in enumerate(pairs):
+        for j, row in enumerate(pair):
+            array[i, j, : len(row)] = row
+    return array
