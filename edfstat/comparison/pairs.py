@@ -81,10 +81,12 @@ def _odds(a: tuple[Floats, Floats | None], b: tuple[Floats, Floats | None], size
 
 
 def _dominance(rows: dict[str, list[Any]], plus: Floats, minus: Floats, level: float) -> list[str]:
-    """One side's excess is demonstrated (Holm), the other's is not even without adjustment."""
+    """A difference is demonstrated, one side's excess too (both Holm), the other's not even without adjustment."""
     found = []
     for place, (raw_plus, raw_minus) in enumerate(zip(rows["pvalue_plus"], rows["pvalue_minus"], strict=True)):
-        if plus[place] <= level < raw_minus:
+        if rows["pvalue_holm"][place] > level:
+            found.append("")
+        elif plus[place] <= level < raw_minus:
             found.append("a")
         elif minus[place] <= level < raw_plus:
             found.append("b")
