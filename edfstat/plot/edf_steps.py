@@ -1,0 +1,136 @@
+"""Error EDFs of every group, as the step lines they are, with simultaneous bands and a zoom on the good models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from edfstat.plot.inputs import comparison_of, group_names
+from edfstat.plot.style import Look, axes_for, finish, legend, looks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["edf"]
+
+
+def edf(
+    data: xr.Dataset,
+    ax: Axes | None = None,
+    *,
+    measure: str = "none",
+    by: str = "space",
+    groups: Sequence[str] | None = None,
+    band: bool = True,
+    zoom: bool = True,
+    max_error: float | None = None,
+) -> Axes:
+    """Draw the error EDF of every group.
+
+    Parameters
+    ----------
+    data : Dataset
+        A population or a comparison.
+    ax : Axes, optional
+        Where to draw. Default: new ones.
+    measure : str, default "none"
+        Complexity that is taken out, such as ``"params"``; ``"none"`` draws the models as they are.
+    by : str, default "space"
+        Variable whose values are the groups, where `data` is a population.
+    groups : sequence of str, optional
+        Groups to draw, in this order. Default: all.
+    band : bool, default True
+        Whether to shade the simultaneous band of the comparison's level.
+    zoom : bool, default True
+        Whether to repeat the best tenth, where random search ends up, in an inset.
+    max_error : float, optional
+        Right end of the axis, in percent. Default: where every EDF has reached 0.97.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If `data` is neither a population nor a comparison, or has not that measure or group.
+
+    Examples
+    --------
+    >>> from edfstat.population import build_population
+    >>> from matplotlib.figure import Figure
+    >>> models = build_population({"error": [5.0, 6, 7, 8, 6, 7, 8, 9], "space": ["A"] * 4 + ["B"] * 4})
+    >>> edf(models, Figure().subplots()).get_xlabel()
+    'error (%)'
+    """
+    found = comparison_of(data, measure, by=by, groups=groups)
+    ax = axes_for(ax)
+    styles = looks(group_names(found))
+    _draw(ax, found, styles, band=band)
+    right = _right_end(found) if max_error is None else max_error
+    left = _left_end(found, right)
+    ax.set_xlim(left, right)
+    ax.set_ylim(0, 1)
+    level = f", {100 * float(data.attrs.get('level', 0.95)):g} % bands" if band else ""
+    what = "Models as they are" if measure == "none" else f"Normalized by {measure}"
+    finish(ax, xlabel="error (%)", ylabel="share of models with at most this error", title=what + level)
+    # The upper left is free: no EDF is high where errors are low.
+    legend(ax, loc="upper left")
+    if zoom:
+        _inset(ax, found, styles, band=band)
+    return ax
+
+
+def _draw(ax: Axes, found: xr.Dataset, styles: dict[str, Look], *, band: bool) -> None:
+    errors = found["support"].values.astype(float)
+    for index, (name, look) in enumerate(styles.items()):
+        group = found.isel(group=index)
+        if band:
+            lower, upper = group["edf_lower"].values, group["edf_upper"].values
+            ax.fill_between(errors, lower, upper, step="post", color=look.color, alpha=0.15, linewidth=0)
+        # From zero, so that the first step shows.
+        x = np.concatenate((errors[:1], errors))
+        y = np.concatenate(([0.0], group["edf"].values))
+        label = f"{name} (n = {_count(group)})"
+        ax.step(x, y, where="post", color=look.color, linestyle=look.linestyle, linewidth=1.5, label=label)
+
+
+def _count(group: xr.Dataset) -> str:
+    used, effective = int(group["used"]), float(group["effective_n"])
+    return f"{used:,}" if effective > 0.995 * used else f"{used:,}, effective {effective:,.0f}"
+
+
+def _right_end(found: xr.Dataset) -> float:
+    """Error at which every EDF is nearly done: a few diverged models must not squeeze the rest."""
+    errors = found["support"].values.astype(float)
+    lowest = found["edf"].values.min(axis=0)
+    finite = np.isfinite(errors)
+    reached = finite & (lowest >= 0.97 * lowest[finite].max())
+    return float(errors[reached][0])
+
+
+def _left_end(found: xr.Dataset, right: float) -> float:
+    best = float(np.nanmin(found["best"].values))
+    return best - 0.03 * max(right - best, 1e-9)
+
+
+def _inset(ax: Axes, found: xr.Dataset, styles: dict[str, Look], *, band: bool) -> None:
+    """The lower left corner, enlarged into the lower right, which EDFs leave free."""
+    errors, shares = found["support"].values.astype(float), found["edf"].values
+    left, right = ax.get_xlim()
+    top = 0.1
+    ends = [errors[np.searchsorted(row, top)] for row in shares if row[-1] >= top]
+    end = min(max(ends, default=right), left + 0.45 * (right - left))
+    if not left < end < right:
+        return
+    inset = ax.inset_axes((0.56, 0.12, 0.42, 0.42))
+    _draw(inset, found, styles, band=band)
+    height = max(float(row[np.searchsorted(errors, end, side="right") - 1]) for row in shares)
+    inset.set_xlim(left, end)
+    inset.set_ylim(0, min(1.0, 1.1 * max(height, 1e-3)))
+    inset.tick_params(labelsize="x-small")
+    inset.set_title("best models", fontsize="x-small", pad=2)
+    ax.indicate_inset_zoom(inset, edgecolor="#777777")

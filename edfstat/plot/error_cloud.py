@@ -1,0 +1,208 @@
+"""Error against complexity: every model, and mean and spread per bin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from edfstat.errors import InputError
+from edfstat.plot.inputs import is_comparison, models_of, population_of, under
+from edfstat.plot.style import Look, axes_for, finish, legend, looks, scale_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["error_vs_complexity"]
+
+Floats = NDArray[np.float64]
+_BINS = 20
+
+
+class _Bins(NamedTuple):
+    """Centres of the bins, mean error in each, and the quarter and three-quarter (or outer) quantiles."""
+
+    centre: Floats
+    mean: Floats
+    low: Floats
+    high: Floats
+
+
+def error_vs_complexity(
+    data: xr.Dataset,
+    ax: Axes | None = None,
+    *,
+    measure: str = "params",
+    by: str = "space",
+    groups: Sequence[str] | None = None,
+    kind: str = "auto",
+    max_error: float | None = None,
+) -> Axes:
+    """Draw the error of every model against its complexity, with mean and spread per bin.
+
+    A population is drawn with its models; failed ones, which have no error, are counted in the legend. A
+    comparison no longer holds models: mean and spread alone are drawn, in its own bins.
+
+    Parameters
+    ----------
+    data : Dataset
+        A population or a comparison.
+    ax : Axes, optional
+        Where to draw. Default: new ones.
+    measure : str, default "params"
+        Complexity on the x axis.
+    by : str, default "space"
+        Variable whose values are the groups, where `data` is a population.
+    groups : sequence of str, optional
+        Groups to draw. Default: all.
+    kind : {"auto", "scatter", "density"}
+        One point per model, the fainter the more there are, or the number of models per hexagon (one group
+        only). ``"auto"`` takes hexagons for a single group of more than 3,000 models.
+    max_error : float, optional
+        Upper end of the axis, in percent. Default: the 99 % quantile and a little more.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If `data` has not that measure or group, or density is asked of several groups.
+    """
+    if kind not in ("auto", "scatter", "density"):
+        raise InputError(f"kind is {kind!r}; give 'auto', 'scatter' or 'density'")
+    ax = axes_for(ax)
+    if is_comparison(data):
+        return _draw_bins_of(under(data, measure), ax, measure, groups)
+    models = models_of(population_of(data, "error_vs_complexity", [measure]), by, groups)
+    if kind == "density" and len(models) > 1:
+        raise InputError(f"density draws one group and there are {list(models)}; give groups=[one of them]")
+    cost = np.concatenate([group[measure].values for group in models.values()]).astype(float)
+    error = np.concatenate([group["error"].values for group in models.values()])
+    divisor, label = scale_of(measure, cost)
+    logarithmic = bool(cost.min() > 0 and cost.max() > 10 * cost.min())
+    finite = np.isfinite(error)
+    if max_error is None:
+        low, high = np.quantile(error[finite], [0, 0.99])
+        max_error = float(high + 0.05 * (high - low))
+    if logarithmic:
+        ax.set_xscale("log")
+    edges = _edges(cost / divisor, logarithmic)
+    density = kind == "density" or (kind == "auto" and len(models) == 1 and cost.size > 3000)
+    for (name, group), look in zip(models.items(), looks(models).values(), strict=True):
+        x, y = group[measure].values / divisor, group["error"].values
+        if density:
+            _hexagons(ax, x, y, max_error, logarithmic)
+        else:
+            _points(ax, x, y, look, cost.size)
+        failed = int(np.isinf(y).sum())
+        _draw_bins(ax, _per_bin(x, y, edges), look, name + (f" ({failed} failed)" if failed else ""), dark=density)
+    if finite.any():
+        bottom = float(error[finite].min())
+        ax.set_ylim(bottom - 0.03 * max(max_error - bottom, 1e-9), max_error)
+    above = int((error[finite] > max_error).sum())
+    note = f"; {above:,} above the axis" if above else ""
+    title = f"{cost.size:,} models{note}; mean and middle half per bin"
+    finish(ax, xlabel=label, ylabel="error (%)", title=title)
+    legend(ax, loc="upper right")
+    return ax
+
+
+def _points(ax: Axes, x: Floats, y: Floats, look: Look, total: int) -> None:
+    # Total ink stays about the same, so that 25,000 points still show where they lie dense. Rasterised: a vector
+    # file of so many points would be huge.
+    alpha = float(np.clip(1500 / total, 0.06, 0.7))
+    ax.plot(
+        x,
+        y,
+        linestyle="none",
+        marker=look.marker,
+        markersize=2.2 if total > 2000 else 3.5,
+        markeredgewidth=0,
+        color=look.color,
+        alpha=alpha,
+        rasterized=True,
+        zorder=1,
+    )
+
+
+def _hexagons(ax: Axes, x: Floats, y: Floats, top: float, logarithmic: bool) -> None:
+    shown = y <= top
+    image = ax.hexbin(
+        x[shown],
+        y[shown],
+        gridsize=55,
+        bins="log",
+        mincnt=1,
+        xscale="log" if logarithmic else "linear",
+        cmap="Blues",
+        linewidths=0.1,
+        rasterized=True,
+        zorder=1,
+    )
+    figure = ax.figure
+    figure.colorbar(image, ax=ax, label="models per cell", pad=0.02)
+
+
+def _edges(cost: Floats, logarithmic: bool) -> Floats:
+    low, high = float(cost.min()), float(cost.max())
+    if low == high:
+        return np.array([low - 0.5, high + 0.5])
+    edges: Floats = np.geomspace(low, high, _BINS + 1) if logarithmic else np.linspace(low, high, _BINS + 1)
+    edges[0], edges[-1] = low, high
+    return edges
+
+
+def _per_bin(x: Floats, y: Floats, edges: Floats) -> _Bins:
+    """Mean and middle half of the finite errors in every bin of at least 3 models; NaN elsewhere."""
+    place = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, edges.size - 2)
+    finite = np.isfinite(y)
+    rows = []
+    for index in range(edges.size - 1):
+        inside = y[finite & (place == index)]
+        rows.append((inside.mean(), *np.quantile(inside, [0.25, 0.75])) if inside.size >= 3 else (np.nan,) * 3)
+    mean, low, high = np.array(rows).T
+    centre = np.sqrt(edges[1:] * edges[:-1]) if edges[0] > 0 else (edges[1:] + edges[:-1]) / 2
+    return _Bins(centre, mean, low, high)
+
+
+def _draw_bins(ax: Axes, bins: _Bins, look: Look, label: str, *, dark: bool = False) -> None:
+    color = "#D55E00" if dark else look.color
+    ax.fill_between(bins.centre, bins.low, bins.high, color=color, alpha=0.2, linewidth=0, zorder=2)
+    ax.plot(
+        bins.centre,
+        bins.mean,
+        color=color,
+        linestyle=look.linestyle,
+        marker=look.marker,
+        markersize=4.5,
+        markeredgecolor="white",
+        markeredgewidth=0.6,
+        linewidth=1.6,
+        label=label,
+        zorder=3,
+    )
+
+
+def _draw_bins_of(found: xr.Dataset, ax: Axes, measure: str, groups: Sequence[str] | None) -> Axes:
+    lower, upper = found["bin_lower"].values.astype(float), found["bin_upper"].values.astype(float)
+    kept = np.isfinite(lower) & np.isfinite(upper)
+    if not kept.any():
+        raise InputError(f"measure is {measure!r}, under which the comparison has no bins; give a complexity")
+    divisor, label = scale_of(measure, upper[kept])
+    centre = (lower[kept] + upper[kept]) / 2 / divisor
+    names = [str(name) for name in found["group"].values]
+    for index, (name, look) in enumerate(looks(names).items()):
+        if groups is not None and name not in groups:
+            continue
+        one = found.isel(group=index)
+        spread = one["bin_quantile"].values[kept]
+        bins = _Bins(centre, one["bin_error"].values[kept], spread[:, 0], spread[:, -1])
+        _draw_bins(ax, bins, look, name)
+    finish(ax, xlabel=label, ylabel="error (%)", title="Mean error per bin; 90 % of its models shaded")
+    legend(ax, loc="upper right")
+    return ax

@@ -1,0 +1,105 @@
+"""How far a sample's EDF lies from that of its space, as the sample grows: have enough models been trained?"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from edfstat.plot.inputs import comparison_of, group_names
+from edfstat.plot.style import GREY, axes_for, finish, legend, looks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["ks_vs_sample_size"]
+
+
+def ks_vs_sample_size(
+    data: xr.Dataset,
+    ax: Axes | None = None,
+    *,
+    measure: str = "none",
+    by: str = "space",
+    groups: Sequence[str] | None = None,
+) -> Axes:
+    """Draw the expected KS distance between n models and their design space, against n.
+
+    The black line is exact for any space without ties (ties lower it), and shaded by one standard deviation. Each
+    group is marked at its effective number of models, and its thin line is the distance of n of its models from all
+    of them, which falls to zero there. Differences between groups that were observed are marked at the right.
+
+    Parameters
+    ----------
+    data : Dataset
+        A population or a comparison.
+    ax : Axes, optional
+        Where to draw. Default: new ones.
+    measure : str, default "none"
+        Complexity that is taken out; weights lower the effective number of models.
+    by : str, default "space"
+        Variable whose values are the groups, where `data` is a population.
+    groups : sequence of str, optional
+        Groups to draw. Default: all.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    InputError
+        If `data` is neither a population nor a comparison, or has not that measure or group.
+    """
+    from edfstat.planning import expected_ks
+
+    found = comparison_of(data, measure, by=by, groups=groups)
+    ax = axes_for(ax)
+    counts = np.maximum(1, np.floor(found["effective_n"].values)).astype(int)
+    top = max(10_000, int(10 ** np.ceil(np.log10(counts.max()))))
+    sizes = _sizes(top)
+    law = np.array([expected_ks(int(n)) for n in sizes])
+    ax.fill_between(sizes, law[:, 0] - law[:, 1], law[:, 0] + law[:, 1], color=GREY, alpha=0.2, linewidth=0)
+    ax.plot(sizes, law[:, 0], color="black", linewidth=1.6, label="n models against their space")
+    for (name, look), count in zip(looks(group_names(found)).items(), counts, strict=True):
+        at = float(expected_ks(int(count))[0])
+        ax.plot(count, at, look.marker, color=look.color, markersize=8, label=f"{name} (n = {count:,})", zorder=3)
+        inside = _sizes(count - 1) if count > 2 else np.empty(0, dtype=int)
+        means = [expected_ks(int(n), population=int(count))[0] for n in inside]
+        ax.plot(inside, means, color=look.color, linestyle=look.linestyle, linewidth=1)
+    _observed(ax, found)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlim(sizes[0], top)
+    ax.set_ylim(bottom=min(0.005, float(law[-1, 0])), top=1)
+    ax.yaxis.set_major_formatter("{x:g}")
+    effective = "effective models" if measure != "none" else "models"
+    finish(
+        ax, xlabel=f"{effective}, n", ylabel="expected KS distance D", title="How far n models stray from their space"
+    )
+    legend(ax, loc="lower left")
+    return ax
+
+
+def _sizes(top: int) -> np.ndarray:
+    start = min(5, top)
+    return np.unique(np.geomspace(start, top, 40).round().astype(int))
+
+
+def _observed(ax: Axes, found: xr.Dataset) -> None:
+    """The differences between groups, as dotted lines: a sample must lie well below what it is to show."""
+    drawn = set(group_names(found))
+    names = list(itertools.combinations(sorted(drawn), 2))
+    if not names or len(names) > 3:
+        return
+    transform = ax.get_yaxis_transform()
+    for place in range(found.sizes["pair"]):
+        one = found.isel(pair=place)
+        a, b, distance = str(one["a"].item()), str(one["b"].item()), float(one["ks"])
+        if {a, b} <= drawn and distance > 0:
+            ax.axhline(distance, color=GREY, linewidth=0.9, linestyle=":")
+            text = f"observed: {a} / {b}"
+            ax.text(0.995, distance, text, transform=transform, ha="right", va="bottom", fontsize="x-small")

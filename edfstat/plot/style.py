@@ -1,0 +1,75 @@
+"""What every figure shares: Axes, a palette that colour-blind readers can tell apart, units, legends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["GREY", "Look", "axes_for", "finish", "legend", "looks", "scale_of"]
+
+# Okabe and Ito's palette, darkest hues first; each comes with a line style and a marker of its own, so that figures
+# also work in grey and for readers who see no hue at all.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (1.2, 1.2)), (0, (8, 2, 1, 2, 1, 2)))
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+#: For what is context and not data.
+GREY = "#777777"
+
+
+class Look(NamedTuple):
+    """Colour, line style and marker of one group."""
+
+    color: str
+    linestyle: Any
+    marker: str
+
+
+def looks(names: Iterable[Any]) -> dict[str, Look]:
+    """A look for each group, the same for the same position; none repeats below 35 groups."""
+    return {
+        str(name): Look(_COLOURS[i % len(_COLOURS)], _LINES[i % len(_LINES)], _MARKERS[i % len(_MARKERS)])
+        for i, name in enumerate(names)
+    }
+
+
+def axes_for(ax: Axes | None, *, width: float = 6.4, height: float = 4.2) -> Axes:
+    """The given Axes, or new ones that pyplot knows of."""
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def finish(ax: Axes, *, xlabel: str, ylabel: str, title: str | None = None) -> None:
+    """Labels with units, a light grid behind the data, no frame where nothing is read off."""
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+    if title:
+        ax.set_title(title, fontsize="medium", loc="left")
+    ax.grid(visible=True, color="#dddddd", linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def legend(ax: Axes, **options: Any) -> None:
+    """Legend of whatever carries a label; none if nothing does."""
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(**{"fontsize": "small", "framealpha": 0.9, "edgecolor": "none", "handlelength": 2.8} | options)
+
+
+def scale_of(measure: str, values: Any) -> tuple[float, str]:
+    """Divisor and axis label for a complexity, in the unit in which its values are short."""
+    name = {"params": "parameters", "flops": "flops", "acts": "activations"}.get(measure, measure)
+    finite = np.abs(np.asarray(values, dtype=np.float64))
+    largest = float(np.nanmax(finite, initial=0.0))
+    for divisor, unit in ((1e9, "billions"), (1e6, "millions"), (1e3, "thousands")):
+        if largest >= 0.3 * divisor:
+            return divisor, f"{name} ({unit})"
+    return 1.0, name
