@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edfstat import kernels, permutations
-from edfstat.distributions import EDF
+from edfstat.distributions import EDF, edf
 from edfstat.errors import InputError, PopulationError
 from edfstat.labels import ArrayLike, as_errors, as_vector, as_weights
 
@@ -53,13 +53,12 @@ class Pair:
 
 
 class _Sample(NamedTuple):
-    """One side: its atoms, and its models unless it came as an EDF."""
+    """The models of one side; `weights` sum to 1, `raw` are as given, both None where all count the same."""
 
-    errors: Floats | None
+    errors: Floats
     weights: Floats | None
     raw: Floats | None
     strata: NDArray[Any] | None
-    known: EDF | None
 
 
 def pair_up(
@@ -72,26 +71,23 @@ def pair_up(
     restrict: float | None,
 ) -> Pair:
     """Check two samples and bring them together; arguments as of `edfstat.ks_test`."""
-    first, second = _sample(a, weights_a, strata_a, "a"), _sample(b, weights_b, strata_b, "b")
     limit = math.inf if restrict is None else float(restrict)
     if math.isnan(limit):
         raise InputError("restrict is NaN; give the highest error to compare")
+    first, second = _sample(a, weights_a, strata_a, "a"), _sample(b, weights_b, strata_b, "b")
+    if isinstance(first, EDF) or isinstance(second, EDF):
+        return _of_atoms(_as_edf(first), _as_edf(second), limit)
     if (first.strata is None) != (second.strata is None):
         missing = "strata_a" if first.strata is None else "strata_b"
         raise InputError(f"{missing} is not given but the other sample's strata are; give both or neither")
-    if first.errors is None or second.errors is None:
-        return _of_atoms(_as_edf(first), _as_edf(second), limit)
     rows = _rows(first, second)
-    used = _weights_used(rows)
     plain = first.strata is None and first.weights is None and second.weights is None
-    shown = (None, None) if plain else used
+    used_a, used_b = (None, None) if plain else _weights_used(rows)
+    sizes = first.errors.size, second.errors.size
     return Pair(
-        atoms=(kernels.atoms(first.errors, shown[0]), kernels.atoms(second.errors, shown[1])),
-        sizes=(first.errors.size, second.errors.size),
-        effective_n=(
-            kernels.effective_size(shown[0], first.errors.size),
-            kernels.effective_size(shown[1], second.errors.size),
-        ),
+        atoms=(kernels.atoms(first.errors, used_a), kernels.atoms(second.errors, used_b)),
+        sizes=sizes,
+        effective_n=(kernels.effective_size(used_a, sizes[0]), kernels.effective_size(used_b, sizes[1])),
         plain=plain,
         stratified=first.strata is not None,
         restrict=limit,
@@ -99,22 +95,22 @@ def pair_up(
     )
 
 
-def _sample(errors: ArrayLike | EDF, weights: ArrayLike | None, strata: Any, name: str) -> _Sample:
+def _sample(errors: ArrayLike | EDF, weights: ArrayLike | None, strata: Any, name: str) -> _Sample | EDF:
+    """One side as models, or as the EDF it came as if that does not hold its models."""
     if isinstance(errors, EDF):
         if weights is not None or strata is not None:
             raise InputError(f"weights_{name} and strata_{name} are part of the EDF {name}; give its errors instead")
         if errors.strata is None:
-            return _Sample(None, None, None, None, errors)
+            return errors
         kept = errors.strata
         raw = np.ones(kept.errors.size) if kept.weights is None else kept.weights
-        return _Sample(kept.errors, as_weights(raw, raw.size), raw, kept.labels[kept.codes], errors)
+        return _Sample(kept.errors, raw / raw.sum(), raw, kept.labels[kept.codes])
     checked = as_errors(errors, name)
     normalised = as_weights(weights, checked.size, f"weights_{name}")
-    raw = None if normalised is None else as_vector(weights, f"weights_{name}").astype(np.float64)
     labels = None if strata is None else _labels(strata, checked.size, f"strata_{name}")
-    if normalised is not None and labels is None and normalised.min() == normalised.max():
-        normalised = raw = None
-    return _Sample(checked, normalised, raw, labels, None)
+    if normalised is None or (labels is None and normalised.min() == normalised.max()):
+        return _Sample(checked, None, None, labels)
+    return _Sample(checked, normalised, np.asarray(weights, dtype=np.float64), labels)
 
 
 def _labels(strata: Any, length: int, name: str) -> NDArray[Any]:
@@ -130,19 +126,14 @@ def _labels(strata: Any, length: int, name: str) -> NDArray[Any]:
     return labels
 
 
-def _as_edf(sample: _Sample) -> EDF:
-    if sample.known is not None:
-        return sample.known
-    from edfstat.distributions import edf
-
-    assert sample.errors is not None  # noqa: S101 - a sample is one or the other
-    return edf(sample.errors, sample.raw)
+def _as_edf(sample: _Sample | EDF) -> EDF:
+    return sample if isinstance(sample, EDF) else edf(sample.errors, sample.raw)
 
 
 def _of_atoms(f: EDF, g: EDF, restrict: float) -> Pair:
-    atoms = tuple(kernels.Atoms(x.support, x.mass, x.probabilities, x.tail) for x in (f, g))
+    first, second = (kernels.Atoms(x.support, x.mass, x.probabilities, x.tail) for x in (f, g))
     return Pair(
-        atoms=(atoms[0], atoms[1]),
+        atoms=(first, second),
         sizes=(int(f.n), int(g.n)),
         effective_n=(f.effective_n, g.effective_n),
         plain=f.equal_weights and g.equal_weights,
@@ -154,7 +145,6 @@ def _of_atoms(f: EDF, g: EDF, restrict: float) -> Pair:
 
 def _rows(first: _Sample, second: _Sample) -> Rows:
     """What permutations move: strata as numbers, weights on one scale, and each stratum's share."""
-    assert first.errors is not None and second.errors is not None  # noqa: S101, PT018
     sizes = first.errors.size, second.errors.size
     errors = (first.errors, second.errors)
     if first.strata is None or second.strata is None:
@@ -173,7 +163,6 @@ def _common_scale(first: _Sample, second: _Sample) -> Floats:
     """Weights of both samples without strata, as given unless each sum is 1 or one side has none."""
     sides = []
     for sample, other in ((first, second), (second, first)):
-        assert sample.errors is not None  # noqa: S101
         if sample.raw is None:
             scale = 1.0 if other.raw is None else float(other.raw.mean())
             sides.append(np.full(sample.errors.size, scale))
@@ -198,19 +187,19 @@ def _mean_one_within(weights: Floats | None, codes: Ints, strata: int) -> Floats
 def _shares(first: _Sample, second: _Sample, codes: tuple[Ints, Ints], names: NDArray[Any]) -> tuple[Floats, Floats]:
     """Share W_j of each stratum in each sample; without weights 1/k, or what the other sample has."""
     k = names.size
-    sums = [
-        None if sample.weights is None else np.bincount(code, sample.weights, minlength=k)
+    sum_a, sum_b = (
+        None if sample.weights is None else np.bincount(code, sample.weights, minlength=k).astype(np.float64)
         for sample, code in zip((first, second), codes, strict=True)
-    ]
-    equal = np.full(k, 1.0 / k)
-    share_a = sums[0] if sums[0] is not None else sums[1] if sums[1] is not None else equal
-    share_b = sums[1] if sums[1] is not None else share_a
-    for which, code, share in (("a", codes[0], share_a), ("b", codes[1], share_b)):
-        empty = (np.bincount(code, minlength=k) == 0) & ((share_a > 0) | (share > 0) | (share_b > 0))
+    )
+    either = sum_b if sum_a is None else sum_a
+    share_a: Floats = np.full(k, 1.0 / k) if either is None else either
+    share_b: Floats = share_a if sum_b is None else sum_b
+    for which, code in zip("ab", codes, strict=True):
+        empty = (np.bincount(code, minlength=k) == 0) & ((share_a > 0) | (share_b > 0))
         if empty.any():
-            label = names[int(empty.argmax())]
+            label = names[empty][0]
             raise PopulationError(
-                f"stratum {label!r} holds no model of {which}; leave it out of both samples or merge strata"
+                f"stratum {label!s} holds no model of {which}; leave it out of both samples or merge strata"
             )
     return share_a, share_b
 

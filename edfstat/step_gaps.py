@@ -7,11 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from edfstat.kernels import Atoms, step_values
+from edfstat.label_gaps import SLACK
 
 __all__ = ["Gap", "largest_gap"]
 
-#: Gaps this close are equal: they differ by rounding only.
-SLACK = 1e-12
 _PIECES = 2048
 _FINER = 32
 
