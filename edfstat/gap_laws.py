@@ -20,8 +20,8 @@ LIMIT_STD = math.sqrt(math.pi**2 / 12 - LIMIT_MEAN**2)
 _LOWEST, _HIGHEST = 0.15, 4.4
 #: From here on, expansions anchored at this size replace the slow exact law, to 1e-7 of the mean.
 _LARGE = 1000
-#: Products (sizes x thresholds) of the two-sample law up to which it is evaluated: a fraction of a second.
-_WORK = 60_000_000
+#: Products (sizes x thresholds) of the two-sample law up to which it is evaluated: a tenth of a second.
+_WORK = 20_000_000
 _THRESHOLDS = 32
 
 
