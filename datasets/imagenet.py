@@ -1,0 +1,123 @@
+"""ImageNet (ILSVRC 2012), 1,281,167 + 50,000 photographs in 1,000 classes, as folders of JPEG files.
+
+Layout, for any set of photographs::
+
+    ROOT/train/n01440764/n01440764_10026.JPEG     one folder per class
+    ROOT/val/n01440764/ILSVRC2012_val_00000293.JPEG
+
+Preparing it: unpack ILSVRC2012_img_train.tar, then each of its 1,000 archives into a folder of the same name;
+unpack ILSVRC2012_img_val.tar and move each photograph into the folder of its class, as the development kit's
+ILSVRC2012_validation_ground_truth.txt and meta.mat say. `torchvision.datasets.ImageNet` does both, given the
+three archives. The photographs cannot be downloaded without an account on image-net.org.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets import places
+from datasets.augment import Augmentation
+from datasets.errors import DatasetError
+
+__all__ = ["MD5", "SOURCE_URL", "ImageFolder", "load"]
+
+SOURCE_URL = "https://image-net.org/challenges/LSVRC/2012/"
+#: Checksums of the official archives.
+MD5 = {
+    "ILSVRC2012_img_train.tar": "1d675b47d978889d74fa0da5fadfb00e",
+    "ILSVRC2012_img_val.tar": "29b22e2961454d5413ddabcf34fc5622",
+}
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+AUGMENTATION = Augmentation(crop_padding=0, flip=True, fill=(124, 116, 104))
+SUFFIXES = {".jpeg", ".jpg", ".png"}
+FOLDERS = {"train": ("train",), "test": ("val", "test")}
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFolder:
+    """Photographs on disk: their paths and labels, read when they are needed.
+
+    Parameters
+    ----------
+    name, split : str
+    paths : tuple of Path
+    labels : array of int64, shape (n,)
+    classes : tuple of str
+        Folder names, in alphabetical order.
+    mean, std : tuple of float
+        Per channel, on the scale 0 to 1.
+    source : str
+    augmentation : Augmentation
+        Mirror images keep the class; crops are of random size, as a recipe says.
+    """
+
+    name: str
+    split: str
+    paths: tuple[Path, ...]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    source: str
+    mean: tuple[float, ...] = MEAN
+    std: tuple[float, ...] = STD
+    augmentation: Augmentation = AUGMENTATION
+    in_channels: int = 3
+    image_size: int = 224
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @cached_property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+    def subset(self, n: int, seed: int = 0) -> ImageFolder:
+        """`n` of the photographs, drawn at random by `seed` and kept in their order."""
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(self))[:n])
+        return replace(self, paths=tuple(self.paths[i] for i in chosen), labels=self.labels[chosen])
+
+
+def load(root: Path | None, split: str) -> ImageFolder:
+    """List the photographs of a split.
+
+    Parameters
+    ----------
+    root : Path or None
+        Folder with ``train`` and ``val``.
+    split : {"train", "test"}
+        ``test`` is the official validation part.
+
+    Returns
+    -------
+    ImageFolder
+
+    Raises
+    ------
+    DatasetError
+        If there is no such folder, or it holds no photographs.
+    """
+    for place in places.folders(root, "imagenet", "ImageNet"):
+        for name in FOLDERS[split]:
+            if (place / name).is_dir() and (found := _listed(place / name, split)) is not None:
+                return found
+    raise DatasetError(
+        f"ImageNet ({split}) is not in {root or 'EDFSTAT_DATA or the cache'}; give a root with train/CLASS/*.JPEG and "
+        "val/CLASS/*.JPEG (docs/training.md says how to prepare it)"
+    )
+
+
+def _listed(folder: Path, split: str) -> ImageFolder | None:
+    classes = sorted(part.name for part in folder.iterdir() if part.is_dir())
+    paths, labels = [], []
+    for label, name in enumerate(classes):
+        files = sorted(path for path in (folder / name).iterdir() if path.suffix.lower() in SUFFIXES)
+        paths += files
+        labels += [label] * len(files)
+    if not paths:
+        return None
+    return ImageFolder("imagenet", split, tuple(paths), np.array(labels, dtype=np.int64), tuple(classes), str(folder))

@@ -1,0 +1,87 @@
+"""The form every data set that fits in memory comes in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.augment import Augmentation
+
+__all__ = ["ImageSet"]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Images with labels, as they are stored: unsigned bytes, channels last.
+
+    Parameters
+    ----------
+    name, split : str
+        Such as ``"cifar10"`` and ``"train"``.
+    images : array of uint8, shape (n, height, width, channels)
+    labels : array of int64, shape (n,)
+        Index into `classes`.
+    classes : tuple of str
+    mean, std : tuple of float
+        Per channel, of the training images on the scale 0 to 1: a pixel p becomes (p / 255 - mean) / std.
+    source : str
+        Where the images were read from.
+    augmentation : Augmentation
+        What may be done to the training images.
+
+    Raises
+    ------
+    ValueError
+        If shapes or types do not fit.
+    """
+
+    name: str
+    split: str
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    source: str
+    augmentation: Augmentation = field(default_factory=lambda: Augmentation(0, False, (0,)))
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or self.images.dtype != np.uint8:
+            raise ValueError(
+                f"images of {self.name} are {self.images.dtype} {self.images.shape}; give uint8 (n, height, width, c)"
+            )
+        if self.labels.shape != self.images.shape[:1] or self.labels.dtype != np.int64:
+            raise ValueError(f"labels of {self.name} are {self.labels.dtype} {self.labels.shape}; give int64 (n,)")
+        channels = self.images.shape[3]
+        if not len(self.mean) == len(self.std) == len(self.augmentation.fill) == channels:
+            raise ValueError(f"{self.name} has {channels} channels; mean, std and fill need as many values")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of an image."""
+        return int(self.images.shape[3])
+
+    @property
+    def image_size(self) -> int:
+        """Side of an image in pixels."""
+        return int(self.images.shape[1])
+
+    def subset(self, n: int, seed: int = 0) -> ImageSet:
+        """`n` of the images, drawn at random by `seed` and kept in their order."""
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(self))[:n])
+        return replace(self, images=self.images[chosen], labels=self.labels[chosen])
+
+    def __repr__(self) -> str:
+        n, height, width, channels = self.images.shape
+        return f"ImageSet({self.name} {self.split}: {n} images {height}x{width}x{channels}, {self.num_classes} classes)"

@@ -1,0 +1,88 @@
+"""Data sets by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from datasets import cifar, digits, fashion_mnist, synthetic
+from datasets.errors import DatasetError
+from datasets.images import ImageSet
+
+__all__ = ["get", "names"]
+
+
+def _cifar(kind: cifar.Cifar) -> Callable[..., ImageSet]:
+    return lambda root, split, **options: cifar.load(kind, root, split, **options)
+
+
+_LOADERS: dict[str, Callable[..., ImageSet]] = {
+    "cifar10": _cifar(cifar.CIFAR10),
+    "cifar100": _cifar(cifar.CIFAR100),
+    "digits": digits.load,
+    "fashion-mnist": fashion_mnist.load,
+    "synthetic": synthetic.load,
+}
+
+
+def names() -> list[str]:
+    """The data sets that `get` knows.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> names()
+    ['cifar10', 'cifar100', 'digits', 'fashion-mnist', 'imagenet', 'synthetic']
+    """
+    return sorted([*_LOADERS, "imagenet"])
+
+
+def get(name: str, root: str | PathLike[str] | None = None, split: str = "train", *, download: bool = False) -> Any:
+    """A data set by name.
+
+    Parameters
+    ----------
+    name : str
+        One of `names()`.
+    root : path, optional
+        Where its files are. Default: the folders in the environment variable EDFSTAT_DATA, the user's cache
+        (``~/.cache/edfstat/datasets``) and, where the operating system packages the data set, its place.
+    split : {"train", "test"}
+        Which part.
+    download : bool, default False
+        Fetch missing files of ``cifar10``, ``cifar100`` and ``fashion-mnist``, checked by their checksums.
+
+    Returns
+    -------
+    ImageSet
+        Images as uint8 (n, height, width, channels), labels as int64, class names, per-channel mean and std,
+        source, and the augmentation that the data set bears. For ``imagenet``, which does not fit in memory,
+        an `ImageFolder` of file names and labels, which `trainers` streams.
+
+    Raises
+    ------
+    DatasetError
+        A ValueError: the name or split is unknown, or the files are missing or damaged.
+
+    Examples
+    --------
+    >>> digits = get("digits", split="test")
+    >>> digits.images.shape, digits.images.dtype, digits.augmentation.flip
+    ((450, 8, 8, 1), dtype('uint8'), False)
+    """
+    if name not in names():
+        raise DatasetError(f"no data set is named {name!r}; there are {names()}")
+    if split not in ("train", "test"):
+        raise DatasetError(f"split is {split!r}; give 'train' or 'test'")
+    folder = None if root is None else Path(root).expanduser()
+    if name == "imagenet":
+        from datasets import imagenet
+
+        return imagenet.load(folder, split)
+    options = {"download": True} if download and name not in ("digits", "synthetic") else {}
+    return _LOADERS[name](folder, split, **options)

@@ -1,0 +1,50 @@
+"""Training as a backend of edfstat, found under the name ``torch``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import PathLike
+from typing import Any
+
+from edfstat.trials import Trial
+
+__all__ = ["TorchBackend"]
+
+
+class TorchBackend:
+    """Runs a trial by training its network with PyTorch; see `trainers.train`."""
+
+    def run(
+        self,
+        trial: Trial,
+        *,
+        directory: str | PathLike[str] | None = None,
+        device: str = "auto",
+        should_stop: Callable[[], bool] | None = None,
+    ) -> dict[str, Any]:
+        """Train one trial to its end and return its record.
+
+        Parameters
+        ----------
+        trial : Trial
+        directory : path, optional
+            Where its checkpoint lives; a run that was interrupted goes on from there.
+        device : str, default "auto"
+        should_stop : callable, optional
+            Asked after every epoch.
+
+        Returns
+        -------
+        dict
+
+        Raises
+        ------
+        TrialInterrupted
+            If `should_stop` asked for it.
+        InputError
+            If the trial makes no sense.
+        """
+        # Imported here: a registry lists backends without loading torch.
+        from trainers.loop import train
+
+        return train(trial, device=device, directory=directory, should_stop=should_stop)

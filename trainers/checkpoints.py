@@ -1,0 +1,94 @@
+"""Checkpoints: written whole or not at all, and read as tensors and plain values only."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from edfstat.errors import InputError
+
+__all__ = ["CheckpointError", "DamagedCheckpoint", "checkpoint_path", "load", "replace_file", "save"]
+
+FORMAT = "edfstat checkpoint 1"
+
+
+class CheckpointError(InputError):
+    """A checkpoint is damaged, of another format, or of another trial."""
+
+
+class DamagedCheckpoint(CheckpointError):
+    """A checkpoint that cannot be read as tensors and plain values: cut short, or never one."""
+
+
+def checkpoint_path(directory: Path) -> Path:
+    """Where the checkpoint of the trial in `directory` lies."""
+    return directory / "checkpoint.pt"
+
+
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Put a file in place whole: written beside it, flushed to the disk, then renamed over it."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        write(part)
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def save(path: Path, *, trial_id: str, state: dict[str, Any]) -> None:
+    """Write a checkpoint.
+
+    Parameters
+    ----------
+    path : Path
+    trial_id : str
+        Whose it is.
+    state : dict
+        Tensors, and plain values of any nesting.
+    """
+    content = {"format": FORMAT, "trial_id": trial_id, "state": state}
+    replace_file(path, lambda part: torch.save(content, part))
+
+
+def load(path: Path, *, trial_id: str) -> dict[str, Any] | None:
+    """Read a checkpoint, on the CPU.
+
+    Parameters
+    ----------
+    path : Path
+    trial_id : str
+        Whose it must be.
+
+    Returns
+    -------
+    dict or None
+        The state that `save` was given; None if there is no checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        If it is damaged or not of this trial; the message says which.
+    """
+    if not path.exists():
+        return None
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        reason = str(error).split("\n", 1)[0][:200]
+        raise DamagedCheckpoint(f"{path} is damaged or holds more than tensors ({reason}); delete it") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is not a checkpoint of this program ({FORMAT!r}); delete or move it")
+    if content.get("trial_id") != trial_id:
+        raise CheckpointError(
+            f"{path} belongs to trial {str(content.get('trial_id'))[:12]}, not {trial_id[:12]}; "
+            "give each trial a directory of its own"
+        )
+    state: dict[str, Any] = content["state"]
+    return state

@@ -1,0 +1,109 @@
+"""The device a trial runs on, and the settings of torch while it does."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+import torch
+
+from edfstat.errors import InputError
+from trainers.evaluation import Autocast
+
+__all__ = ["autocast_for", "pick", "settings"]
+
+#: Below this many multiply-adds an image, casting on a CPU costs more than bf16 arithmetic saves (estimated).
+SMALL_NET = 20_000_000
+
+
+def pick(name: str) -> torch.device:
+    """The device of a name; ``auto`` is the first GPU, else the CPU.
+
+    Raises
+    ------
+    InputError
+        If the name means no device that is here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"device is {name!r}; give 'auto', 'cpu' or 'cuda:0'") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError(f"device is {name!r}, but torch sees {torch.cuda.device_count()} GPUs; give 'cpu' or 'auto'")
+    if device.type not in ("cpu", "cuda"):
+        raise InputError(f"device is {name!r}; training runs on 'cpu' and 'cuda'")
+    return device
+
+
+def autocast_for(device: torch.device, precision: str, flops: int) -> tuple[str, Autocast]:
+    """The precision used, and a context for forward passes.
+
+    Parameters
+    ----------
+    device : torch.device
+    precision : {"auto", "fp32", "bf16"}
+        ``auto``: bf16 where the hardware computes in it; on a CPU only for nets large enough to gain.
+    flops : int
+        Multiply-adds of one image.
+    """
+    if precision not in ("auto", "fp32", "bf16"):
+        raise InputError(f"precision is {precision!r}; choose from ['auto', 'fp32', 'bf16']")
+    if precision == "auto":
+        if device.type == "cuda":
+            fast = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            fast = torch.cpu._is_avx512_bf16_supported() and flops >= SMALL_NET
+        precision = "bf16" if fast else "fp32"
+    if precision == "fp32":
+        return precision, contextlib.nullcontext
+    # Without its cache: weights are cast once a step anyway, and a captured graph must not hold cached casts.
+    return precision, lambda: torch.autocast(device.type, torch.bfloat16, cache_enabled=device.type == "cpu")
+
+
+@contextlib.contextmanager
+def settings(device: torch.device, threads: int | None, seed: int) -> Iterator[int]:
+    """Threads, seeds and deterministic algorithms of one trial; all as before afterwards.
+
+    Parameters
+    ----------
+    device : torch.device
+    threads : int or None
+        Threads of the CPU. Default: the environment variable EDFSTAT_THREADS, else 1, as many small trials side
+        by side are faster than one on all cores.
+    seed : int
+        Of the global generator, which initialises weights.
+
+    Yields
+    ------
+    int
+        The number of threads.
+    """
+    number = _threads(threads)
+    before = torch.get_num_threads()
+    cudnn = torch.backends.cudnn
+    kept = cudnn.deterministic, cudnn.benchmark
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        try:
+            torch.set_num_threads(number)
+            cudnn.deterministic, cudnn.benchmark = True, False
+            torch.manual_seed(seed)
+            yield number
+        finally:
+            torch.set_num_threads(before)
+            cudnn.deterministic, cudnn.benchmark = kept
+
+
+def _threads(threads: int | None) -> int:
+    text = os.environ.get("EDFSTAT_THREADS", "1") if threads is None else str(threads)
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"threads (EDFSTAT_THREADS) is {text!r}; give a whole number from 1")
+    return int(text)
+
+
+def context(device: torch.device) -> AbstractContextManager[object]:
+    """Makes the device the current one, where there may be several."""
+    return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()

@@ -1,0 +1,55 @@
+"""Test error, after batch-norm statistics have been taken anew with the weights as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor, nn
+
+from trainers.feeds import Feed
+
+__all__ = ["count_wrong", "precise_norm"]
+
+Autocast = Callable[[], AbstractContextManager[object]]
+
+
+def logits(output: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """The main head's output of a net that may have another."""
+    return output if isinstance(output, Tensor) else output[0]
+
+
+@torch.no_grad()
+def precise_norm(model: nn.Module, feed: Feed, epoch: int, autocast: Autocast) -> None:
+    """Set running statistics to the mean over training batches, all seen by the same weights.
+
+    The moving average of a training lags behind its weights, which makes test errors of early epochs noisy.
+    Everything but batch-norm is in evaluation mode.
+    """
+    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    kept = [module.momentum for module in norms]
+    model.eval()
+    for module in norms:
+        module.reset_running_stats()
+        module.momentum = None  # a plain average over the batches
+        module.train()
+    for images, _ in feed.norm(epoch):
+        with autocast():
+            model(images)
+    for module, momentum in zip(norms, kept):
+        module.momentum = momentum
+    model.eval()
+
+
+@torch.no_grad()
+def count_wrong(model: nn.Module, feed: Feed, autocast: Autocast) -> Tensor:
+    """Number of test images whose class is not the likeliest one, as a tensor on the device."""
+    model.eval()
+    wrong: Tensor | None = None
+    for images, labels in feed.test():
+        with autocast():
+            output = logits(model(images))
+        misses = (output.argmax(1) != labels).sum()
+        wrong = misses if wrong is None else wrong + misses
+    return torch.zeros((), dtype=torch.int64) if wrong is None else wrong

@@ -1,0 +1,231 @@
+"""One trial in, one record out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from edfstat.errors import InputError, TrialInterrupted
+from edfstat.records import make_record
+from edfstat.trials import Trial
+from trainers import checkpoints, devices, outcomes
+from trainers.progress import Progress
+from trainers.session import Session
+from trainers.task import Task, prepare
+
+__all__ = ["train"]
+
+logger = logging.getLogger("trainers")
+
+
+@dataclass
+class Curves:
+    """What was seen so far: one entry per epoch."""
+
+    train_ep_loss: list[float | None] = field(default_factory=list)
+    train_ep_top1: list[float | None] = field(default_factory=list)
+    test_ep_top1: list[float | None] = field(default_factory=list)
+    seconds: float = 0.0
+    train_seconds: float = 0.0
+
+
+def train(
+    trial: Trial,
+    *,
+    device: str = "auto",
+    directory: str | PathLike[str] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    root: str | PathLike[str] | None = None,
+    threads: int | None = None,
+    precision: str = "auto",
+    time_limit: float | None = None,
+    listener: Callable[[str], None] | None = None,
+    profile: bool = False,
+    compile: bool = False,
+) -> dict[str, Any]:
+    """Train the network of a trial and return its record.
+
+    The same trial on the same device and number of threads gives the same record except times, also if it was
+    interrupted and went on from its checkpoint.
+
+    Parameters
+    ----------
+    trial : Trial
+        Architecture, data set, recipe, optimizer settings, seed; `options` as in `trainers.task.OPTIONS`.
+    device : str, default "auto"
+        The first GPU if there is one, else the CPU; or such as ``"cpu"``, ``"cuda:1"``.
+    directory : path, optional
+        The trial's own folder: ``checkpoint.pt`` after every epoch, ``progress.jsonl``, ``record.json`` at the
+        end. If the record is there already, it is returned and nothing is trained.
+    should_stop : callable, optional
+        Asked after every epoch; once true, the checkpoint is kept and `TrialInterrupted` is raised.
+    root : path, optional
+        Where the data set is; default as in `datasets.get`.
+    threads : int, optional
+        Of the CPU. Default: the environment variable EDFSTAT_THREADS, else 1.
+    precision : {"auto", "fp32", "bf16"}
+        ``auto``: bf16 where the hardware computes in it and the net is large enough to gain.
+    time_limit : float, optional
+        Seconds of training (over all runs of the trial) after which it ends with status ``timeout``.
+    listener : callable, optional
+        Gets one line of text per epoch. Default: the logger ``trainers``, level INFO.
+    profile : bool, default False
+        Write a torch profiler trace of five steps to ``trace.json`` in `directory`.
+    compile : bool, default False
+        Run the net through `torch.compile`, which takes about a minute and pays for long trainings only.
+
+    Returns
+    -------
+    dict
+        A record (`edfstat.records`). `status` is ``ok``, ``diverged`` (a loss that is not finite), ``oom``,
+        ``timeout`` or ``error``; what was seen until then is kept.
+
+    Raises
+    ------
+    InputError
+        If the trial makes no sense, its data are not there, or `directory` holds another trial.
+    TrialInterrupted
+        If `should_stop` asked for it.
+
+    Examples
+    --------
+    >>> from edfstat import Trial
+    >>> net = {"block_type": "res_basic_block", "ds": [1, 1, 1, 1], "ws": [16, 16, 16, 16], "ss": [1, 1, 2, 2]}
+    >>> record = train(Trial("ResNet", net, "digits", optim={"max_ep": 1}), device="cpu")
+    >>> record["status"], len(record["test_ep_top1"])
+    ('ok', 1)
+    """
+    where = devices.pick(device)
+    folder = None if directory is None else Path(directory)
+    if folder is not None:
+        if (done := _finished(folder, trial)) is not None:
+            return done
+        folder.mkdir(parents=True, exist_ok=True)
+    if profile and folder is None:
+        raise InputError("profile writes its trace to directory; give one")
+    task = prepare(trial, root)
+    limit = trial.options.get("time_limit") if time_limit is None else time_limit
+    curves = Curves()
+    status, message = "ok", ""
+    used: dict[str, Any] = {}
+    with devices.settings(where, threads, 0) as number, devices.context(where):
+        try:
+            session = Session(task, where, precision=precision, compile=compile)
+            used = {"precision": session.precision, "threads": number, "recipe": session.recipe.to_dict()}
+            _run(task, session, curves, folder, should_stop, limit, listener, profile)
+        except (TrialInterrupted, InputError):
+            raise
+        except Exception as error:
+            # A trial that fails is a result: the process goes on to the next one.
+            status, message = outcomes.status_of(error)
+            if status == "error":
+                logger.warning("trial %s: %s", trial.id[:12], message, exc_info=True)
+                used["traceback"] = "".join(traceback.format_exception(error))[-4000:]
+    record = _record(task, curves, status, message, outcomes.provenance(where, **used))
+    if folder is not None and _leader():
+        text = json.dumps(record, allow_nan=False)
+        checkpoints.replace_file(folder / "record.json", lambda part: part.write_text(text, encoding="utf-8"))
+        if status in ("ok", "diverged"):
+            checkpoints.checkpoint_path(folder).unlink(missing_ok=True)
+    return record
+
+
+def _run(
+    task: Task, session: Session, curves: Curves, folder: Path | None, should_stop: Callable[[], bool] | None,
+    limit: float | None, listener: Callable[[str], None] | None, profile: bool,
+) -> None:  # fmt: skip
+    """Train from the checkpoint, if there is one, to the last epoch."""
+    start = _resume(task, session, curves, folder)
+    progress = Progress(folder if _leader() else None, listener, done=start)
+    epochs = session.recipe.epochs
+    before, begun = curves.seconds, time.perf_counter()
+    for epoch in range(start, epochs):
+        out_of_time = (lambda: before + time.perf_counter() - begun > limit) if limit is not None else None
+        trace = folder / "trace.json" if profile and folder is not None and epoch == start else None
+        seen = session.epoch(epoch, out_of_time, trace)
+        elapsed = time.perf_counter() - begun
+        curves.seconds = before + elapsed
+        curves.train_seconds += seen.seconds
+        curves.train_ep_loss.append(outcomes.clean(seen.loss, 5))
+        curves.train_ep_top1.append(seen.train_error)
+        curves.test_ep_top1.append(seen.test_error)
+        progress({
+            "epoch": epoch + 1, "epochs": epochs, "lr": seen.rate, "train_loss": curves.train_ep_loss[-1],
+            "train_error": seen.train_error, "test_error": seen.test_error,
+            "images_per_s": round(seen.images / seen.seconds, 1), "elapsed": round(curves.seconds, 3),
+            "remaining": round(elapsed / (epoch + 1 - start) * (epochs - epoch - 1), 3),
+        })  # fmt: skip
+        if curves.train_ep_loss[-1] is None:
+            raise outcomes.Stopped("diverged", f"the training loss was not finite in epoch {epoch + 1}")
+        if epoch + 1 < epochs:
+            _save(task, session, curves, folder)
+            if should_stop is not None and should_stop():
+                raise TrialInterrupted(f"trial {task.trial.id[:12]} stopped after epoch {epoch + 1} of {epochs}")
+            if out_of_time is not None and out_of_time():
+                raise outcomes.Stopped("timeout", f"{limit:g} s were over after epoch {epoch + 1} of {epochs}")
+
+
+def _leader() -> bool:
+    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
+
+
+def _save(task: Task, session: Session, curves: Curves, folder: Path | None) -> None:
+    if folder is not None and _leader():
+        state = {**session.state(), "curves": vars(curves)}
+        checkpoints.save(checkpoints.checkpoint_path(folder), trial_id=task.trial.id, state=state)
+
+
+def _resume(task: Task, session: Session, curves: Curves, folder: Path | None) -> int:
+    """Epochs that are done already."""
+    if folder is None:
+        return 0
+    path = checkpoints.checkpoint_path(folder)
+    try:
+        state = checkpoints.load(path, trial_id=task.trial.id)
+    except checkpoints.DamagedCheckpoint as error:
+        # Written by a disk that failed, say. The work is lost, the trial is not.
+        logger.warning("%s; starting from the first epoch, the file is kept as %s.refused", error, path.name)
+        path.replace(path.with_name(f"{path.name}.refused"))
+        return 0
+    if state is None:
+        return 0
+    vars(curves).update(state.pop("curves"))
+    session.load_state(state)
+    return len(curves.train_ep_loss)
+
+
+def _finished(folder: Path, trial: Trial) -> dict[str, Any] | None:
+    """The record that an earlier run of the same trial left, unless an accident ended it."""
+    try:
+        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(record, dict) or record.get("trial_id") != trial.id:
+        raise InputError(f"{folder} holds the record of another trial; give each trial a directory of its own")
+    return record if record.get("status") in ("ok", "diverged") else None
+
+
+def _record(task: Task, curves: Curves, status: str, message: str, provenance: dict[str, Any]) -> dict[str, Any]:
+    steps = len(curves.train_ep_loss)
+    per_epoch = max(1, len(task.train) // min(task.recipe.batch_size, len(task.train)))
+    finals = curves.test_ep_top1[-1] if len(curves.test_ep_top1) == task.recipe.epochs else None
+    recipe = task.recipe
+    record = make_record(
+        task.trial, status=status, message=message, provenance={**provenance, "seconds": round(curves.seconds, 3)},
+        **task.complexity,
+        min_test_top1=outcomes.best(curves.test_ep_top1), final_test_top1=finals,
+        test_ep_top1=curves.test_ep_top1, train_ep_top1=curves.train_ep_top1, train_ep_loss=curves.train_ep_loss,
+        iter_time=round(curves.train_seconds / (steps * per_epoch), 6) if steps else None,
+    )  # fmt: skip
+    # The published key set, with what the recipe decided where the trial left it open.
+    record["optim"] = {"base_lr": recipe.base_lr, "wd": recipe.weight_decay, "max_ep": recipe.epochs, **record["optim"]}
+    return record

@@ -1,0 +1,155 @@
+"""A network in training: its state on the device, and what one epoch does to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from trainers import devices, outcomes, parallel, steps
+from trainers.evaluation import count_wrong, precise_norm
+from trainers.feeds import EPOCH, MODEL, DeviceFeed, Feed, seed_of
+from trainers.schedules import learning_rate
+from trainers.task import Task
+
+__all__ = ["Seen", "Session"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What an epoch gave: mean loss, errors in percent, the rate at its start, images and seconds of training."""
+
+    loss: float
+    train_error: float | None
+    test_error: float | None
+    rate: float
+    images: int
+    seconds: float
+
+
+class Session:
+    """Net, optimizer and images of a task on a device.
+
+    Parameters
+    ----------
+    task : Task
+    device : torch.device
+    precision : str
+    compile : bool
+    """
+
+    def __init__(self, task: Task, device: torch.device, *, precision: str, compile: bool) -> None:
+        from trainers.nets import build
+
+        self.task, self.device, self.recipe = task, device, task.recipe
+        self.rank, self.world = parallel.place()
+        self.precision, self.autocast = devices.autocast_for(device, precision, task.complexity["flops"])
+        # Initialised on the CPU: the same weights whatever the device.
+        torch.manual_seed(seed_of(task.trial.seed, MODEL))
+        net = build(
+            task.architecture, num_classes=task.train.num_classes, in_channels=task.train.in_channels,
+            image_size=task.recipe.image_size, stem=task.stem,
+        )  # fmt: skip
+        self.net = parallel.synced(net, self.world).to(device).to(memory_format=torch.channels_last)
+        self.optimizer = steps.make_optimizer(self.net, self.recipe, device)
+        self.feed = self._feed()
+        model = parallel.wrapped(self.net, device, self.world)
+        self.model = cast(nn.Module, torch.compile(model)) if compile else model
+        self.step = steps.make_step(self.model, self.optimizer, self.recipe, self.autocast)
+        # Capture pays where launches bound the step; drop path draws its numbers outside of what is captured.
+        self.capture = device.type == "cuda" and self.world == 1 and not compile and not self.recipe.drop_path
+
+    def _feed(self) -> Feed:
+        place: dict[str, Any] = {"recipe": self.recipe, "device": self.device, "seed": self.task.trial.seed}
+        if self.task.streams:
+            from trainers.streams import StreamFeed
+
+            return StreamFeed(self.task.train, self.task.test, rank=self.rank, world=self.world, **place)
+        return DeviceFeed(self.task.train, self.task.test, rank=self.rank, world=self.world, **place)
+
+    def epoch(self, epoch: int, out_of_time: Callable[[], bool] | None = None, trace: Path | None = None) -> Seen:
+        """Train one epoch and evaluate.
+
+        Raises
+        ------
+        Stopped
+            If `out_of_time` says so between two steps.
+        """
+        # An epoch's random numbers depend on the seed and its number alone: that is what makes resuming exact.
+        torch.manual_seed(seed_of(self.task.trial.seed, EPOCH, epoch, 1 + self.rank))
+        self._set_drop_path(self.recipe.drop_path * epoch / self.recipe.epochs)
+        begun = time.perf_counter()
+        with _profiler(trace) as profiler:
+            loss, wrong = self._train(epoch, out_of_time, profiler)
+        # The one moment in which the host waits for the device.
+        images = self.feed.steps * min(self.recipe.batch_size, self.feed.train_images)
+        totals = parallel.total(torch.stack([loss.double(), wrong.double()]), self.world).tolist()
+        mean_loss = totals[0] / (self.feed.steps * self.world)
+        seconds = time.perf_counter() - begun
+        test_error: float | None = None
+        if outcomes.clean(mean_loss, 5) is not None:
+            if self.recipe.precise_bn:
+                precise_norm(self.net, self.feed, epoch, self.autocast)
+            misses = parallel.total(count_wrong(self.net, self.feed, self.autocast).to(self.device), self.world)
+            test_error = round(100 * int(misses) / self.feed.test_images, 4)
+        return Seen(mean_loss, round(100 * totals[1] / images, 4), test_error, self._rate(epoch), images, seconds)
+
+    def _train(self, epoch: int, out_of_time: Callable[[], bool] | None, profiler: Any) -> tuple[Tensor, Tensor]:
+        self.model.train()
+        steps.set_rate(self.optimizer, self._rate(epoch))
+        loss = torch.zeros((), device=self.device)
+        wrong = torch.zeros((), device=self.device, dtype=torch.int64)
+        for number, (images, labels) in enumerate(self.feed.train(epoch)):
+            if self.recipe.lr_step == "iteration":
+                steps.set_rate(self.optimizer, self._rate(epoch + number / self.feed.steps))
+            if self.capture:
+                self.step = steps.graphed(self.step, self.net, self.optimizer, (images, labels))
+                self.capture = False
+            one, misses = self.step(images, labels)
+            loss += one
+            wrong += misses
+            if profiler is not None:
+                profiler.step()
+            if out_of_time is not None and out_of_time():
+                raise outcomes.Stopped("timeout", f"the time limit was reached in epoch {epoch + 1}")
+        return loss, wrong
+
+    def _rate(self, epoch: float) -> float:
+        recipe = self.recipe
+        return learning_rate(
+            epoch, base_lr=recipe.base_lr, epochs=recipe.epochs, warmup_epochs=recipe.warmup_epochs,
+            schedule=recipe.schedule,
+        )  # fmt: skip
+
+    def _set_drop_path(self, probability: float) -> None:
+        for module in self.net.modules():
+            if hasattr(module, "drop_path"):
+                setattr(module, "drop_path", probability)  # noqa: B010
+
+    def state(self) -> dict[str, Any]:
+        """Tensors that a checkpoint holds."""
+        return {"net": self.net.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self.net.load_state_dict(state["net"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def _profiler(trace: Path | None) -> Any:
+    if trace is None:
+        return nullcontext()
+    kinds = [torch.profiler.ProfilerActivity.CPU]
+    if torch.cuda.is_available():
+        kinds.append(torch.profiler.ProfilerActivity.CUDA)
+    # One step is let go and one warms the profiler up; the five after them are written.
+    return torch.profiler.profile(
+        activities=kinds, record_shapes=True, schedule=torch.profiler.schedule(wait=1, warmup=1, active=5, repeat=1),
+        on_trace_ready=lambda done: done.export_chrome_trace(str(trace)),
+    )  # fmt: skip

@@ -1,0 +1,175 @@
+"""Batches from photographs on disk: decoded by threads ahead of the device.
+
+Crops are drawn from the trial's seed, the epoch and the photograph's number, so they depend neither on the order
+in which threads finish nor on how many processes share the work.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainers.feeds import EPOCH, NORM, Batch, seed_of
+
+if TYPE_CHECKING:
+    from datasets.imagenet import ImageFolder
+    from trainers.recipes import Recipe
+
+__all__ = ["StreamFeed", "random_box"]
+
+#: Share of the side that a test crop takes: 224 of 256 pixels.
+CENTRE = 224 / 256
+#: Batches decoded ahead.
+AHEAD = 3
+
+
+class StreamFeed:
+    """Batches of an image folder: random-resized crops to train, the centre to test.
+
+    Parameters
+    ----------
+    train, test : ImageFolder
+    recipe : Recipe
+    device : torch.device
+    seed : int
+    rank, world : int
+        Share of each global batch that this process takes.
+    """
+
+    def __init__(
+        self,
+        train: ImageFolder,
+        test: ImageFolder,
+        *,
+        recipe: Recipe,
+        device: torch.device,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.sets = {"train": train, "test": test}
+        self.recipe, self.device, self.seed, self.rank, self.world = recipe, device, seed, rank, world
+        self.side = recipe.image_size or train.image_size
+        self.train_images, self.test_images = len(train), len(test)
+        self.batch = min(recipe.batch_size, self.train_images)
+        self.steps = self.train_images // self.batch
+        self.shift = 255 * torch.tensor(train.mean, device=device)[:, None, None]
+        self.scale = 1 / (255 * torch.tensor(train.std, device=device)[:, None, None])
+
+    def train(self, epoch: int) -> Iterator[Batch]:
+        """Randomly cropped and mirrored batches of one epoch."""
+        return self._shuffled(EPOCH, epoch, self.steps)
+
+    def norm(self, epoch: int) -> Iterator[Batch]:
+        """Training batches for the batch-norm statistics."""
+        return self._shuffled(NORM, epoch, min(-(-self.recipe.precise_bn // self.batch), self.steps))
+
+    def test(self) -> Iterator[Batch]:
+        """Centre crops of the test photographs; the processes share them."""
+        size = max(self.recipe.batch_size // self.world, 1)
+        mine = range(self.rank, self.test_images, self.world)
+        groups = [mine[start : start + size] for start in range(0, len(mine), size)]
+        return self._batches("test", groups, self._centre)
+
+    def _shuffled(self, use: int, epoch: int, steps: int) -> Iterator[Batch]:
+        order = np.random.default_rng(seed_of(self.seed, use, epoch)).permutation(self.train_images)
+        groups = [order[s * self.batch : (s + 1) * self.batch][self.rank :: self.world] for s in range(steps)]
+
+        def view(pixels: Tensor, number: int) -> Tensor:
+            return self._random(pixels, np.random.default_rng([seed_of(self.seed, use, epoch), number]))
+
+        return self._batches("train", groups, view if self.recipe.augment else self._centre)
+
+    def _batches(
+        self, split: str, groups: Sequence[Sequence[int] | NDArray[np.int64]], view: Callable[[Tensor, int], Tensor]
+    ) -> Iterator[Batch]:
+        images = self.sets[split]
+
+        def one(number: int) -> Tensor:
+            return view(_decoded(str(images.paths[number])), number)
+
+        waiting: deque[tuple[list[Future[Tensor]], Tensor]] = deque()
+        with ThreadPoolExecutor(_workers(self.world)) as pool:
+            for group in [*groups, *[()] * AHEAD]:
+                if len(group):
+                    labels = torch.from_numpy(images.labels[np.asarray(group)])
+                    waiting.append(([pool.submit(one, int(number)) for number in group], labels))
+                if waiting and (len(waiting) > AHEAD or not len(group)):
+                    futures, labels = waiting.popleft()
+                    yield self._on_device(torch.stack([future.result() for future in futures]), labels)
+
+    def _on_device(self, pixels: Tensor, labels: Tensor) -> Batch:
+        if self.device.type == "cuda":
+            pixels, labels = pixels.pin_memory(), labels.pin_memory()
+        bytes_there = pixels.to(self.device, non_blocking=True).to(memory_format=torch.channels_last)
+        images = bytes_there.to(torch.float32).sub_(self.shift).mul_(self.scale)
+        return images, labels.to(self.device, non_blocking=True)
+
+    def _random(self, pixels: Tensor, rng: np.random.Generator) -> Tensor:
+        top, left, height, width = random_box(pixels.shape[1], pixels.shape[2], rng)
+        crop = _resized(pixels[:, top : top + height, left : left + width], self.side, self.side)
+        return crop.flip(2) if rng.random() < 0.5 else crop
+
+    def _centre(self, pixels: Tensor, number: int) -> Tensor:
+        # Shorter side to 256 for a crop of 224, and in that proportion for others.
+        short = round(self.side / CENTRE)
+        height, width = pixels.shape[1:]
+        scale = short / min(height, width)
+        pixels = _resized(pixels, max(round(height * scale), self.side), max(round(width * scale), self.side))
+        top, left = (pixels.shape[1] - self.side) // 2, (pixels.shape[2] - self.side) // 2
+        return pixels[:, top : top + self.side, left : left + self.side]
+
+
+def random_box(height: int, width: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """Top, left, height and width of a random crop: 8 to 100 % of the area, sides from 3:4 to 4:3.
+
+    Parameters
+    ----------
+    height, width : int
+        Of the photograph, in pixels.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    tuple of int
+
+    References
+    ----------
+    Szegedy et al., "Going deeper with convolutions", CVPR 2015.
+    """
+    for _ in range(10):
+        area = height * width * rng.uniform(0.08, 1.0)
+        ratio = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))
+        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            return int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1)), h, w
+    # No such box fits a very long photograph: the largest one in its middle.
+    w, h = min(width, round(height * 4 / 3)), min(height, round(width * 4 / 3))
+    return (height - h) // 2, (width - w) // 2, h, w
+
+
+def _decoded(path: str) -> Tensor:
+    from torchvision.io import ImageReadMode, decode_image
+
+    pixels: Tensor = decode_image(path, mode=ImageReadMode.RGB)
+    return pixels
+
+
+def _resized(pixels: Tensor, height: int, width: int) -> Tensor:
+    return F.interpolate(pixels[None], size=(height, width), mode="bilinear", antialias=True)[0]
+
+
+def _workers(world: int) -> int:
+    # The processes of one machine share its cores.
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", world))
+    return max(1, len(os.sched_getaffinity(0)) // max(local, 1))

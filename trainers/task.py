@@ -1,0 +1,93 @@
+"""A trial made ready to run: its recipe, images, architecture and complexity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from os import PathLike
+from typing import Any, Literal
+
+import numpy as np
+
+import datasets
+from datasets.errors import DatasetError
+from edfstat.errors import InputError
+from edfstat.trials import Trial
+from trainers.recipes import Recipe, resolve
+
+__all__ = ["OPTIONS", "Task", "prepare"]
+
+#: What `Trial.options` may hold for this backend, each a number.
+OPTIONS = {
+    "train_images": "use only so many training images, the same for every trial",
+    "test_images": "use only so many test images, the same for every trial",
+    "time_limit": "seconds after which the trial ends with status timeout",
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything that training needs to know of a trial."""
+
+    trial: Trial
+    recipe: Recipe
+    architecture: Any
+    train: Any
+    test: Any
+    stem: Literal["cifar", "imagenet"]
+    complexity: Mapping[str, int]
+
+    @property
+    def streams(self) -> bool:
+        """Whether the images are read while training."""
+        return self.trial.dataset == "imagenet"
+
+
+def prepare(trial: Trial, root: str | PathLike[str] | None = None) -> Task:
+    """Check a trial and find what it names.
+
+    Raises
+    ------
+    InputError
+        If the trial makes no sense: an unknown data set, recipe, option, or no architecture.
+    """
+    from trainers.spaces import Architecture, complexity
+
+    if unknown := sorted(set(trial.options) - set(OPTIONS)):
+        raise InputError(f"trial: unknown option {unknown}; the torch backend has {sorted(OPTIONS)}")
+    recipe = resolve(trial.recipe, dataset=trial.dataset, optim=trial.optim)
+    net = dict(trial.net)
+    if recipe.aux_weight and "genotype" in net:
+        net["aux"] = True
+    try:
+        architecture = Architecture.from_net(net)
+        train, test = (_images(trial, str(root) if root else None, split) for split in ("train", "test"))
+    except (DatasetError, InputError) as error:
+        raise InputError(f"trial: {error}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"trial: net {net!r:.200} describes no architecture ({error})") from None
+    size = recipe.image_size or train.image_size
+    stem: Literal["cifar", "imagenet"] = "imagenet" if size > 64 else "cifar"
+    counts = complexity(
+        Architecture.from_net(dict(trial.net)), stem=stem, image_size=size, in_channels=train.in_channels,
+        num_classes=train.num_classes,
+    )  # fmt: skip
+    numbers = {name: int(np.ravel(values)[0]) for name, values in counts.items()}
+    return Task(trial, replace(recipe, image_size=size), architecture, train, test, stem, numbers)
+
+
+@lru_cache(maxsize=8)
+def _cached(name: str, root: str | None, split: str) -> Any:
+    # Trials of one sweep share their images; a process reads them once.
+    return datasets.get(name, root, split)
+
+
+def _images(trial: Trial, root: str | None, split: str) -> Any:
+    images = _cached(trial.dataset, root, split)
+    limit = trial.options.get(f"{split}_images")
+    if limit is None:
+        return images
+    if not isinstance(limit, int) or not 1 <= limit <= len(images):
+        raise InputError(f"option {split}_images is {limit!r}; give a whole number from 1 to {len(images)}")
+    return images.subset(limit)
