@@ -1,0 +1,106 @@
+"""From record shards to a population: every planned trial at most once, the newest attempt, the first record of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import xarray as xr
+
+import edfstat
+from edfstat.errors import InputError
+from submit.directory import Sweep
+from submit.shards import read_lines
+
+__all__ = ["Collected", "collect", "gather"]
+
+
+@dataclass
+class Collected:
+    """The records of a sweep that count, in the order of the plan, and what was passed over."""
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    duplicates: int = 0
+    superseded: int = 0
+    foreign: int = 0
+    torn: int = 0
+
+
+def gather(sweep: Sweep) -> Collected:
+    """Read every shard of a sweep."""
+    place = {trial.id: trial.index for trial in sweep.trials()}
+    best: dict[int, tuple[int, float, dict[str, Any]]] = {}
+    found = Collected()
+    decoder = msgspec.json.Decoder()
+    for path in sorted((sweep.path / "records").glob("[!.]*.jsonl")):
+        lines, end = read_lines(path)
+        found.torn += end < path.stat().st_size
+        for line in lines:
+            try:
+                record = decoder.decode(line)
+                index = place[record["trial_id"]]
+                origin = record.get("provenance") or {}
+                rank = (int(origin.get("attempt", 1)), -float(origin.get("ended", 0.0)))
+            except (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError):
+                found.foreign += 1
+                continue
+            if index in best:
+                found.duplicates += best[index][0] == rank[0]
+                found.superseded += best[index][0] != rank[0]
+                if best[index][:2] >= rank:
+                    continue
+            best[index] = (*rank, record)
+    found.records = [best[index][2] for index in sorted(best)]
+    return found
+
+
+def collect(sweep: Sweep, *, curves: bool = True, output: Path | None = None) -> xr.Dataset:
+    """Population of what a sweep has finished so far, also written to disk.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    curves : bool, default True
+        Whether to keep the curves over epochs.
+    output : Path, optional
+        Default: ``population.nc`` in the sweep directory.
+
+    Returns
+    -------
+    Dataset
+        Its attributes hold the sweep's provenance.
+
+    Raises
+    ------
+    InputError
+        If nothing has finished yet.
+    """
+    found = gather(sweep)
+    if not found.records:
+        raise InputError(f"{sweep.path} has no finished trial yet; look at its status, collect later")
+    population = edfstat.from_records(found.records, curves=curves, attrs=_attributes(sweep, found))
+    edfstat.save(population, output or sweep.path / "population.nc")
+    return population
+
+
+def _attributes(sweep: Sweep, found: Collected) -> dict[str, Any]:
+    origin = sweep.provenance()
+    return {
+        "sweep": sweep.name,
+        "sweep_config": msgspec.json.encode(sweep.config.plain()).decode(),
+        "sweep_trials": sweep.size,
+        "sweep_records": len(found.records),
+        "sweep_duplicates": found.duplicates,
+        "sweep_hosts": ", ".join(sorted({r.get("provenance", {}).get("host", "") for r in found.records})),
+        "sweep_jobs": ", ".join(sorted({r.get("provenance", {}).get("job", "") for r in found.records} - {""})[:1000]),
+        "created": origin.get("created", ""),
+        "git_revision": origin.get("git_revision", ""),
+        "git_diff": origin.get("git_diff", "")[:20_000],
+        "versions": msgspec.json.encode(origin.get("versions", {})).decode(),
+        "python": origin.get("python", ""),
+        "platform": origin.get("platform", ""),
+        "gpu": origin.get("gpu", ""),
+        "flops_convention": "published: multiply-adds + classes + 5 x batch-norm outputs",
+    }

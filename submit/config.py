@@ -1,0 +1,272 @@
+"""The sweep file: what it may say, checked all at once, with one line for each mistake."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from edfstat.errors import InputError
+
+__all__ = ["Caps", "Config", "ConfigError", "Range", "Resources", "SpaceChoice", "json_schema", "read_config"]
+
+#: submitit takes any job whose limit is ten minutes or less for timed out when it is preempted.
+SHORTEST_TIME_MIN = 11.0
+
+_UNITS = {"s": 1 / 60, "sec": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "hour": 60.0, "hours": 60.0, "d": 1440.0}
+
+
+class ConfigError(InputError):
+    """A sweep file with mistakes; the message has one line for each."""
+
+
+def _minutes(value: Any) -> Any:
+    """Minutes from a number, ``"90 min"``, ``"1.5h"``, ``"01:30:00"`` or ``"2-00:00:00"``."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip().lower()
+    clock = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)", text)
+    if clock:
+        days, hours, minutes, seconds = (int(part or 0) for part in clock.groups())
+        return days * 1440 + hours * 60 + minutes + seconds / 60
+    plain = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text)
+    if plain and (plain[2] in _UNITS or not plain[2]):
+        return float(plain[1]) * _UNITS.get(plain[2], 1.0)
+    raise ValueError('give minutes as a number, or text such as "90 min", "4h" or "1-00:00:00"')
+
+
+def _gigabytes(value: Any) -> Any:
+    """Gigabytes from a number or text such as ``"16GB"`` or ``"500 MB"``."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(m|g|t)?b?", value.strip().lower())
+    if not match:
+        raise ValueError('give gigabytes as a number, or text such as "16GB" or "500MB"')
+    return float(match[1]) * {"m": 1 / 1024, "g": 1.0, "t": 1024.0}[match[2] or "g"]
+
+
+Minutes = Annotated[float, BeforeValidator(_minutes)]
+Gigabytes = Annotated[float, BeforeValidator(_gigabytes)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Range(_Strict):
+    """A setting drawn anew for each trial: exactly one of the three keys."""
+
+    choice: tuple[float, ...] | None = Field(None, min_length=1, description="one of these values")
+    uniform: tuple[float, float] | None = Field(None, description="[low, high], evenly")
+    log_uniform: tuple[float, float] | None = Field(None, description="[low, high], evenly on a log scale")
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Range:
+        given = [name for name in ("choice", "uniform", "log_uniform") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of choice, uniform, log_uniform; there are {given or 'none'}")
+        ends = self.uniform or self.log_uniform
+        if ends and not (math.isfinite(ends[0]) and math.isfinite(ends[1]) and ends[0] <= ends[1]):
+            raise ValueError(f"{given[0]} is {list(ends)}; give [low, high] with low <= high")
+        if self.log_uniform and self.log_uniform[0] <= 0:
+            raise ValueError(f"log_uniform is {list(self.log_uniform)}; both ends are above 0")
+        return self
+
+
+class Caps(_Strict):
+    """Limits of complexity that architectures are drawn under, inclusive."""
+
+    max_params: int | None = Field(None, gt=0, description="most parameters of a network")
+    max_flops: int | None = Field(None, gt=0, description="most operations of one forward pass")
+    require: Literal["any", "all"] = Field("any", description="whether one of the caps must hold, or both")
+
+
+class SpaceChoice(_Strict):
+    """How many architectures to draw from which design space."""
+
+    name: str = Field(min_length=1, description="a design space, such as ResNet")
+    count: int = Field(gt=0, le=10_000_000, description="architectures to draw")
+    caps: Caps | None = Field(None, description="caps of this space instead of the sweep's")
+
+
+class Optim(_Strict):
+    """Settings of the optimizer; what is absent, the recipe decides."""
+
+    base_lr: float | Range | None = Field(None, description="initial learning rate")
+    wd: float | Range | None = Field(None, description="weight decay")
+    max_ep: Annotated[int, Field(gt=0)] | None = Field(None, description="epochs")
+
+
+class Resources(_Strict):
+    """What one worker asks of the cluster."""
+
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    gpus: int = Field(0, ge=0, description="GPUs of one worker")
+    cpus: int = Field(1, gt=0, description="CPU cores of one worker")
+    memory: Gigabytes | None = Field(None, gt=0, description='such as "16GB"')
+    time: Minutes = Field(60.0, ge=SHORTEST_TIME_MIN, le=60 * 24 * 365, description='time limit, such as "4h"')
+    warning: float = Field(120.0, ge=10, le=3600, description="seconds between SLURM's signal and the end")
+    setup: tuple[str, ...] = Field((), description="shell lines before the worker starts")
+    sbatch: dict[str, str | int | float | bool] = Field(
+        default_factory=dict, description="any other parameter of sbatch, by its long name"
+    )
+
+
+class Storage(_Strict):
+    """Where things are kept."""
+
+    directory: Path | None = Field(None, description="the sweep directory; default: beside the sweep file")
+    keep_checkpoints: bool = Field(False, description="keep the last checkpoint of finished trials")
+
+
+class Config(_Strict):
+    """A sweep: what to draw, how to train it, and with which means."""
+
+    name: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="default: the file's name")
+    spaces: tuple[SpaceChoice, ...] = Field(min_length=1)
+    caps: Caps = Caps.model_validate({})
+    dataset: str = Field("cifar10", min_length=1)
+    recipe: str | dict[str, Any] = Field("default", description="a recipe's name, or its settings")
+    optim: Optim = Optim.model_validate({})
+    reruns: int = Field(1, ge=1, le=1000, description="trainings of each architecture, with seeds of their own")
+    seed: int = Field(1, ge=0, description="decides the architectures drawn and the seeds of the trials")
+    backend: str = Field("torch", description="an installed backend, or module:attribute")
+    backend_options: dict[str, Any] = Field(default_factory=dict, description="handed to the backend with each trial")
+    workers: int = Field(2, ge=1, le=100_000, description="workers at a time")
+    trials_per_worker: int = Field(1, ge=1, le=256, description="trials that share one worker's device")
+    trial_timeout: Minutes | None = Field(None, gt=0, description="longest time of one trial")
+    lease: float = Field(300.0, ge=2, le=86400, description="seconds of silence after which a worker counts as dead")
+    resources: Resources = Resources.model_validate({})
+    storage: Storage = Storage.model_validate({})
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Config:
+        names = [space.name for space in self.spaces]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"spaces names {', '.join(twice)} more than once; give each space one count")
+        return self
+
+    def plain(self) -> dict[str, Any]:
+        """The configuration as plain values that YAML and JSON can hold."""
+        return self.model_dump(mode="json")
+
+
+def read_config(source: str | PathLike[str] | Mapping[str, Any]) -> Config:
+    """Read and check a sweep file.
+
+    Parameters
+    ----------
+    source : path or mapping
+        A YAML file, or the same as plain values.
+
+    Returns
+    -------
+    Config
+
+    Raises
+    ------
+    ConfigError
+        With one line for each mistake: its key, what is wrong, what is allowed.
+
+    Examples
+    --------
+    >>> config = read_config({"spaces": [{"name": "ResNet", "count": 5}], "resources": {"time": "4h"}})
+    >>> config.resources.time
+    240.0
+    >>> read_config({"spaces": [{"name": "ResNet", "cuont": 5}]})
+    Traceback (most recent call last):
+    ...
+    submit.config.ConfigError: sweep: spaces[0].count is missing
+    sweep: spaces[0].cuont is not a key; there are name, count, caps
+    """
+    if isinstance(source, Mapping):
+        return _checked(source, "sweep")
+    path = Path(source)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}); give a sweep file or a sweep directory") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not text; give a sweep file in YAML") from None
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{path} holds {type(values).__name__}; a sweep file is a mapping with the key spaces")
+    return _checked(values, str(path))
+
+
+def _checked(values: Mapping[str, Any], where: str) -> Config:
+    try:
+        return Config.model_validate(dict(values))
+    except ValidationError as error:
+        raise ConfigError("\n".join(dict.fromkeys(_sentence(dict(e), where) for e in error.errors()))) from None
+
+
+def _sentence(error: dict[str, Any], where: str) -> str:
+    location = tuple(error["loc"])
+    key = _key(location)
+    if error["type"] == "missing":
+        return f"{where}: {key} is missing"
+    if error["type"] == "extra_forbidden":
+        return f"{where}: {key} is not a key; there are {', '.join(_siblings(location))}"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if not key:
+        return f"{where}: {message}"
+    return f"{where}: {key} is {_short(error['input'])}: {message}"
+
+
+def _key(location: tuple[Any, ...]) -> str:
+    """Key path as a user writes it; pydantic's names of the alternatives of a union are left out."""
+    text = ""
+    for part in location:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif _is_field(part):
+            text += f".{part}" if text else part
+    return text
+
+
+def _is_field(part: str) -> bool:
+    return re.fullmatch(r"[\w.-]+", part) is not None and part not in ("float", "int", "str", "bool", "Range", "constrained-int")
+
+
+def _siblings(location: tuple[Any, ...]) -> list[str]:
+    model: Any = Config
+    for part in location[:-1]:
+        if isinstance(part, str) and part in getattr(model, "model_fields", {}):
+            model = _model_of(model.model_fields[part].annotation) or model
+        elif part == "Range":
+            model = Range
+    return list(model.model_fields)
+
+
+def _model_of(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        found = _model_of(inner)
+        if found is not None and found is not Range:
+            return found
+    return None
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a sweep file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}

@@ -1,0 +1,263 @@
+"""The sweep directory: where each thing lives, how it is made, and how its plan is read."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+
+import msgspec
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from edfstat.errors import InputError
+from edfstat.trials import Trial, canonical_json
+from submit.config import Config, read_config
+
+__all__ = ["FORMAT", "PlannedTrial", "Round", "Sweep", "create_sweep", "open_sweep", "write_atomically"]
+
+#: Version of the layout; a directory of another one is refused with what to do.
+FORMAT = 1
+#: Columns of trials.table. The first 64 bits of an id tell the trials of a sweep apart.
+TABLE = np.dtype([("key", "<u8"), ("cost", "<f8"), ("images", "<i8"), ("end", "<i8")])
+
+
+class PlannedTrial(msgspec.Struct, frozen=True):
+    """One line of trials.jsonl: a trial, what it is expected to cost, and its network's size."""
+
+    index: int
+    id: str
+    cost: float
+    images: int
+    params: int | None
+    flops: int | None
+    acts: int | None
+    trial: dict[str, Any]
+
+    def to_trial(self) -> Trial:
+        return Trial.from_dict(self.trial)
+
+
+class Round(msgspec.Struct, frozen=True):
+    """A round of work: batches of trials, each a range of `trials` (or of all trials where that is None)."""
+
+    attempt: int
+    slots: int
+    batches: list[tuple[int, int]]
+    trials: list[int] | None = None
+
+    def indices(self, batch: int) -> list[int]:
+        start, stop = self.batches[batch]
+        return list(range(start, stop)) if self.trials is None else self.trials[start:stop]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep on disk. Everything is read from the directory alone, so it can be copied and moved."""
+
+    path: Path
+
+    @cached_property
+    def config(self) -> Config:
+        return read_config(self.path / "sweep.yaml")
+
+    @cached_property
+    def table(self) -> NDArray[Any]:
+        """The plan in numbers: of every trial the start of its id, cost, images, and the end of its line."""
+        return np.fromfile(self.path / "trials.table", dtype=TABLE)
+
+    @property
+    def size(self) -> int:
+        """Number of planned trials."""
+        return len(self.table)
+
+    @cached_property
+    def _sorted(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        order = np.argsort(self.table["key"], kind="stable")
+        return self.table["key"][order], order
+
+    def index_of(self, trial_id: str) -> int | None:
+        """Index of a trial, None if it is not of this sweep."""
+        try:
+            key = np.uint64(int(trial_id[:16], 16))
+        except ValueError:
+            return None
+        keys, order = self._sorted
+        place = int(np.searchsorted(keys, key))
+        return int(order[place]) if place < len(keys) and keys[place] == key else None
+
+    @property
+    def name(self) -> str:
+        return self.config.name or self.path.name
+
+    def folder(self, name: str) -> Path:
+        """One of the folders of the sweep, made if need be."""
+        folder = self.path / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def trial(self, index: int) -> PlannedTrial:
+        """The planned trial of that index: one short read, whatever the sweep's size."""
+        start, stop = int(self.table["end"][index - 1]) if index else 0, int(self.table["end"][index])
+        with (self.path / "trials.jsonl").open("rb") as file:
+            file.seek(start)
+            return msgspec.json.decode(file.read(stop - start), type=PlannedTrial)
+
+    def trials(self) -> Iterator[PlannedTrial]:
+        """Every planned trial, in order."""
+        decoder = msgspec.json.Decoder(PlannedTrial)
+        with (self.path / "trials.jsonl").open("rb") as file:
+            for line in file:
+                yield decoder.decode(line)
+
+    def rounds(self) -> list[Round]:
+        """The rounds of work so far: the plan's, then one for each retry."""
+        return [msgspec.json.decode(path.read_bytes(), type=Round) for path in self.round_files()]
+
+    def round_files(self) -> list[Path]:
+        return sorted((self.path / "rounds").glob("[0-9][0-9][0-9].json"))
+
+    def add_round(self, round_: Round) -> None:
+        """Append a round of work.
+
+        Raises
+        ------
+        InputError
+            If another process added one in the same moment.
+        """
+        number = len(self.round_files())
+        target = self.folder("rounds") / f"{number:03d}.json"
+        temporary = target.with_name(f".{uuid4().hex}")
+        temporary.write_bytes(msgspec.json.encode(round_))
+        try:
+            os.link(temporary, target)
+        except FileExistsError:
+            raise InputError(f"{self.path} was given another retry in this moment; look at its status first") from None
+        finally:
+            temporary.unlink()
+
+    def provenance(self) -> dict[str, Any]:
+        return cast(dict[str, Any], json.loads((self.path / "provenance.json").read_text(encoding="utf-8")))
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that readers see the old or the new content, never a part."""
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+    try:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def create_sweep(
+    path: Path,
+    config: Config,
+    trials: Sequence[PlannedTrial],
+    first: Round,
+    provenance: Mapping[str, Any],
+    source: Path | None = None,
+) -> Sweep:
+    """Make a sweep directory, all of it or nothing.
+
+    It is built beside its place and renamed into it; where two processes do so at once, one wins and both go on
+    with the winner's.
+
+    Raises
+    ------
+    InputError
+        If the place cannot be written, or another process put a different sweep there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        building = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+        building.mkdir()
+    except OSError as error:
+        raise InputError(f"{path} cannot be made ({error.strerror}); give a directory that you can write") from None
+    try:
+        _fill(building, config, trials, first, provenance, source)
+        building.rename(path)
+    except OSError as error:
+        if not (path / "sweep.yaml").exists():
+            raise InputError(
+                f"{path} cannot be made ({error.strerror}); give an empty directory that you can write"
+            ) from None
+    finally:
+        with suppress(OSError):
+            shutil.rmtree(building)
+    return open_sweep(path, config)
+
+
+def _fill(
+    folder: Path,
+    config: Config,
+    trials: Sequence[PlannedTrial],
+    first: Round,
+    provenance: Mapping[str, Any],
+    source: Path | None,
+) -> None:
+    sweep = Sweep(folder)
+    encoder = msgspec.json.Encoder()
+    table = np.empty(len(trials), dtype=TABLE)
+    end = 0
+    with (folder / "trials.jsonl").open("wb") as file:
+        for row, trial in enumerate(trials):
+            end += file.write(encoder.encode(trial) + b"\n")
+            table[row] = (int(trial.id[:16], 16), trial.cost, trial.images, end)
+    table.tofile(folder / "trials.table")
+    for name in ("claims", "workers", "records", "checkpoints", "logs", "launches"):
+        sweep.folder(name)
+    sweep.add_round(first)
+    if source is not None:
+        shutil.copytree(source, folder / "code")
+    text = json.dumps({"format": FORMAT, **provenance}, indent=2, sort_keys=True)
+    (folder / "provenance.json").write_text(text + "\n", encoding="utf-8")
+    # Last, because its presence says that the directory is whole.
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(config.plain(), sort_keys=False), encoding="utf-8")
+
+
+def open_sweep(path: Path, config: Config | None = None) -> Sweep:
+    """The sweep in a directory; with `config`, only if it is the sweep that this configuration describes.
+
+    Raises
+    ------
+    InputError
+        If there is none, it was made by a version with another layout, or it is a different sweep.
+    """
+    if not (path / "sweep.yaml").is_file():
+        raise InputError(f"{path} holds no sweep (there is no sweep.yaml in it); give a sweep file or a sweep directory")
+    sweep = Sweep(path)
+    try:
+        found = sweep.provenance().get("format")
+    except (OSError, ValueError):
+        raise InputError(f"{path / 'provenance.json'} cannot be read; copy the sweep directory again, whole") from None
+    if found != FORMAT:
+        raise InputError(
+            f"{path} has layout {found}, this version reads layout {FORMAT}; collect it with the version "
+            f"that made it ({sweep.provenance().get('versions', {}).get('edfstat', 'unknown')})"
+        )
+    missing = [name for name in ("trials.jsonl", "trials.table", "rounds/000.json") if not (path / name).is_file()]
+    if missing:
+        raise InputError(f"{path} lacks {', '.join(missing)}; copy the sweep directory again, whole")
+    if config is not None and _identity(config) != _identity(sweep.config):
+        keys = [key for key, value in _identity(config).items() if _identity(sweep.config)[key] != value]
+        raise InputError(
+            f"{path} holds a different sweep (not the same: {', '.join(keys)}); "
+            "give another directory, or the directory itself to go on with what is there"
+        )
+    return sweep
+
+
+def _identity(config: Config) -> dict[str, str]:
+    """What decides the trials; means such as workers and resources may change between runs."""
+    keys = ("spaces", "caps", "dataset", "recipe", "optim", "reruns", "seed", "backend", "backend_options")
+    plain = config.plain()
+    return {key: canonical_json(plain[key]) for key in keys}

@@ -1,0 +1,251 @@
+"""Starting workers through submitit: arrays on SLURM, processes here, or this process for debugging."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+from uuid import uuid4
+
+import msgspec
+import submitit
+
+from edfstat.errors import InputError
+from submit import scheduler
+from submit.directory import Sweep, write_atomically
+from submit.job import Worker
+from submit.presence import is_alive, machine, process_start, read_worker
+
+__all__ = ["Cluster", "Launch", "active_launches", "launch", "launches", "living_workers", "only_one", "start_here", "stop"]
+
+Cluster = Literal["slurm", "local", "debug"]
+#: Requeues that submitit may count as time-outs: a worker comes back as long as there is work.
+REQUEUES = 100_000
+#: Seconds after which a launching process of another machine that says nothing counts as dead.
+STALE = 120.0
+
+
+class Launch(msgspec.Struct):
+    """One launch of workers, as kept in launches/ID.json."""
+
+    id: str
+    cluster: str
+    workers: int
+    by: str
+    machine: str
+    pid: int
+    started: int
+    created: float
+    jobs: list[str] = []
+    state: str = "submitting"
+
+    @property
+    def job_name(self) -> str:
+        return f"edfstat-{self.id}"
+
+
+def launches(sweep: Sweep) -> list[Launch]:
+    """Every launch so far, oldest first."""
+    found = []
+    for path in sorted((sweep.path / "launches").glob("[0-9]*.json")):
+        with suppress(OSError, msgspec.MsgspecError):
+            found.append(msgspec.json.decode(path.read_bytes(), type=Launch))
+    return found
+
+
+def living_workers(sweep: Sweep) -> list[str]:
+    """Workers that neither ended nor died."""
+    probe = sweep.path / "launches" / f".now-{os.getpid()}"
+    try:
+        probe.touch()
+        now = probe.stat().st_mtime
+        probe.unlink()
+    except OSError:
+        now = time.time()
+    here, lease = machine(), sweep.config.lease
+    return [p.stem for p in (sweep.path / "workers").glob("[!.]*.json") if is_alive(p, lease, now, here)]
+
+
+def active_launches(sweep: Sweep, *, fresh: bool = False) -> list[Launch]:
+    """Launches whose workers still run or wait in a queue."""
+    known = launches(sweep)
+    living = {_launch_of(name) for name in living_workers(sweep)}
+    queued: set[str] = set()
+    names = [each.job_name for each in known if each.cluster == "slurm" and each.state != "ended"]
+    if names and scheduler.slurm_is_here():
+        queued = {job.name for job in scheduler.queue(sweep.path / "launches", names, fresh=fresh)}
+    return [
+        each for each in known
+        if each.id in living or each.job_name in queued or (each.cluster == "local" and _starting(each))
+    ]  # fmt: skip
+
+
+def _starting(launch: Launch) -> bool:
+    """Workers take seconds until they show; until then their launch counts as active."""
+    return launch.state == "submitted" and time.time() - launch.created < 20 and _process_lives(launch)
+
+
+def _process_lives(launch: Launch) -> bool:
+    return launch.machine == machine() and process_start(launch.pid) == launch.started
+
+
+def _launch_of(worker: str) -> str:
+    return worker.rsplit("-", 2)[0]
+
+
+@contextmanager
+def only_one(sweep: Sweep, patience: float = 60.0) -> Iterator[None]:
+    """Hold the right to launch workers of this sweep, after at most `patience` seconds of waiting for it.
+
+    Raises
+    ------
+    InputError
+        If another process keeps it.
+    """
+    lock = sweep.path / "launches" / "lock"
+    mine = msgspec.json.encode([socket.gethostname(), machine(), os.getpid(), process_start(os.getpid())])
+    temporary = lock.with_name(f".lock-{uuid4().hex[:8]}")
+    temporary.write_bytes(mine)
+    try:
+        end = time.monotonic() + patience
+        while True:
+            try:
+                os.link(temporary, lock)
+                break
+            except FileExistsError:
+                if _abandoned(lock):
+                    lock.unlink(missing_ok=True)
+                elif time.monotonic() > end:
+                    raise InputError(
+                        f"{sweep.path} is being launched by another process ({_holder(lock)}); wait for it, "
+                        "or look at its status"
+                    ) from None
+                else:
+                    time.sleep(0.2)
+    finally:
+        temporary.unlink(missing_ok=True)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def _abandoned(lock: Path) -> bool:
+    try:
+        _, where, pid, started = msgspec.json.decode(lock.read_bytes())
+        age = time.time() - lock.stat().st_mtime
+    except (OSError, ValueError, msgspec.MsgspecError):
+        return True
+    if where and where == machine():
+        return process_start(pid) != started
+    return age > STALE
+
+
+def _holder(lock: Path) -> str:
+    with suppress(OSError, ValueError, msgspec.MsgspecError):
+        host, _, pid, _ = msgspec.json.decode(lock.read_bytes())
+        return f"process {pid} on {host}"
+    return "unknown"
+
+
+def launch(sweep: Sweep, cluster: Cluster, workers: int) -> tuple[Launch, list[Any]]:
+    """Submit workers; the launch is on disk before anything is submitted.
+
+    Returns
+    -------
+    Launch
+    list of submitit.Job
+    """
+    known = launches(sweep)
+    identity = f"{len(known):03d}{uuid4().hex[:5]}"
+    made = Launch(
+        identity, cluster, workers, _user(), machine(), os.getpid(), process_start(os.getpid()), time.time()
+    )
+    path = sweep.path / "launches" / f"{identity}.json"
+    write_atomically(path, msgspec.json.encode(made))
+    jobs = _submit(sweep, cluster, made)
+    made.jobs = [job.job_id for job in jobs]
+    made.state = "submitted"
+    write_atomically(path, msgspec.json.encode(made))
+    return made, jobs
+
+
+def _submit(sweep: Sweep, cluster: Cluster, made: Launch) -> list[Any]:
+    tasks = [Worker(str(sweep.path.absolute()), made.id, i, cluster != "debug") for i in range(made.workers)]
+    with _workers_environment(sweep):
+        executor = _executor(sweep, cluster, made)
+        if cluster != "slurm":
+            return [executor.submit(task) for task in tasks]
+        size = max(1, scheduler.read_limits().array)
+        jobs: list[Any] = []
+        for start in range(0, len(tasks), size):
+            with executor.batch():
+                for task in tasks[start : start + size]:
+                    jobs.append(executor.submit(task))
+        return jobs
+
+
+def _executor(sweep: Sweep, cluster: Cluster, made: Launch) -> Any:
+    config = sweep.config
+    folder = sweep.path.absolute() / "logs"
+    if cluster != "slurm":
+        executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
+        # Workers end by themselves; the limit of submitit's local controller only has to be out of the way.
+        executor.update_parameters(timeout_min=60 * 24 * 30, name=made.job_name)
+        return executor
+    executor = submitit.AutoExecutor(folder=folder, cluster="slurm", slurm_max_num_timeout=REQUEUES)
+    extra = scheduler.sbatch_options(config)
+    cpus = int(extra.pop("cpus-per-task"))
+    code = sweep.path.absolute() / "code"
+    executor.update_parameters(
+        name=made.job_name,
+        timeout_min=round(config.resources.time),
+        cpus_per_task=cpus,
+        slurm_signal_delay_s=round(config.resources.warning),
+        slurm_array_parallelism=config.workers,
+        slurm_setup=[
+            f'export PYTHONPATH="{code}${{PYTHONPATH:+:$PYTHONPATH}}" PYTHONSAFEPATH=1',
+            f"export SRUN_CPUS_PER_TASK={cpus}",
+            *config.resources.setup,
+        ],
+        # --requeue lets preempted and interrupted workers come back; submitit asks for it by scontrol.
+        slurm_additional_parameters={"requeue": True, **extra},
+    )
+    return executor
+
+
+@contextmanager
+def _workers_environment(sweep: Sweep) -> Iterator[None]:
+    """The code of the launch comes first for whatever is started here."""
+    code = str(sweep.path.absolute() / "code")
+    before = {name: os.environ.get(name) for name in ("PYTHONPATH", "PYTHONSAFEPATH")}
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [code, before["PYTHONPATH"]]))
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def start_here(jobs: list[Any]) -> None:
+    """Run the workers of a debug launch, in this process."""
+    for job in jobs:
+        job.submission().result()
+
+
+def stop(sweep: Sweep, active: list[Launch]) -> None:
+    """Ask the workers of these launches to save their work and end."""
+    for each in active:
+        (sweep.path / "launches" / f"{each.id}.stop").touch()
+
+
+def _user() -> str:
+    return f"{os.environ.get('USER') or os.getuid()}@{socket.gethostname()}"

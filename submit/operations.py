@@ -1,0 +1,306 @@
+"""What can be done with a sweep, as typed functions: plan, run, resume, status, cancel, retry, collect, report."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edfstat.errors import InputError
+from edfstat.population import ACCIDENTS, STATUSES
+from submit import collecting, scheduler
+from submit.config import Config, read_config
+from submit.directory import Round, Sweep, create_sweep, open_sweep
+from submit.launching import (
+    Cluster,
+    Launch,
+    active_launches,
+    launch,
+    launches,
+    living_workers,
+    only_one,
+    start_here,
+    stop,
+)
+from submit.planning import Plan, batches_of, make_plan
+from submit.running import load_backend
+from submit.snapshot import describe_origin, snapshot_code
+from submit.status import Status, Tally, read_status
+from submit.watching import Show, follow, shown
+
+__all__ = [
+    "cancel", "collect", "default_cluster", "locate", "plan", "prepare", "report", "resume", "retry", "run", "status",
+]  # fmt: skip
+
+#: Launches in a row that finish nothing before a watcher gives up.
+MOST_VAIN = 2
+
+
+def default_cluster() -> Cluster:
+    """``"slurm"`` where sbatch is on the PATH, else ``"local"``."""
+    return "slurm" if scheduler.slurm_is_here() else "local"
+
+
+def locate(source: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None) -> tuple[Path, Config | None]:
+    """The sweep directory that a sweep file or directory stands for, and the file's configuration.
+
+    Without `directory` and ``storage.directory`` in the file (relative to the file's folder), the sweep directory
+    lies beside the file and has its name without the suffix.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return path, None
+    config = read_config(path)
+    if directory is not None:
+        return Path(directory), config
+    if config.storage.directory is not None:
+        return path.parent / config.storage.directory, config
+    return path.with_suffix("") if path.suffix else path.with_name(f"{path.name}.sweep"), config
+
+
+def plan(source: str | os.PathLike[str] | Config) -> Plan:
+    """The trials of a sweep; nothing is written or submitted."""
+    if isinstance(source, Config):
+        return make_plan(source)
+    path, config = locate(source)
+    return make_plan(config or open_sweep(path).config)
+
+
+def prepare(source: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None) -> Sweep:
+    """The sweep of a file or directory, planned and written if it is not there yet."""
+    path, config = locate(source, directory)
+    if config is None or (path / "sweep.yaml").exists():
+        return open_sweep(path, config)
+    load_backend(config.backend)
+    if config.name is None:
+        config = config.model_copy(update={"name": Path(source).stem})
+    made = make_plan(config)
+    with tempfile.TemporaryDirectory() as scratch:
+        code = Path(scratch) / "code"
+        snapshot_code(code, config.backend)
+        return create_sweep(path, config, made.trials, made.first, describe_origin(), code)
+
+
+def run(
+    source: str | os.PathLike[str],
+    *,
+    cluster: Cluster | None = None,
+    workers: int | None = None,
+    directory: str | os.PathLike[str] | None = None,
+    watch: bool | None = None,
+    show: Show | None = None,
+) -> Status:
+    """Launch a sweep, or go on with one; a finished sweep returns at once.
+
+    Parameters
+    ----------
+    source : path
+        Sweep file or sweep directory.
+    cluster : {"slurm", "local", "debug"}, optional
+        Default: SLURM where sbatch is on the PATH, else this machine.
+    workers : int, optional
+        Instead of the configured number.
+    directory : path, optional
+        The sweep directory; default: `locate`.
+    watch : bool, optional
+        Whether to return only when the sweep ends. Default: not on SLURM.
+    show : callable, optional
+        Called with each new `Status` instead of showing progress on stderr.
+
+    Returns
+    -------
+    Status
+
+    Raises
+    ------
+    InputError
+        Before anything is submitted, if the sweep, the cluster or the resources make no sense.
+    KeyboardInterrupt
+        On Ctrl-C while watching, after the local workers have stopped; SLURM's go on.
+    """
+    cluster = cluster or default_cluster()
+    existing, config = locate(source, directory)
+    if cluster == "slurm" and not (existing / "sweep.yaml").exists() and config is not None:
+        scheduler.check_request(config)
+    sweep = prepare(source, directory)
+    tally = Tally.kept(sweep)
+    now = read_status(sweep, tally, ask_scheduler=False)
+    if now.complete:
+        tally.keep()
+        return now
+    watching = cluster != "slurm" if watch is None else watch
+    if cluster == "debug":
+        return _run_here(sweep, show)
+    active = _ensure_workers(sweep, cluster, workers)
+    if not watching:
+        return read_status(sweep, ask_scheduler=False)
+    try:
+        if show is not None:
+            return _follow_to_end(sweep, cluster, workers, show)
+        with shown() as default:
+            return _follow_to_end(sweep, cluster, workers, default)
+    except KeyboardInterrupt:
+        if cluster == "local":
+            stop(sweep, active_launches(sweep) or active)
+            _await_end(sweep)
+        raise
+
+
+def _ensure_workers(sweep: Sweep, cluster: Cluster, workers: int | None) -> list[Launch]:
+    """Launch workers unless some already work or wait."""
+    with only_one(sweep):
+        active = active_launches(sweep, fresh=True)
+        active = [each for each in active if not (sweep.path / "launches" / f"{each.id}.stop").exists()]
+        if active:
+            return active
+        if cluster == "slurm":
+            scheduler.check_request(sweep.config)
+        unfinished = read_status(sweep, ask_scheduler=False)
+        wanted = min(workers or sweep.config.workers, unfinished.total - unfinished.finished)
+        made, jobs = launch(sweep, cluster, max(1, wanted))
+        for job in jobs:
+            # submitit would cancel nothing by itself, but keeps the process of a local job to wait for it.
+            _LOCAL_JOBS.append(job)
+        return [made]
+
+
+_LOCAL_JOBS: list[Any] = []
+
+
+def _follow_to_end(sweep: Sweep, cluster: Cluster, workers: int | None, show: Show) -> Status:
+    vain, before = 0, -1
+    while True:
+        status = follow(sweep, show)
+        if status.complete and cluster == "local":
+            _await_end(sweep, 10.0)
+        if status.complete or cluster != "local" or _all_stopped(sweep):
+            return status
+        vain = vain + 1 if status.finished <= before else 0
+        before = status.finished
+        if vain >= MOST_VAIN:
+            return status
+        _ensure_workers(sweep, cluster, workers)
+
+
+def _all_stopped(sweep: Sweep) -> bool:
+    known = launches(sweep)
+    return bool(known) and (sweep.path / "launches" / f"{known[-1].id}.stop").exists()
+
+
+def _await_end(sweep: Sweep, patience: float = 60.0) -> None:
+    end = time.monotonic() + patience
+    while living_workers(sweep) and time.monotonic() < end:
+        time.sleep(0.2)
+
+
+def _run_here(sweep: Sweep, show: Show | None) -> Status:
+    with only_one(sweep):
+        active = active_launches(sweep)
+        if active:
+            raise InputError(f"{sweep.path} is at work already (launched by {active[-1].by}); wait, or cancel it")
+        _, jobs = launch(sweep, "debug", 1)
+    ended = threading.Event()
+
+    def look(display: Show) -> None:
+        tally = Tally.kept(sweep)
+        while not ended.wait(0.5):
+            display(read_status(sweep, tally, ask_scheduler=False))
+        display(read_status(sweep, tally, ask_scheduler=False))
+
+    with shown() as default:
+        watcher = threading.Thread(target=look, args=(show or default,), daemon=True)
+        watcher.start()
+        try:
+            start_here(jobs)
+        finally:
+            ended.set()
+            watcher.join()
+    return read_status(sweep, ask_scheduler=False)
+
+
+def resume(source: str | os.PathLike[str], **options: Any) -> Status:
+    """Go on with a sweep that was begun; the same as `run`, but refuses to begin one."""
+    path, _ = locate(source, options.get("directory"))
+    open_sweep(path)
+    return run(source, **options)
+
+
+def status(source: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None) -> Status:
+    """How far a sweep is."""
+    return read_status(_opened(source, directory))
+
+
+def cancel(source: str | os.PathLike[str], *, patience: float = 60.0) -> int:
+    """Stop a sweep's workers, cleanly; returns how many launches that were. What is finished stays."""
+    sweep = _opened(source)
+    active = active_launches(sweep, fresh=True)
+    stop(sweep, active)
+    pending = {each.job_name for each in active if each.cluster == "slurm"}
+    if pending:
+        # Those that wait need no time to save anything; those that run get theirs, then the signal.
+        scheduler.ask("scancel", "--state=PENDING", *(f"--name={name}" for name in sorted(pending)))
+    _await_end(sweep, patience)
+    return len(active)
+
+
+def retry(source: str | os.PathLike[str], failed: Sequence[str] = ACCIDENTS, *, slots: int | None = None) -> int:
+    """Queue failed trials again; returns how many. `resume` then runs them.
+
+    Parameters
+    ----------
+    source : path
+    failed : sequence of str
+        Statuses to try again, such as ``("oom",)``.
+    slots : int, optional
+        Trials that share a worker's device. Default: as before, but half as many after running out of memory.
+    """
+    unknown = sorted(set(failed) - set(STATUSES[1:]))
+    if unknown:
+        raise InputError(f"failed is {', '.join(unknown)}; give some of {', '.join(STATUSES[1:])}")
+    sweep = _opened(source)
+    tally = Tally.kept(sweep)
+    tally.update()
+    codes = [STATUSES.index(name) for name in failed]
+    chosen = np.flatnonzero(np.isin(tally.outcome, codes) & tally.finished())
+    if not chosen.size:
+        return 0
+    before = sweep.rounds()[-1]
+    fewer = max(1, before.slots // 2) if "oom" in failed else before.slots
+    cost = sweep.table["cost"][chosen]
+    batches = batches_of(cost, sweep.config.workers * (slots or fewer))
+    attempt = int(tally.attempt[chosen].max()) + 1
+    sweep.add_round(Round(attempt, slots or fewer, batches, [int(index) for index in chosen]))
+    return int(chosen.size)
+
+
+def collect(source: str | os.PathLike[str], *, output: str | os.PathLike[str] | None = None, curves: bool = True) -> Any:
+    """Population of what is finished so far, written to ``population.nc`` in the sweep directory or to `output`."""
+    return collecting.collect(_opened(source), curves=curves, output=None if output is None else Path(output))
+
+
+def report(source: str | os.PathLike[str], output: str | os.PathLike[str] | None = None) -> Path:
+    """Collect a sweep and write the report that compares its design spaces."""
+    import edfstat
+
+    sweep = _opened(source)
+    population = collecting.collect(sweep)
+    target = Path(output) if output is not None else sweep.path / "report.html"
+    edfstat.report(population, target)
+    return target
+
+
+def _opened(source: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None) -> Sweep:
+    path, config = locate(source, directory)
+    return open_sweep(path, config)
+
+
+def say(text: str) -> None:
+    """One line for the user, on stderr."""
+    sys.stderr.write(text + "\n")

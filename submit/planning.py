@@ -1,0 +1,270 @@
+"""From a configuration to trials in the order in which they run, and what they will cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edfstat.errors import InputError
+from edfstat.trials import Trial
+from submit.config import Caps, Config, Range, SpaceChoice
+from submit.directory import PlannedTrial, Round
+
+__all__ = ["IMAGES", "Plan", "SpaceSample", "batches_of", "make_plan"]
+
+#: Training images of the data sets, and the shape that networks are costed at: side, channels, classes.
+IMAGES = {
+    "cifar10": (50_000, 32, 3, 10), "cifar100": (50_000, 32, 3, 100), "fashion-mnist": (60_000, 28, 1, 10),
+    "digits": (1_347, 8, 1, 10), "synthetic": (1_024, 32, 3, 10), "imagenet": (1_281_167, 224, 3, 1000),
+}  # fmt: skip
+#: Epochs where neither the sweep nor the recipe says.
+EPOCHS = 100
+#: What one image costs beside its flops (loading, launching kernels), as flops: small networks are not free.
+OVERHEAD = 1e6
+#: Each claim takes this share of what would be a worker's even part of the remaining work.
+SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class SpaceSample:
+    """What was drawn from one design space."""
+
+    name: str
+    count: int
+    size: int | None
+    accepted: float | None
+    params: NDArray[np.int64]
+    flops: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Trials, longest first, in batches."""
+
+    config: Config
+    trials: list[PlannedTrial]
+    first: Round
+    spaces: list[SpaceSample] = field(default_factory=list)
+
+
+def make_plan(config: Config) -> Plan:
+    """Draw the architectures and settings, and order the trials.
+
+    Parameters
+    ----------
+    config : Config
+        As `submit.config.read_config` gives it. The same configuration gives the same trials.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    InputError
+        If a design space, data set or recipe is unknown, or a cap leaves nothing.
+    """
+    rng = np.random.default_rng(config.seed)
+    found = _from_results(config, rng) if config.backend == "lookup" else _from_spaces(config, rng)
+    trials: list[PlannedTrial] = []
+    samples: list[SpaceSample] = []
+    seen: set[str] = set()
+    for choice, nets, numbers, sample in found:
+        samples.append(sample)
+        trials.extend(_trials_of(config, choice, nets, numbers, rng, seen))
+    # Longest first; equal costs in the order drawn, so that a plan does not depend on the sort.
+    order = sorted(range(len(trials)), key=lambda i: (-trials[i].cost, i))
+    ordered = [_at(trials[old], new) for new, old in enumerate(order)]
+    batches = batches_of(np.array([t.cost for t in ordered]), config.workers * config.trials_per_worker)
+    return Plan(config, ordered, Round(1, config.trials_per_worker, batches), samples)
+
+
+def batches_of(cost: NDArray[np.float64], workers: int, share: float = SHARE) -> list[tuple[int, int]]:
+    """Ranges of trials that are claimed together, shrinking to one trial at the end.
+
+    Each batch takes `share` of what would be a worker's even part of the work that is left, at least one trial:
+    few claims while there is much to do, an even finish.
+
+    Parameters
+    ----------
+    cost : ndarray, shape (trials,)
+        Expected cost of each trial, in any unit, in the order in which they run.
+    workers : int
+
+    Returns
+    -------
+    list of (start, stop)
+
+    Examples
+    --------
+    >>> batches_of(np.ones(10), workers=2)
+    [(0, 2), (2, 4), (4, 5), (5, 6), (6, 7), (7, 8), (8, 9), (9, 10)]
+    """
+    left = np.concatenate([np.cumsum(cost[::-1])[::-1], [0.0]])
+    batches, start = [], 0
+    while start < len(cost):
+        rest = left[start] - left[start] * share / workers
+        # The last trial up to which the batch stays within its share: `left` falls along the trials.
+        stop = len(left) - int(np.searchsorted(left[::-1], rest * (1 - 1e-12), side="left"))
+        stop = min(max(stop - 1 if left[min(stop, len(cost))] < rest * (1 - 1e-12) else stop, start + 1), len(cost))
+        batches.append((start, stop))
+        start = stop
+    return batches
+
+
+def _at(planned: PlannedTrial, index: int) -> PlannedTrial:
+    return PlannedTrial(
+        index, planned.id, planned.cost, planned.images, planned.params, planned.flops, planned.acts, planned.trial
+    )
+
+
+Numbers = dict[str, list[Any]]
+Found = tuple[SpaceChoice, list[dict[str, Any]], Numbers, SpaceSample]
+
+
+def _from_spaces(config: Config, rng: np.random.Generator) -> Iterator[Found]:
+    from trainers.spaces import SPACES
+
+    unknown = [choice.name for choice in config.spaces if choice.name not in SPACES]
+    if unknown:
+        raise InputError(f"spaces: there is no design space {', '.join(unknown)}; there are {', '.join(SPACES)}")
+    _check_names(config)
+    _, side, channels, classes = IMAGES.get(config.dataset, (0, 32, 3, 10))
+    for choice in config.spaces:
+        space = SPACES[choice.name]
+        caps = choice.caps or config.caps
+        archs = space.sample(
+            choice.count, rng=rng, max_params=caps.max_params, max_flops=caps.max_flops, require=caps.require
+        )
+        stem = "imagenet" if config.dataset == "imagenet" else "cifar"
+        counted = space.complexity(archs, stem=stem, image_size=side, in_channels=channels, num_classes=classes)
+        numbers = {name: np.asarray(counted[name]).tolist() for name in ("params", "flops", "acts")}
+        drawn = getattr(archs, "drawn", None)
+        sample = SpaceSample(
+            choice.name, choice.count, int(space.size), choice.count / drawn if drawn else None,
+            np.asarray(counted["params"]), np.asarray(counted["flops"]),
+        )  # fmt: skip
+        yield choice, archs.to_nets(), numbers, sample
+
+
+def _check_names(config: Config) -> None:
+    """Names that only the torch backend gives a meaning to."""
+    if config.backend != "torch":
+        return
+    from datasets.registry import names
+
+    if config.dataset not in names():
+        raise InputError(f"dataset: there is no data set {config.dataset!r}; there are {', '.join(names())}")
+    if isinstance(config.recipe, str):
+        from trainers.recipes import RECIPES
+
+        if config.recipe not in RECIPES:
+            raise InputError(f"recipe: there is no recipe {config.recipe!r}; there are {', '.join(RECIPES)}")
+
+
+def _from_results(config: Config, rng: np.random.Generator) -> Iterator[Found]:
+    """Models drawn from a results file, for the lookup backend."""
+    from edfstat.formats import load
+
+    results = config.backend_options.get("results")
+    if not isinstance(results, str):
+        raise InputError("backend_options.results is missing; the lookup backend needs the path of a results file")
+    population = load(results)
+    if "net" not in population.variables:
+        raise InputError(f"backend_options.results: {results} does not say the models' architectures (net)")
+    spaces = population["space"].values.astype(str)
+    for choice in config.spaces:
+        where = np.flatnonzero(spaces == choice.name)
+        if not where.size:
+            raise InputError(f"spaces: {results} has no models of {choice.name}; it has {', '.join(sorted(set(spaces)))}")
+        inside = where[_within(population, where, choice.caps or config.caps)]
+        if inside.size < choice.count:
+            raise InputError(
+                f"spaces: {results} has {inside.size} models of {choice.name} within the caps, not {choice.count}; "
+                "ask for fewer or raise the caps"
+            )
+        chosen = rng.choice(inside, choice.count, replace=False)
+        columns = {name: population[name].values[chosen] for name in _COLUMNS if name in population.variables}
+        numbers = {_COLUMNS[name]: values.tolist() for name, values in columns.items()}
+        counts = [np.asarray(columns.get(name, np.zeros(choice.count)), dtype=np.int64) for name in ("params", "flops")]
+        sample = SpaceSample(choice.name, choice.count, int(where.size), inside.size / where.size, *counts)
+        yield choice, [json.loads(net) for net in population["net"].values[chosen]], numbers, sample
+
+
+_COLUMNS = {
+    "params": "params", "flops": "flops", "acts": "acts", "dataset": "dataset", "seed": "seed", "lr": "base_lr",
+    "weight_decay": "wd", "epochs": "max_ep",
+}  # fmt: skip
+
+
+def _within(population: Any, where: NDArray[np.int64], caps: Caps) -> NDArray[np.bool_]:
+    tests = [
+        population[name].values[where] <= cap
+        for name, cap in (("params", caps.max_params), ("flops", caps.max_flops))
+        if cap is not None and name in population.variables
+    ]
+    if not tests:
+        return np.ones(where.size, dtype=bool)
+    met: NDArray[np.bool_] = np.any(tests, axis=0) if caps.require == "any" else np.all(tests, axis=0)
+    return met
+
+
+def _trials_of(
+    config: Config,
+    choice: SpaceChoice,
+    nets: Sequence[dict[str, Any]],
+    numbers: Numbers,
+    rng: np.random.Generator,
+    seen: set[str],
+) -> Iterator[PlannedTrial]:
+    optim = {name: _drawn(getattr(config.optim, name), len(nets), rng) for name in ("base_lr", "wd", "max_ep")}
+    options = dict(config.backend_options)
+    if config.backend == "lookup":
+        options["results"] = str(Path(options["results"]).absolute())
+    for i, net in enumerate(nets):
+        settings = {name: values[i] for name, values in optim.items() if values is not None}
+        settings |= {
+            name: _whole(numbers[name][i]) for name in ("base_lr", "wd", "max_ep") if name in numbers and name not in settings
+        }
+        settings = {name: value for name, value in settings.items() if value == value}
+        for rerun in range(config.reruns):
+            seed = int(numbers["seed"][i]) + rerun if "seed" in numbers else config.seed + rerun
+            dataset = numbers["dataset"][i] if numbers.get("dataset") and numbers["dataset"][i] else config.dataset
+            trial = Trial(choice.name, net, dataset, config.recipe, settings, seed, options)
+            while trial.id in seen:  # the same architecture drawn twice: another run of it, not the same
+                seed += 1
+                trial = Trial(choice.name, net, dataset, config.recipe, settings, seed, options)
+            seen.add(trial.id)
+            size = {name: numbers[name][i] if name in numbers else None for name in ("params", "flops", "acts")}
+            yield _planned(trial, size)
+
+
+def _planned(trial: Trial, size: dict[str, Any]) -> PlannedTrial:
+    epochs = float(trial.optim.get("max_ep", EPOCHS))
+    images = int(IMAGES.get(trial.dataset, (1, 0, 0, 0))[0] * epochs)
+    # Three: the backward pass costs about two forward passes.
+    cost = 3.0 * images * (float(size["flops"] or 0) + OVERHEAD)
+    return PlannedTrial(0, trial.id, cost, images, size["params"], size["flops"], size["acts"], trial.to_dict())
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _drawn(setting: float | Range | None, count: int, rng: np.random.Generator) -> list[float] | None:
+    if setting is None:
+        return None
+    if not isinstance(setting, Range):
+        return [setting] * count
+    if setting.choice is not None:
+        return [float(value) for value in rng.choice(setting.choice, count)]
+    if setting.uniform is not None:
+        return [float(value) for value in rng.uniform(*setting.uniform, count)]
+    assert setting.log_uniform is not None
+    return [float(value) for value in np.exp(rng.uniform(*np.log(setting.log_uniform), count))]

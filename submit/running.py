@@ -1,0 +1,196 @@
+"""Running one trial: in a child process that may crash alone, or in this process for debugging."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+from edfstat.backends import Backend, backends
+from edfstat.errors import InputError, TrialInterrupted
+from edfstat.records import make_record
+from edfstat.trials import Trial
+
+__all__ = ["ChildSlot", "InlineSlot", "Outcome", "Slot", "child_main", "load_backend", "run_trial"]
+
+#: What came of a trial: `kind` is record, interrupted, trouble (the disk, not the trial) or death (of the process).
+Outcome = dict[str, Any]
+
+
+def load_backend(name: str) -> Backend:
+    """An installed backend by its name, or any other as ``module:attribute``.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name, or it cannot be imported.
+    """
+    if ":" not in name:
+        return backends()[name]
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"backend {name!r} cannot be imported ({error}); give an installed name or module:attribute") from None
+    made = found() if isinstance(found, type) else found
+    if not isinstance(made, Backend):
+        raise InputError(f"backend {name!r} has no method run(trial, ...)")
+    return made
+
+
+def run_trial(
+    backend: Backend, trial: Trial, directory: str, device: str, should_stop: Callable[[], bool]
+) -> Outcome:
+    """Run a trial; whatever happens becomes an outcome."""
+    try:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        record = backend.run(trial, directory=directory, device=device, should_stop=should_stop)
+    except TrialInterrupted:
+        return {"kind": "interrupted"}
+    except OSError as error:
+        if error.errno in (28, 122):  # no space, quota
+            return {"kind": "trouble", "message": str(error)}
+        record = make_record(trial, status="error", message=traceback.format_exc())
+    except MemoryError:
+        record = make_record(trial, status="oom", message=traceback.format_exc())
+    except Exception:
+        record = make_record(trial, status="error", message=traceback.format_exc())
+    if record.get("status") == "error" and any(text in record.get("message", "") for text in ("[Errno 28]", "[Errno 122]", "No space left on device")):
+        return {"kind": "trouble", "message": record["message"].strip().splitlines()[-1]}
+    return {"kind": "record", "record": record}
+
+
+class Slot(Protocol):
+    """A place where one trial at a time runs; outcomes arrive in the queue it was made with."""
+
+    def start(self, trial: Trial, directory: Path, device: str) -> None: ...
+
+    def stop(self) -> None:
+        """Ask the running trial to save its checkpoint and end."""
+
+    def close(self) -> None:
+        """End the slot, whatever runs in it."""
+
+
+Messages = SimpleQueue[tuple["Slot", Outcome]]
+
+
+class InlineSlot:
+    """Runs trials in this process, one after another."""
+
+    def __init__(self, backend: str, messages: Messages, should_stop: Callable[[], bool]) -> None:
+        self._backend = load_backend(backend)
+        self._messages = messages
+        self._should_stop = should_stop
+
+    def start(self, trial: Trial, directory: Path, device: str) -> None:
+        self._messages.put((self, run_trial(self._backend, trial, str(directory), device, self._should_stop)))
+
+    def stop(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class ChildSlot:
+    """Runs trials in a child process: a crash, a kill or a leak there ends one trial, not the worker."""
+
+    def __init__(self, backend: str, messages: Messages, environment: Mapping[str, str]) -> None:
+        self._backend = backend
+        self._messages = messages
+        self._environment = dict(environment)
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self, trial: Trial, directory: Path, device: str) -> None:
+        if self._process is None or self._process.poll() is not None:
+            self._spawn()
+        try:
+            self._send({"trial": trial.to_dict(), "directory": str(directory), "device": device})
+        except OSError:  # it died while idle
+            self._spawn()
+            self._send({"trial": trial.to_dict(), "directory": str(directory), "device": device})
+
+    def stop(self) -> None:
+        with suppress(OSError):
+            self._send({"stop": True})
+
+    def close(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+
+    def _spawn(self) -> None:
+        self.close()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "submit.child", self._backend],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=self._environment,
+            text=True,
+            # A Ctrl-C at the terminal is the launcher's business; it asks the workers to stop.
+            start_new_session=True,
+        )
+        threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with suppress(ValueError, OSError):  # the slot was closed
+            for line in process.stdout:
+                self._messages.put((self, json.loads(line)))
+        if self._process is process:
+            self._messages.put((self, {"kind": "death", "code": process.wait()}))
+
+    def _send(self, message: dict[str, Any]) -> None:
+        assert self._process is not None and self._process.stdin is not None
+        self._process.stdin.write(json.dumps(message) + "\n")
+        self._process.stdin.flush()
+
+
+def child_main(backend_name: str) -> None:
+    """Body of the child process: trials come as lines on stdin, outcomes go as lines to stdout."""
+    # What a backend prints belongs in the worker's log, not between the outcomes.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    stopping = threading.Event()
+    jobs: SimpleQueue[dict[str, Any]] = SimpleQueue()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            message = json.loads(line)
+            if message.get("stop"):
+                stopping.set()
+            else:
+                stopping.clear()
+                jobs.put(message)
+        # The worker is gone: nobody could record an outcome, and another worker will want the checkpoint.
+        os._exit(1)
+
+    threading.Thread(target=listen, daemon=True).start()
+    try:
+        backend: Backend | None = load_backend(backend_name)
+        problem = ""
+    except Exception:
+        backend, problem = None, traceback.format_exc()
+    while True:
+        job = jobs.get()
+        trial = Trial.from_dict(job["trial"])
+        if backend is None:
+            outcome: Outcome = {"kind": "record", "record": make_record(trial, status="error", message=problem)}
+        else:
+            outcome = run_trial(backend, trial, job["directory"], job["device"], stopping.is_set)
+        answers.write(json.dumps(outcome) + "\n")
+        answers.flush()

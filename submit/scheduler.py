@@ -1,0 +1,143 @@
+"""What SLURM says: limits, the queue, accounting. Read only; submitting is submitit's business."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from edfstat.errors import InputError
+from submit.config import Config
+from submit.directory import write_atomically
+
+__all__ = ["Limits", "QueuedJob", "check_request", "queue", "read_limits", "sbatch_options", "slurm_is_here"]
+
+#: Seconds between two questions to the scheduler about one sweep, whoever asks.
+PATIENCE = 60.0
+TIMEOUT = 30
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of the cluster, from ``scontrol show config``."""
+
+    array: int
+    jobs: int
+    requeue: bool
+    preempt_mode: str
+    preempt_parameters: str
+    version: str
+
+
+@dataclass(frozen=True)
+class QueuedJob:
+    """One job or array task of the sweep that SLURM knows: ``state`` such as PENDING or RUNNING."""
+
+    id: str
+    state: str
+    reason: str
+    name: str
+
+
+def slurm_is_here() -> bool:
+    """Whether this machine can submit to SLURM."""
+    return shutil.which("sbatch") is not None
+
+
+def ask(*command: str, timeout: float = TIMEOUT) -> str:
+    """What a SLURM command prints.
+
+    Raises
+    ------
+    InputError
+        If it is not there, does not answer, or fails.
+    """
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+    except FileNotFoundError:
+        raise InputError(f"{command[0]} is not on the PATH; run on a machine of the cluster, or use --cluster local") from None
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{command[0]} did not answer in {timeout:g} s; is the SLURM controller up?") from None
+    if done.returncode:
+        said = " ".join((done.stderr or done.stdout).split())
+        raise InputError(f"{command[0]} failed: {said}")
+    return done.stdout
+
+
+def read_limits() -> Limits:
+    """Limits of the cluster."""
+    values = {}
+    for line in ask("scontrol", "show", "config").splitlines():
+        key, sign, value = line.partition("=")
+        if sign:
+            values[key.strip()] = value.strip()
+    return Limits(
+        array=int(values.get("MaxArraySize", "1001")),
+        jobs=int(values.get("MaxJobCount", "10000")),
+        requeue=values.get("JobRequeue", "1") == "1",
+        preempt_mode=values.get("PreemptMode", "OFF"),
+        preempt_parameters=values.get("PreemptParameters", ""),
+        version=values.get("SLURM_VERSION", "unknown"),
+    )
+
+
+def sbatch_options(config: Config) -> dict[str, str | int | float | bool]:
+    """The sweep's resources as long options of sbatch, without what submitit sets itself."""
+    asked = config.resources
+    options: dict[str, str | int | float | bool] = {"cpus-per-task": asked.cpus}
+    for name in ("partition", "account", "qos"):
+        value = getattr(asked, name)
+        if value is not None:
+            options[name] = value
+    if asked.gpus:
+        options["gpus-per-node"] = asked.gpus
+    if asked.memory is not None:
+        options["mem"] = f"{round(asked.memory * 1024)}M"
+    return {**options, **{key.replace("_", "-"): value for key, value in asked.sbatch.items()}}
+
+
+def check_request(config: Config) -> None:
+    """Ask SLURM whether it would take a worker, without submitting one.
+
+    Raises
+    ------
+    InputError
+        With SLURM's reason: an unknown partition or account, resources that no node has.
+    """
+    options = {**sbatch_options(config), "time": round(config.resources.time), "nodes": 1}
+    flags = [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]
+    try:
+        ask("sbatch", "--test-only", *flags, "--wrap", "true")
+    except InputError as error:
+        asked = ", ".join(f"{key}={value}" for key, value in options.items())
+        raise InputError(f"SLURM would not take a worker of this sweep ({asked}): {error}; change resources") from None
+
+
+def queue(folder: Path, names: list[str], *, fresh: bool = False) -> list[QueuedJob]:
+    """The jobs of a sweep that wait or run, in one question to the scheduler, at most once a minute.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the last answer is kept, for every process that asks.
+    names : list of str
+        Job names of the sweep's launches.
+    fresh : bool
+        Ask now, because something is about to be submitted or cancelled.
+    """
+    kept = folder / "queue.json"
+    if not fresh:
+        try:
+            if time.time() - kept.stat().st_mtime < PATIENCE:
+                return [QueuedJob(*row) for row in json.loads(kept.read_text(encoding="utf-8"))]
+        except (OSError, ValueError, TypeError):
+            pass
+    if not names:
+        return []
+    text = ask("squeue", "--noheader", "--array", f"--name={','.join(names)}", "--format=%i|%T|%r|%j")
+    jobs = [QueuedJob(*line.strip().split("|", 3)) for line in text.splitlines() if line.count("|") >= 3]
+    write_atomically(kept, json.dumps([[j.id, j.state, j.reason, j.name] for j in jobs]))
+    return jobs

@@ -1,0 +1,75 @@
+"""What a sweep was made with: a copy of the code, and the versions, revision and machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+__all__ = ["PACKAGES", "describe_origin", "snapshot_code"]
+
+PACKAGES = ("edfstat", "trainers", "datasets", "submit")
+_VERSIONS = ("edfstat", "torch", "torchvision", "numpy", "scipy", "xarray", "submitit", "pydantic", "scikit-learn")
+
+
+def snapshot_code(target: Path, backend: str) -> None:
+    """Copy the packages that a worker runs, and the user's backend where it is a plain module, into a folder."""
+    target.mkdir(parents=True)
+    skipped = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
+    for name in PACKAGES:
+        shutil.copytree(_package_folder(name), target / name, ignore=skipped)
+    top = backend.partition(":")[0].partition(".")[0] if ":" in backend else ""
+    if not top or top in PACKAGES:
+        return
+    spec = importlib.util.find_spec(top)
+    if spec is None or spec.origin is None:
+        return
+    origin = Path(spec.origin)
+    if origin.name == "__init__.py":
+        shutil.copytree(origin.parent, target / top, ignore=skipped)
+    else:
+        shutil.copy2(origin, target / origin.name)
+
+
+def _package_folder(name: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    assert spec is not None and spec.origin is not None, name
+    return Path(spec.origin).parent
+
+
+def describe_origin() -> dict[str, Any]:
+    """Provenance of a sweep: revision and changes of the checkout, versions, host, device, command, time."""
+    folder = _package_folder("submit").parent
+    return {
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "command": sys.argv,
+        "versions": {name: found for name in _VERSIONS if (found := _version(name))},
+        "git_revision": _output("git", "-C", str(folder), "rev-parse", "HEAD"),
+        "git_diff": _output("git", "-C", str(folder), "diff", "HEAD")[:1_000_000],
+        "gpu": _output("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"),
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _output(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

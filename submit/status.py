@@ -1,0 +1,239 @@
+"""How far a sweep is: counted from the record shards, only what is new since the last look."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edfstat.population import STATUSES
+from submit import scheduler
+from submit.directory import Sweep, write_atomically
+from submit.launching import launches, living_workers
+from submit.presence import read_worker
+from submit.shards import Stub, read_lines
+
+__all__ = ["Status", "Tally", "read_status", "status_lines"]
+
+CACHE = "status.cache"
+
+
+class _Kept(msgspec.Struct):
+    """The tally as kept between two looks."""
+
+    offsets: dict[str, int]
+    outcome: bytes
+    attempt: bytes
+    seconds: bytes
+    gpus: bytes
+
+
+class Tally:
+    """Outcome of every trial so far. `update` reads only what the shards gained."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self.sweep = sweep
+        #: Index into `STATUSES` of each trial's newest attempt, -1 where there is none.
+        self.outcome: NDArray[np.int8] = np.full(sweep.size, -1, dtype=np.int8)
+        self.attempt: NDArray[np.int8] = np.zeros(sweep.size, dtype=np.int8)
+        #: Time spent on each trial, all its attempts.
+        self.seconds: NDArray[np.float64] = np.zeros(sweep.size)
+        self.gpus: NDArray[np.float64] = np.zeros(sweep.size)
+        self.duplicates = 0
+        self._offsets: dict[str, int] = {}
+        self._wanted: NDArray[np.int8] | None = None
+        self._rounds = 0
+
+    @classmethod
+    def kept(cls, sweep: Sweep) -> Tally:
+        """The tally of the last look, if there was one that this sweep bears out, else an empty one."""
+        tally = cls(sweep)
+        try:
+            kept = msgspec.msgpack.decode((sweep.path / CACHE).read_bytes(), type=_Kept)
+            arrays = {
+                name: np.frombuffer(getattr(kept, name), dtype=getattr(tally, name).dtype).copy()
+                for name in ("outcome", "attempt", "seconds", "gpus")
+            }
+            sizes = {p.name: p.stat().st_size for p in (sweep.path / "records").glob("[!.]*.jsonl")}
+        except (OSError, ValueError, msgspec.MsgspecError):
+            return tally
+        whole = all(array.size == sweep.size for array in arrays.values())
+        if whole and all(sizes.get(name, -1) >= offset for name, offset in kept.offsets.items()):
+            tally._offsets = kept.offsets
+            for name, array in arrays.items():
+                setattr(tally, name, array)
+        return tally
+
+    def keep(self) -> None:
+        """Store the tally for the next look; a sweep that cannot be written is read anew each time."""
+        arrays = {name: getattr(self, name).tobytes() for name in ("outcome", "attempt", "seconds", "gpus")}
+        with suppress(OSError):
+            write_atomically(self.sweep.path / CACHE, msgspec.msgpack.encode(_Kept(self._offsets, **arrays)))
+
+    def update(self) -> int:
+        """Count what is new; returns how many records that were."""
+        decoder = msgspec.json.Decoder(Stub)
+        new = 0
+        for path in (self.sweep.path / "records").glob("[!.]*.jsonl"):
+            start = self._offsets.get(path.name, 0)
+            if path.stat().st_size <= start:
+                continue
+            lines, self._offsets[path.name] = read_lines(path, start)
+            for line in lines:
+                with suppress(msgspec.MsgspecError):
+                    new += self._count(decoder.decode(line))
+        return new
+
+    def _count(self, stub: Stub) -> bool:
+        index = self.sweep.index_of(stub.trial_id)
+        if index is None or stub.status not in STATUSES:
+            return False
+        self.seconds[index] += stub.provenance.seconds
+        self.gpus[index] += stub.provenance.seconds * stub.provenance.gpus
+        if stub.provenance.attempt <= self.attempt[index]:
+            self.duplicates += 1
+            return False
+        self.outcome[index] = STATUSES.index(stub.status)
+        self.attempt[index] = stub.provenance.attempt
+        return True
+
+    def finished(self) -> NDArray[np.bool_]:
+        """Which trials need no more work: their newest wanted attempt has a record."""
+        number = len(self.sweep.round_files())
+        if self._wanted is None or number != self._rounds:
+            self._wanted = np.ones(self.sweep.size, dtype=np.int8)
+            for round_ in self.sweep.rounds()[1:]:
+                self._wanted[round_.trials or []] = round_.attempt
+            self._rounds = number
+        done: NDArray[np.bool_] = self.attempt >= self._wanted
+        return done
+
+
+@dataclass
+class Status:
+    """A sweep at one moment. Times in seconds."""
+
+    name: str
+    total: int
+    finished: int
+    running: int
+    by_status: dict[str, int]
+    workers: int
+    queued_workers: int
+    elapsed: float
+    left: float | None
+    images_per_second: float
+    gpu_hours: float
+    gpu_hours_left: float | None
+    duplicates: int
+    running_trials: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        return self.finished == self.total
+
+    @property
+    def failed(self) -> int:
+        return sum(count for name, count in self.by_status.items() if name not in ("ok", "diverged"))
+
+    def to_dict(self) -> Mapping[str, Any]:
+        return {**asdict(self), "complete": self.complete, "failed": self.failed, "queued": self.total - self.finished - self.running}
+
+
+def read_status(sweep: Sweep, tally: Tally | None = None, *, ask_scheduler: bool = True) -> Status:
+    """Status of a sweep, from what is on disk and at most one question a minute to the scheduler.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    tally : Tally, optional
+        One to go on with; default: the one kept in the directory.
+    ask_scheduler : bool, default True
+    """
+    if tally is None:
+        tally = Tally.kept(sweep)
+        if tally.update():
+            tally.keep()
+    else:
+        tally.update()
+    living = [info for name in living_workers(sweep) if (info := read_worker(sweep.path / "workers" / f"{name}.json"))]
+    done = tally.finished()
+    running = [t for info in living for t in info.trials if (i := sweep.index_of(t)) is not None and not done[i]]
+    table = sweep.table
+    spent = float(tally.seconds.sum())
+    rate = spent / float(table["cost"][done].sum()) if done.any() and table["cost"][done].sum() > 0 else None
+    rest = None if rate is None else rate * float(table["cost"][~done].sum())
+    places = max(1, len(living) * max(1, sweep.config.trials_per_worker))
+    known = launches(sweep)
+    return Status(
+        name=sweep.name,
+        total=sweep.size,
+        finished=int(done.sum()),
+        running=len(running),
+        by_status={
+            name: count for code, name in enumerate(STATUSES) if (count := int(((tally.outcome == code) & done).sum()))
+        },
+        workers=len(living),
+        queued_workers=_queued(sweep) if ask_scheduler else 0,
+        elapsed=time.time() - known[-1].created if known else 0.0,
+        left=0.0 if done.all() else rest / places if rest is not None and living else None,
+        images_per_second=float(table["images"][done].sum()) / spent * min(places, max(1, len(running))) if spent else 0.0,
+        gpu_hours=float(tally.gpus.sum()) / 3600,
+        gpu_hours_left=None if rest is None else rest / 3600 * float(tally.gpus.sum()) / spent if spent else None,
+        duplicates=tally.duplicates,
+        running_trials=running,
+    )
+
+
+def _queued(sweep: Sweep) -> int:
+    names = [each.job_name for each in launches(sweep) if each.cluster == "slurm"]
+    if not names or not scheduler.slurm_is_here():
+        return 0
+    return sum(job.state == "PENDING" for job in scheduler.queue(sweep.path / "launches", names))
+
+
+def status_lines(status: Status) -> list[str]:
+    """The status in words, one thing a line."""
+    outcomes = ", ".join(f"{count} {name}" for name, count in status.by_status.items()) or "none"
+    lines = [
+        f"sweep      {status.name}",
+        f"trials     {status.total}: {status.finished} finished, {status.running} running, "
+        f"{status.total - status.finished - status.running} queued",
+        f"finished   {outcomes}",
+        f"workers    {status.workers} at work, {status.queued_workers} in the scheduler's queue",
+        f"speed      {status.images_per_second:,.0f} training images/s",
+        f"GPU hours  {status.gpu_hours:.2f} spent"
+        + (f", about {status.gpu_hours_left:.2f} left" if status.gpu_hours_left is not None else ""),
+    ]
+    if status.complete:
+        lines.append("done       every trial has its record")
+    elif status.left is not None:
+        end = time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time() + status.left))
+        lines.append(f"time left  about {duration(status.left)}, until {end}")
+    if status.duplicates:
+        lines.append(f"duplicates {status.duplicates} records of trials that had one (the first counts)")
+    return lines
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them.
+
+    Examples
+    --------
+    >>> duration(42), duration(200), duration(7500), duration(200000)
+    ('42 s', '3 min 20 s', '2 h 5 min', '2 d 7 h')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"

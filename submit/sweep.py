@@ -1,0 +1,191 @@
+"""The command line: ``python -m submit.sweep plan|doctor|run|status|resume|retry|cancel|collect|report SWEEP``."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edfstat.errors import InputError
+from edfstat.population import ACCIDENTS
+from submit.operations import (
+    cancel,
+    collect,
+    default_cluster,
+    locate,
+    plan,
+    prepare,
+    report,
+    resume,
+    retry,
+    run,
+    status,
+)
+from submit.status import Status, status_lines
+
+__all__ = ["cancel", "collect", "locate", "main", "plan", "prepare", "report", "resume", "retry", "run", "status"]
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Sweeps of trials on SLURM, on this machine or in this process."
+)
+
+
+class ClusterName(str, Enum):
+    """Where workers run."""
+
+    slurm = "slurm"
+    local = "local"
+    debug = "debug"
+
+
+Source = Annotated[Path, typer.Argument(metavar="SWEEP", help="A sweep file or a sweep directory.")]
+Where = Annotated[ClusterName | None, typer.Option("--cluster", help="Default: slurm where sbatch is, else local.")]
+Folder = Annotated[Path | None, typer.Option("--directory", help="The sweep directory; default: beside the file.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Workers at a time instead of the configured.")]
+Watch = Annotated[bool | None, typer.Option("--watch/--no-watch", help="Stay until the end. Default: not on SLURM.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("plan")
+def _plan(source: Source, as_json: Json = False) -> None:
+    """Print what a sweep would train, and submit nothing."""
+    from submit.summary import plan_lines, plan_values
+
+    made = plan(source)
+    _print(json.dumps(plan_values(made), indent=2) if as_json else "\n".join(plan_lines(made)))
+
+
+@app.command("doctor")
+def _doctor(source: Source, cluster: Where = None) -> None:
+    """Check the cluster for a sweep, and say what to change."""
+    from submit.doctor import examine
+
+    findings = examine(source, cluster.value if cluster else default_cluster())
+    _print("\n".join(finding.line() for finding in findings))
+    if any(not finding.good for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command("run")
+def _run(
+    source: Source, cluster: Where = None, directory: Folder = None, workers: Workers = None, watch: Watch = None
+) -> None:
+    """Launch a sweep, or go on with it."""
+    chosen = cluster.value if cluster else None
+    _end(run(source, cluster=chosen, directory=directory, workers=workers, watch=watch))
+
+
+@app.command("resume")
+def _resume(
+    source: Source, cluster: Where = None, directory: Folder = None, workers: Workers = None, watch: Watch = None
+) -> None:
+    """Go on with a sweep that was begun."""
+    chosen = cluster.value if cluster else None
+    _end(resume(source, cluster=chosen, directory=directory, workers=workers, watch=watch))
+
+
+@app.command("status")
+def _status(source: Source, as_json: Json = False, html: Annotated[bool, typer.Option("--html")] = True) -> None:
+    """Print how far a sweep is; also written to status.html in its directory."""
+    found = status(source)
+    if html:
+        from submit.summary import write_status_page
+
+        write_status_page(locate(source)[0], found)
+    _print(json.dumps(found.to_dict(), indent=2) if as_json else "\n".join(status_lines(found)))
+
+
+@app.command("retry")
+def _retry(
+    source: Source,
+    failed: Annotated[list[str] | None, typer.Option("--failed", help="Reason: oom, timeout, error, lost.")] = None,
+    slots: Annotated[int | None, typer.Option("--slots", min=1, help="Trials that share a device.")] = None,
+) -> None:
+    """Queue failed trials again; `resume` runs them."""
+    reasons = [reason for text in failed or ACCIDENTS for reason in text.split(",")]
+    count = retry(source, reasons, slots=slots)
+    _print(f"{count} trials queued again" + ("; resume runs them" if count else f": none failed by {', '.join(reasons)}"))
+
+
+@app.command("cancel")
+def _cancel(source: Source) -> None:
+    """Stop a sweep's workers; they save what they are at, and `resume` goes on."""
+    count = cancel(source)
+    _print(f"{count} launches stopped" if count else "nothing was running")
+
+
+@app.command("collect")
+def _collect(
+    source: Source,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: population.nc in the sweep.")] = None,
+    curves: Annotated[bool, typer.Option("--curves/--no-curves", help="Keep the curves over epochs.")] = True,
+) -> None:
+    """Write the population of what is finished so far."""
+    population = collect(source, output=output, curves=curves)
+    path = output or locate(source)[0] / "population.nc"
+    _print(f"{path}: {population.sizes['model']} of {population.attrs['sweep_trials']} trials")
+
+
+@app.command("report")
+def _report(source: Source, output: Annotated[Path | None, typer.Option("--output", "-o")] = None) -> None:
+    """Collect a sweep and write the report that compares its design spaces."""
+    _print(str(report(source, output)))
+
+
+@app.command("schema")
+def _schema() -> None:
+    """Print the JSON Schema of sweep files, for editors."""
+    from submit.config import json_schema
+
+    _print(json.dumps(json_schema(), indent=2))
+
+
+def _end(found: Status) -> None:
+    _print("\n".join(status_lines(found)))
+    if found.complete and found.by_status.get("ok", 0) + found.by_status.get("diverged", 0) == 0:
+        raise InputFailure("every trial failed; their records say why")
+    if not found.complete and not found.workers and not found.queued_workers:
+        raise InputFailure("the workers are gone and trials are left; look at logs/ in the sweep, then resume")
+
+
+class InputFailure(Exception):
+    """The work failed: exit code 1, one line."""
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    try:
+        result: Any = app(arguments, standalone_mode=False, prog_name="python -m submit.sweep")
+    except (InputError, PermissionError) as error:
+        return _fail(str(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; run the same command again to go on", 1)
+    except InputFailure as error:
+        return _fail(str(error), 1)
+    except OSError as error:
+        return _fail(str(error), 2 if error.errno == errno.EROFS else 1)
+    except Exception as error:
+        # Mistakes on the command line: their class has moved between versions of typer, their method has not.
+        if not hasattr(error, "format_message"):
+            raise
+        return _fail(error.format_message(), 2)
+    return result if isinstance(result, int) else 0
+
+
+def _fail(message: str, code: int) -> int:
+    for line in message.splitlines() or ["it failed without a message"]:
+        sys.stderr.write(f"error: {line}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
