@@ -70,7 +70,7 @@ def cell_counts(table: CellTable, stem: str, image_size: int, in_channels: int, 
     sizes = np.full(len(table), size, dtype=np.int64)
     for position in range(int(table.depth.max(initial=0))):
         present = position < table.depth
-        reduces = (position == table.depth // 3) | (position == 2 * table.depth // 3)
+        reduces: NDArray[np.bool_] = (table.depth // 3 == position) | (2 * table.depth // 3 == position)
         channels = np.where(reduces, 2 * channels, channels)
         after = np.where(reduces, (sizes - 1) // 2 + 1, sizes)
         # Both inputs become C channels at the newer one's resolution; each is convolved, then normalised.

@@ -75,8 +75,9 @@ def from_dict(definition: Mapping[str, Any]) -> Space:
     --------
     >>> from_dict({"name": "mine", "block": "basic", "depth": [1, 2], "width": [16, 32], "stages": 2}).size
     16
-    >>> from_dict({"base": "DARTS", "name": "DARTS_fix-w-d", "width": [16], "depth": [20]}).size
-    58366651171030380920...
+    >>> fixed = from_dict({"base": "DARTS", "name": "DARTS_fix-w-d", "width": [16], "depth": [20]})
+    >>> fixed.size == SPACES["DARTS"].num_cells ** 2
+    True
     """
     values = dict(definition)
     if "base" in values:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainers.spaces.architectures import whole_number
 from trainers.spaces.errors import ArchitectureError
-from trainers.spaces.tables import Architectures
 
 __all__ = ["ENUMERABLE", "digits_of", "sample_digits"]
 
@@ -132,8 +129,3 @@ def _first_time(batch: Digits, passed: NDArray[np.bool_], seen: set[bytes]) -> N
         fresh[row] = key not in seen
         seen.add(key)
     return fresh
-
-
-def with_count(table: Architectures, drawn: int) -> Any:
-    """The table, with how many candidates were drawn for it."""
-    return replace(table, drawn=drawn)  # type: ignore[type-var]

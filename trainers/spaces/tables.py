@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,10 @@ class Architectures(Sequence[Architecture]):
         """Candidates drawn for each architecture kept: 1 without a cap, None where nothing was sampled."""
         return None if self.drawn is None or len(self) == 0 else self.drawn / len(self)
 
+    def counted(self, drawn: int) -> Self:
+        """The same table, with the number of candidates drawn for it."""
+        return replace(self, drawn=drawn)  # type: ignore[type-var]
+
     def to_nets(self) -> list[dict[str, Any]]:
         """The published `net` of each architecture."""
         return [arch.to_net() for arch in self]
@@ -85,13 +89,10 @@ class Architectures(Sequence[Architecture]):
     def _row(self, index: int) -> Architecture:
         raise NotImplementedError
 
-    def _take(self, rows: Any) -> Architectures:
-        raise NotImplementedError
-
-
-def _taken(table: Any, rows: Any) -> Any:
-    columns = {f.name: getattr(table, f.name) for f in fields(table)}
-    return replace(table, drawn=None, **{k: v[rows] for k, v in columns.items() if isinstance(v, np.ndarray)})
+    def _take(self, rows: Any) -> Self:
+        columns = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+        taken = {name: column[rows] for name, column in columns.items() if isinstance(column, np.ndarray)}
+        return replace(self, drawn=None, **taken)  # type: ignore[type-var]
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,9 +156,6 @@ class StageTable(Architectures):
             self.stem_stride,
         )
 
-    def _take(self, rows: Any) -> StageTable:
-        return _taken(self, rows)
-
 
 @dataclass(frozen=True, eq=False)
 class CellTable(Architectures):
@@ -211,9 +209,6 @@ class CellTable(Architectures):
             bool(self.aux[index]),
             float(self.drop_prob[index]),
         )
-
-    def _take(self, rows: Any) -> CellTable:
-        return _taken(self, rows)
 
 
 def _filled(pairs: Sequence[Sequence[Sequence[int]]]) -> NDArray[np.int8]:

@@ -1,0 +1,46 @@
+"""DropPath: a whole path of a network is left out of a training step, image by image."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["DropPath"]
+
+
+class DropPath(nn.Module):
+    """Zero a path's output for a random part of the batch and scale the rest up; the identity when not training.
+
+    One module serves all paths of a network, so that one call changes the probability everywhere. The
+    probability is a tensor on the device: a captured graph sees it change.
+
+    Examples
+    --------
+    >>> drop = DropPath()
+    >>> drop.set(0.5)
+    >>> kept = drop(torch.ones(64, 1, 2, 2)).unique().tolist()
+    >>> kept
+    [0.0, 2.0]
+    """
+
+    probability: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("probability", torch.zeros(()), persistent=False)
+        self.active = False
+
+    def set(self, probability: float) -> None:
+        """Drop each path with this probability, from 0 to below 1, from the next step on."""
+        if not 0 <= probability < 1:
+            raise ValueError(f"the drop probability is {probability!r}; give a value from 0 to below 1")
+        self.active = probability > 0
+        self.probability.fill_(probability)
+
+    def forward(self, path: Tensor) -> Tensor:
+        """Path of shape (n, c, h, w) with some of its n images zeroed."""
+        if not (self.active and self.training):
+            return path
+        drawn = torch.rand((len(path), 1, 1, 1), device=path.device)
+        kept = (drawn >= self.probability) / (1 - self.probability)
+        return path * kept.to(path.dtype)

@@ -1,0 +1,101 @@
+"""The few layers that every network is made of, and how they are initialised."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["AuxiliaryHead", "FactorizedReduction", "conv", "initialise", "norm_relu", "stage_stem"]
+
+
+def conv(inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1, dilation: int = 1) -> nn.Conv2d:
+    """Convolution without bias whose padding keeps the size at stride 1."""
+    return nn.Conv2d(
+        inputs,
+        outputs,
+        kernel,
+        stride=stride,
+        padding=dilation * (kernel - 1) // 2,
+        dilation=dilation,
+        groups=groups,
+        bias=False,
+    )
+
+
+def norm_relu(channels: int) -> list[nn.Module]:
+    """Batch norm and ReLU, which follow nearly every convolution."""
+    return [nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
+
+
+def stage_stem(stem: str, inputs: int, width: int) -> nn.Sequential:
+    """First layers of a stage-wise network; see `trainers.spaces.complexity` for the names."""
+    if stem == "imagenet":
+        wide = nn.Conv2d(inputs, width, 7, stride=2, padding=3, bias=False)
+        return nn.Sequential(wide, *norm_relu(width), nn.MaxPool2d(3, stride=2, padding=1))
+    return nn.Sequential(conv(inputs, width, 3, stride=2 if stem == "simple" else 1), *norm_relu(width))
+
+
+class FactorizedReduction(nn.Module):
+    """Halve the resolution by two strided 1x1 convolutions, the second on the image shifted by one pixel."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.first = conv(inputs, outputs // 2, 1, stride=2)
+        self.second = conv(inputs, outputs - outputs // 2, 1, stride=2)
+        self.norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Input of shape (n, inputs, h, w) at half the resolution, rounded up."""
+        x = functional.relu(x)
+        # At odd sizes the shifted image is one pixel short of what the other convolution sees.
+        missing = (0, x.shape[3] % 2, 0, x.shape[2] % 2)
+        shifted = functional.pad(x[:, :, 1:, 1:], missing) if any(missing) else x[:, :, 1:, 1:]
+        joined: Tensor = self.norm(torch.cat([self.first(x), self.second(shifted)], dim=1))
+        return joined
+
+
+class AuxiliaryHead(nn.Module):
+    """Classifier on features from two thirds of the depth, for deep supervision while training.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the features.
+    classes : int
+    imagenet : bool
+        ImageNet's head pools with stride 2 and has no second batch norm.
+    """
+
+    def __init__(self, channels: int, classes: int, *, imagenet: bool) -> None:
+        super().__init__()
+        self.stride = 2 if imagenet else 3
+        self.squeeze = nn.Sequential(conv(channels, 128, 1), *norm_relu(128))
+        second = [nn.ReLU(inplace=True)] if imagenet else norm_relu(768)
+        self.features = nn.Sequential(nn.Conv2d(128, 768, 2, bias=False), *second)
+        self.classifier = nn.Linear(768, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits from features of shape (n, channels, h, w), of any size."""
+        x = functional.relu(x)
+        if min(x.shape[2:]) >= 5 + self.stride:
+            x = functional.avg_pool2d(x, 5, stride=self.stride)
+        else:
+            # Images smaller than CIFAR's leave no 2x2 windows; pool to 2x2 whatever there is.
+            x = functional.adaptive_avg_pool2d(x, 2)
+        x = self.features(self.squeeze(x))
+        logits: Tensor = self.classifier(x.mean(dim=(2, 3)))
+        return logits
+
+
+def initialise(network: nn.Module) -> None:
+    """Fan-out Gaussian convolutions, unit batch norms, small classifiers, as the authors' code has them."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels
+            nn.init.normal_(module.weight, 0.0, math.sqrt(2.0 / fan_out))
+        elif isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, 0.0, 0.01)
+            nn.init.zeros_(module.bias)

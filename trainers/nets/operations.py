@@ -1,0 +1,65 @@
+"""The operations on a cell's edges as torch modules: ReLU before the convolution, batch norm after it."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from trainers.nets.layers import FactorizedReduction, conv
+
+__all__ = ["Nothing", "operation"]
+
+
+class Nothing(nn.Module):
+    """Zeros, subsampled if strided: the operation ``none``."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Zeros of shape (n, c, h / stride, w / stride)."""
+        # New zeros, not a product with 0, so that no infinity elsewhere becomes a NaN here.
+        rows, columns = ((size - 1) // self.stride + 1 for size in x.shape[2:])
+        return x.new_zeros((x.shape[0], x.shape[1], rows, columns))
+
+
+def operation(name: str, channels: int, stride: int) -> nn.Module:
+    """Module of an operation of `trainers.spaces.OPERATIONS` on that many channels.
+
+    Examples
+    --------
+    >>> sum(p.numel() for p in operation("conv_3x3", 8, 1).parameters()) == 9 * 8 * 8 + 2 * 8
+    True
+    """
+    kind, _, size = name.rpartition("_")
+    if name == "none":
+        return Nothing(stride)
+    if name == "skip_connect":
+        return nn.Identity() if stride == 1 else FactorizedReduction(channels, channels)
+    kernel = int(size[0])
+    if kind == "avg_pool":
+        return nn.AvgPool2d(kernel, stride=stride, padding=kernel // 2, count_include_pad=False)
+    if kind == "max_pool":
+        return nn.MaxPool2d(kernel, stride=stride, padding=kernel // 2)
+    if kind == "sep_conv":
+        return nn.Sequential(*_separable(channels, kernel, stride, 1), *_separable(channels, kernel, 1, 1))
+    if kind == "dil_sep_conv":
+        return nn.Sequential(*_separable(channels, kernel, stride, 2), *_separable(channels, kernel, 1, 2))
+    if kind == "dil_conv":
+        return nn.Sequential(*_separable(channels, kernel, stride, 2))
+    if "x1_1x" in name:
+        return _crossed(channels, int(name.removeprefix("conv_")[0]), stride)
+    return nn.Sequential(nn.ReLU(), conv(channels, channels, kernel, stride=stride), nn.BatchNorm2d(channels))
+
+
+def _separable(channels: int, kernel: int, stride: int, dilation: int) -> list[nn.Module]:
+    depthwise = conv(channels, channels, kernel, stride=stride, groups=channels, dilation=dilation)
+    return [nn.ReLU(), depthwise, conv(channels, channels, 1), nn.BatchNorm2d(channels)]
+
+
+def _crossed(channels: int, kernel: int, stride: int) -> nn.Sequential:
+    """A 1xk convolution that strides the horizontal axis, then a kx1 one that strides the vertical axis."""
+    pad = kernel // 2
+    across = nn.Conv2d(channels, channels, (1, kernel), stride=(1, stride), padding=(0, pad), bias=False)
+    down = nn.Conv2d(channels, channels, (kernel, 1), stride=(stride, 1), padding=(pad, 0), bias=False)
+    return nn.Sequential(nn.ReLU(), across, down, nn.BatchNorm2d(channels))
