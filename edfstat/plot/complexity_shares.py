@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from edfstat.errors import InputError
 from edfstat.plot.inputs import comparison_of, group_names
 from edfstat.plot.style import GREY, axes_for, finish, legend, looks, scale_of
 
@@ -52,8 +53,6 @@ def complexity_histogram(
     InputError
         If `data` is neither a population nor a comparison, has not that measure or group, or the measure is "none".
     """
-    from edfstat.errors import InputError
-
     if measure == "none":
         raise InputError("measure is 'none'; a histogram of complexity needs one, such as 'params'")
     found = comparison_of(data, measure, by=by, groups=groups)
@@ -86,7 +85,8 @@ def _bins(ax: Axes, found: xr.Dataset, divisor: float) -> None:
     ends = np.unique(np.concatenate((found["bin_lower"].values, found["bin_upper"].values)))
     ends = ends[np.isfinite(ends)] / divisor
     transform = ax.get_xaxis_transform()
-    ax.vlines(ends, 0, 0.03, color=GREY, linewidth=0.9, transform=transform, label=f"{int(found['bins'])} bins")
+    label = f"{int(found['bins'])} bins"
+    ax.vlines(ends, 0, 1, color=GREY, linewidth=0.7, alpha=0.7, transform=transform, label=label, zorder=0.9)
 
 
 def _spaced_by_ratio(edges: np.ndarray) -> bool:

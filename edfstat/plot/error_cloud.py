@@ -1,4 +1,4 @@
-"""Error against complexity: every model, and mean and spread per bin."""
+"""Error against complexity: every model, and average and spread per bin."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _BINS = 20
 
 
 class _Bins(NamedTuple):
-    """Centres of the bins, mean error in each, and the quarter and three-quarter (or outer) quantiles."""
+    """Centres of the bins, median or mean error in each, and the quantiles that the shade lies between."""
 
     centre: Floats
-    mean: Floats
+    average: Floats
     low: Floats
     high: Floats
 
@@ -39,12 +39,13 @@ def error_vs_complexity(
     by: str = "space",
     groups: Sequence[str] | None = None,
     kind: str = "auto",
+    average: str = "median",
     max_error: float | None = None,
 ) -> Axes:
-    """Draw the error of every model against its complexity, with mean and spread per bin.
+    """Draw the error of every model against its complexity, with average and spread per bin.
 
     A population is drawn with its models; failed ones, which have no error, are counted in the legend. A
-    comparison no longer holds models: mean and spread alone are drawn, in its own bins.
+    comparison no longer holds models: average and spread alone are drawn, in its own bins.
 
     Parameters
     ----------
@@ -61,8 +62,11 @@ def error_vs_complexity(
     kind : {"auto", "scatter", "density"}
         One point per model, the fainter the more there are, or the number of models per hexagon (one group
         only). ``"auto"`` takes hexagons for a single group of more than 3,000 models.
+    average : {"median", "mean"}
+        What the line shows of each bin. A few diverged models move a mean far, and a median hardly.
     max_error : float, optional
-        Upper end of the axis, in percent. Default: the 99 % quantile and a little more.
+        Upper end of the axis, in percent. Default: past all but 1 % of the models, and less where diverged
+        models would leave the others no room. The title says how many lie above.
 
     Returns
     -------
@@ -75,9 +79,11 @@ def error_vs_complexity(
     """
     if kind not in ("auto", "scatter", "density"):
         raise InputError(f"kind is {kind!r}; give 'auto', 'scatter' or 'density'")
+    if average not in ("median", "mean"):
+        raise InputError(f"average is {average!r}; give 'median' or 'mean'")
     ax = axes_for(ax)
     if is_comparison(data):
-        return _draw_bins_of(under(data, measure), ax, measure, groups)
+        return _draw_bins_of(under(data, measure), ax, measure, groups, average)
     models = models_of(population_of(data, "error_vs_complexity", [measure]), by, groups)
     if kind == "density" and len(models) > 1:
         raise InputError(f"density draws one group and there are {list(models)}; give groups=[one of them]")
@@ -87,44 +93,51 @@ def error_vs_complexity(
     logarithmic = bool(cost.min() > 0 and cost.max() > 10 * cost.min())
     finite = np.isfinite(error)
     if max_error is None:
-        low, high = np.quantile(error[finite], [0, 0.99])
-        max_error = float(high + 0.05 * (high - low))
+        max_error = _top(error[finite])
     if logarithmic:
         ax.set_xscale("log")
     edges = _edges(cost / divisor, logarithmic)
     density = kind == "density" or (kind == "auto" and len(models) == 1 and cost.size > 3000)
+    if not density:
+        _points(ax, cost / divisor, error, [group.sizes["model"] for group in models.values()])
     for (name, group), look in zip(models.items(), looks(models).values(), strict=True):
         x, y = group[measure].values / divisor, group["error"].values
         if density:
             _hexagons(ax, x, y, max_error, logarithmic)
-        else:
-            _points(ax, x, y, look, cost.size)
         failed = int(np.isinf(y).sum())
-        _draw_bins(ax, _per_bin(x, y, edges), look, name + (f" ({failed} failed)" if failed else ""), dark=density)
+        _draw_bins(
+            ax, _per_bin(x, y, edges, average), look, name + (f" ({failed} failed)" if failed else ""), dark=density
+        )
     if finite.any():
         bottom = float(error[finite].min())
         ax.set_ylim(bottom - 0.03 * max(max_error - bottom, 1e-9), max_error)
     above = int((error[finite] > max_error).sum())
     note = f"; {above:,} above the axis" if above else ""
-    title = f"{cost.size:,} models{note}; mean and middle half per bin"
+    title = f"{cost.size:,} models{note}; {average} and middle half per bin"
     finish(ax, xlabel=label, ylabel="error (%)", title=title)
     legend(ax, loc="upper right")
     return ax
 
 
-def _points(ax: Axes, x: Floats, y: Floats, look: Look, total: int) -> None:
-    # Total ink stays about the same, so that 25,000 points still show where they lie dense. Rasterised: a vector
-    # file of so many points would be huge.
-    alpha = float(np.clip(1500 / total, 0.06, 0.7))
-    ax.plot(
-        x,
-        y,
-        linestyle="none",
-        marker=look.marker,
-        markersize=2.2 if total > 2000 else 3.5,
-        markeredgewidth=0,
-        color=look.color,
-        alpha=alpha,
+def _top(error: Floats) -> float:
+    """Upper end of the error axis: a few diverged models must not squeeze the rest."""
+    low, quarter, three, high = np.quantile(error, [0, 0.25, 0.75, 0.99])
+    return float(min(high + 0.05 * (high - low), three + 4 * max(three - quarter, 1e-9)))
+
+
+def _points(ax: Axes, x: Floats, y: Floats, sizes: list[int]) -> None:
+    # In random order, so that no group lies on top of the others; fainter the more there are, so that 25,000 still
+    # show where they lie dense; rasterised, since a vector file of so many points would be huge.
+    colours = [look.color for look in looks(map(str, range(len(sizes)))).values()]
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    order = np.random.default_rng(0).permutation(x.size)
+    ax.scatter(
+        x[order],
+        y[order],
+        s=5 if x.size > 2000 else 12,
+        c=np.array(colours)[group[order]],
+        alpha=float(np.clip(2500 / x.size, 0.08, 0.7)),
+        linewidths=0,
         rasterized=True,
         zorder=1,
     )
@@ -157,17 +170,21 @@ def _edges(cost: Floats, logarithmic: bool) -> Floats:
     return edges
 
 
-def _per_bin(x: Floats, y: Floats, edges: Floats) -> _Bins:
-    """Mean and middle half of the finite errors in every bin of at least 3 models; NaN elsewhere."""
+def _per_bin(x: Floats, y: Floats, edges: Floats, average: str) -> _Bins:
+    """Median or mean, and middle half of the finite errors in every bin of at least 3 models; NaN elsewhere."""
     place = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, edges.size - 2)
     finite = np.isfinite(y)
     rows = []
     for index in range(edges.size - 1):
         inside = y[finite & (place == index)]
-        rows.append((inside.mean(), *np.quantile(inside, [0.25, 0.75])) if inside.size >= 3 else (np.nan,) * 3)
-    mean, low, high = np.array(rows).T
+        if inside.size < 3:
+            rows.append((np.nan,) * 3)
+            continue
+        low, middle, high = np.quantile(inside, [0.25, 0.5, 0.75])
+        rows.append((middle if average == "median" else inside.mean(), low, high))
+    line, low, high = np.array(rows).T
     centre = np.sqrt(edges[1:] * edges[:-1]) if edges[0] > 0 else (edges[1:] + edges[:-1]) / 2
-    return _Bins(centre, mean, low, high)
+    return _Bins(centre, line, low, high)
 
 
 def _draw_bins(ax: Axes, bins: _Bins, look: Look, label: str, *, dark: bool = False) -> None:
@@ -175,7 +192,7 @@ def _draw_bins(ax: Axes, bins: _Bins, look: Look, label: str, *, dark: bool = Fa
     ax.fill_between(bins.centre, bins.low, bins.high, color=color, alpha=0.2, linewidth=0, zorder=2)
     ax.plot(
         bins.centre,
-        bins.mean,
+        bins.average,
         color=color,
         linestyle=look.linestyle,
         marker=look.marker,
@@ -188,7 +205,7 @@ def _draw_bins(ax: Axes, bins: _Bins, look: Look, label: str, *, dark: bool = Fa
     )
 
 
-def _draw_bins_of(found: xr.Dataset, ax: Axes, measure: str, groups: Sequence[str] | None) -> Axes:
+def _draw_bins_of(found: xr.Dataset, ax: Axes, measure: str, groups: Sequence[str] | None, average: str) -> Axes:
     lower, upper = found["bin_lower"].values.astype(float), found["bin_upper"].values.astype(float)
     kept = np.isfinite(lower) & np.isfinite(upper)
     if not kept.any():
@@ -201,8 +218,11 @@ def _draw_bins_of(found: xr.Dataset, ax: Axes, measure: str, groups: Sequence[st
             continue
         one = found.isel(group=index)
         spread = one["bin_quantile"].values[kept]
-        bins = _Bins(centre, one["bin_error"].values[kept], spread[:, 0], spread[:, -1])
+        line = spread[:, spread.shape[1] // 2] if average == "median" else one["bin_error"].values[kept]
+        bins = _Bins(centre, line, spread[:, 0], spread[:, -1])
         _draw_bins(ax, bins, look, name)
-    finish(ax, xlabel=label, ylabel="error (%)", title="Mean error per bin; 90 % of its models shaded")
+    finish(
+        ax, xlabel=label, ylabel="error (%)", title=f"{average.capitalize()} error per bin; 90 % of its models shaded"
+    )
     legend(ax, loc="upper right")
     return ax

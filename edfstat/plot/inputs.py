@@ -88,10 +88,11 @@ def models_of(ds: xr.Dataset, by: str, groups: Sequence[str] | None = None) -> d
     errors, counted = compared_errors(ds)
     models = ds.assign(error=("model", errors)).isel(model=np.flatnonzero(counted))
     labels = models[by].values.astype(str)
-    names = sorted(set(labels)) if groups is None else [str(name) for name in groups]
+    # In the order in which a comparison has them, so that a group keeps its colour from figure to figure.
+    names = list(dict.fromkeys(labels.tolist())) if groups is None else [str(name) for name in groups]
     unknown = [name for name in names if name not in labels]
     if unknown:
-        raise InputError(f"groups has {unknown}; the population has {sorted(set(labels))}")
+        raise InputError(f"groups has {unknown}; the population has {sorted(set(labels.tolist()))}")
     return {name: models.isel(model=np.flatnonzero(labels == name)) for name in names}
 
 

@@ -74,7 +74,7 @@ def _group(
     ax: Axes, error: np.ndarray, cost: np.ndarray, look: Look, name: str, m: int | None, every: np.ndarray
 ) -> float:
     """Draw one group; returns the highest error worth showing."""
-    alpha = float(np.clip(400 / every.size, 0.05, 0.35))
+    alpha = float(np.clip(800 / every.size, 0.08, 0.35))
     points = {"linestyle": "none", "marker": look.marker, "markersize": 2, "markeredgewidth": 0}
     ax.plot(cost, error, color=look.color, alpha=alpha, rasterized=True, zorder=1, **points)
     front = pareto_front(error, cost)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,19 +59,26 @@ def reruns(
         _rows(ax, runs)
     else:
         _histogram(ax, runs, bins)
-    legend(ax, loc="lower right" if kind == "runs" else "upper right")
+    legend(ax, loc="lower left" if kind == "runs" else "upper right")
     return ax
 
 
 def _runs(part: xr.Dataset) -> list[np.ndarray]:
     """Finite errors of every architecture, the best mean first."""
-    from edfstat.rerun_variance import same_net
-
     errors = part["error"].values
-    finite = np.isfinite(errors)
-    _, code = np.unique(same_net(part["net"].values), return_inverse=True)
-    nets = [errors[finite & (code == index)] for index in range(int(code.max()) + 1)]
-    return sorted((net for net in nets if net.size), key=lambda net: float(net.mean()))
+    apart = [part[name].values.astype(str).tolist() for name in ("space", "dataset") if name in part.variables]
+    nets: dict[tuple[str, ...], list[float]] = {}
+    for error, net, *others in zip(errors.tolist(), part["net"].values.tolist(), *apart, strict=True):
+        if np.isfinite(error):
+            nets.setdefault((_key_order_ignored(net), *others), []).append(error)
+    return sorted((np.array(runs) for runs in nets.values()), key=lambda runs: float(runs.mean()))
+
+
+def _key_order_ignored(net: str) -> str:
+    try:
+        return json.dumps(json.loads(net), sort_keys=True)
+    except (TypeError, ValueError):
+        return str(net)
 
 
 def _label(name: str, nets: list[np.ndarray]) -> str:
@@ -94,7 +102,8 @@ def _histogram(ax: Axes, runs: dict[str, list[np.ndarray]], bins: int) -> None:
         means = [net.mean() for net in nets]
         low = -0.035 * (row + 1)
         ax.vlines(means, low, low + 0.025, color=look.color, linewidth=1, transform=transform, clip_on=False)
-    # The ticks of the means take the strip below the axis.
+    # Room for the legend above the bars, and for the ticks of the means below the axis.
+    ax.set_ylim(0, ax.get_ylim()[1] * (1.05 + 0.09 * len(runs)))
     ax.tick_params(axis="x", pad=4 + 9 * len(runs))
     finish(ax, xlabel="error (%)", ylabel="runs", title="Reruns; means of the architectures below the axis")
 

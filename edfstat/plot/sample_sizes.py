@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -92,14 +91,23 @@ def _sizes(top: int) -> np.ndarray:
 def _observed(ax: Axes, found: xr.Dataset) -> None:
     """The differences between groups, as dotted lines: a sample must lie well below what it is to show."""
     drawn = set(group_names(found))
-    names = list(itertools.combinations(sorted(drawn), 2))
-    if not names or len(names) > 3:
+    if not 2 <= len(drawn) <= 4:
         return
     transform = ax.get_yaxis_transform()
+    pairs = []
     for place in range(found.sizes["pair"]):
         one = found.isel(pair=place)
         a, b, distance = str(one["a"].item()), str(one["b"].item()), float(one["ks"])
         if {a, b} <= drawn and distance > 0:
-            ax.axhline(distance, color=GREY, linewidth=0.9, linestyle=":")
-            text = f"observed: {a} / {b}"
-            ax.text(0.995, distance, text, transform=transform, ha="right", va="bottom", fontsize="x-small")
+            pairs.append((distance, f"{a} / {b}"))
+    # Lines closer than their text is high share it.
+    shared: list[tuple[float, list[str]]] = []
+    for distance, pair in sorted(pairs):
+        ax.axhline(distance, color=GREY, linewidth=0.9, linestyle=":")
+        if shared and distance < 1.25 * shared[-1][0]:
+            shared[-1] = (distance, [*shared[-1][1], pair])
+        else:
+            shared.append((distance, [pair]))
+    for distance, names in shared:
+        text = "observed: " + ", ".join(names)
+        ax.text(0.995, distance, text, transform=transform, ha="right", va="bottom", fontsize="x-small")

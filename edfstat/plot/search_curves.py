@@ -32,7 +32,7 @@ def random_search(
     """Draw the expected best error of m random models of every group, against m.
 
     Lines are exact means, or medians where models failed (a mean is infinite then); the shade holds the best
-    error of 90 % of searches. Where fewer than 5 models decide, a line goes grey.
+    error of 90 % of searches. Where fewer than 5 models decide, the line is faint and its marks are hollow.
 
     Parameters
     ----------
@@ -62,23 +62,28 @@ def random_search(
     ax = axes_for(ax)
     sizes = found["m"].values.astype(float)
     failed = bool(np.isinf(found["search_mean"].values).any())
-    thin_label: str | None = f"fewer than {_THIN} models decide"
+    ever_thin = False
     for index, (name, look) in enumerate(looks(group_names(found)).items()):
         group = found.isel(group=index)
         line = group["search_quantile"].sel(q=0.5).values if failed else group["search_mean"].values
         thin = group["search_support"].values < _THIN
-        # The last point with support also starts the grey part, so the line has no gap.
         start = int(np.argmax(thin)) if thin.any() else sizes.size
         if band:
             low, high = (group["search_quantile"].isel(q=place).values for place in (0, -1))
             shown = np.isfinite(high)
             ax.fill_between(sizes[shown], low[shown], high[shown], color=look.color, alpha=0.13, linewidth=0)
-        solid, grey = slice(0, max(start, 1)), slice(max(start - 1, 0), None)
-        style = {"linestyle": look.linestyle, "marker": look.marker, "markersize": 3.5, "linewidth": 1.5}
-        ax.plot(sizes[solid], line[solid], color=look.color, label=name, **style)
+        style = {"color": look.color, "linestyle": look.linestyle, "marker": look.marker, "markersize": 4}
+        ax.plot(sizes[:start], line[:start], linewidth=1.6, label=name, **style)
         if start < sizes.size:
-            ax.plot(sizes[grey], line[grey], color=GREY, alpha=0.8, zorder=1.5, label=thin_label, **style)
-            thin_label = None
+            # From the last point with support, so that the line has no gap; hollow marks only from the next one.
+            joined = slice(max(start - 1, 0), None)
+            every = np.arange(0 if start == 0 else 1, sizes.size - max(start - 1, 0)).tolist()
+            faint = style | {"markerfacecolor": "white", "markevery": every, "alpha": 0.55}
+            ax.plot(sizes[joined], line[joined], linewidth=1, zorder=1.9, **faint)
+            ever_thin = True
+    if ever_thin:
+        label = f"hollow: fewer than {_THIN} models decide"
+        ax.plot([], [], "o", color=GREY, markerfacecolor="white", markersize=4, linestyle="none", label=label)
     ax.set_xscale("log", base=2)
     curve = "median" if failed else "mean"
     shade = ", 90 % of searches shaded" if band else ""
