@@ -21,6 +21,7 @@ __all__ = ["EDF", "Interval", "Strata", "edf"]
 
 Floats = NDArray[np.float64]
 _SLACK = 1e-12
+_RELATIVE_SLACK = 1e-9
 
 
 class Interval(NamedTuple):
@@ -89,9 +90,10 @@ class EDF:
         if not ((level >= 0) & (level <= 1)).all():
             bad = level[~((level >= 0) & (level <= 1))].flat[0]
             raise InputError(f"q is {bad}; give shares from 0 to 1")
-        low = np.searchsorted(self.probabilities, np.where(level < 0.5, level * (1 - _SLACK), level))
-        # From above, by the tail: rounding of 1 - F must not push a share like 0.9 to the next error.
-        beyond = np.where(level < 0.5, -1.0, (1 - level) * (1 + _SLACK))
+        # Rounding of q and F must not push a share like 0.9 to the next error; a rare end keeps its own share.
+        slack = np.minimum(_SLACK, _RELATIVE_SLACK * np.minimum(level, 1 - level))
+        low = np.searchsorted(self.probabilities, np.where(level < 0.5, level - slack, level))
+        beyond = np.where(level < 0.5, -1.0, 1 - level + slack)
         high = self.tail.size - np.searchsorted(self.tail[::-1], beyond, side="right")
         place = np.minimum(np.minimum(low, high), self.support.size - 1)
         return _shaped(self.support[place], q, "quantile")
@@ -224,7 +226,7 @@ def edf(
         return edf(errors, strata=labels, nan=nan)
     labels = None if strata is None else as_vector(strata, "strata", length=errors.size)
     normalised = as_weights(weights, errors.size)
-    total = float(errors.size if weights is None else np.sum(np.asarray(weights, dtype=np.float64)))
+    total = float(errors.size) if weights is None else _sum(weights)
     dropped = 0
     if nan == "drop" and (missing := np.isnan(errors)).any():
         dropped = int(missing.sum())
@@ -234,7 +236,7 @@ def edf(
         labels = None if labels is None else labels[~missing]
         errors = errors[~missing]
         normalised = as_weights(weights, errors.size)
-        total = float(errors.size if weights is None else np.sum(weights))
+        total = float(errors.size) if weights is None else _sum(weights)
     found = kernels.atoms(errors, normalised)
     return EDF(
         *found,
@@ -245,6 +247,11 @@ def edf(
         strata=None if labels is None else _strata(labels, errors, normalised),
         weight_sum=total,
     )
+
+
+def _sum(weights: Any) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.sum(np.asarray(weights, dtype=np.float64)))
 
 
 def _strata(labels: NDArray[Any], errors: Floats, weights: Floats | None) -> Strata:

@@ -1,0 +1,125 @@
+"""Whether a comparison depends on the number of complexity bins, which nothing but judgement fixes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from edfstat import kernels
+from edfstat.complexity import Empty, Spacing, complexity_bins
+from edfstat.errors import InputError, PopulationError
+from edfstat.labels import ArrayLike, as_errors
+
+__all__ = ["bin_sensitivity"]
+
+
+def bin_sensitivity(
+    error: ArrayLike,
+    complexity: ArrayLike,
+    groups: Any,
+    eps: float,
+    *,
+    bins: Sequence[int] = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 40),
+    spacing: Spacing = "uniform",
+    range: Sequence[Any] | None = None,
+    empty: Empty = "drop",
+) -> xr.Dataset:
+    """Areas under the EDFs, and the gaps between them, for every number of complexity bins.
+
+    Parameters
+    ----------
+    error : array_like or DataArray, shape (n,)
+        Error of each model, percent.
+    complexity : array_like or DataArray, shape (n,) or (n, 2)
+        Complexity of each model.
+    groups : array_like, shape (n,)
+        Group (design space) of each model.
+    eps : float
+        Error up to which to take the area.
+    bins : sequence of int
+        Numbers of bins to try.
+    spacing, range, empty
+        As for `complexity_weights`; bins that some group leaves empty are dropped by default, so that every
+        number of bins has a row.
+
+    Returns
+    -------
+    Dataset
+        Over ``bins``: `kept`, bins that count; `fewest`, models in the thinnest of them; with ``group``: `auc`,
+        `effective_n`; with ``pair`` (coordinates `a`, `b`): `auc_difference` (a minus b), `ks`. NaN where that
+        many bins leave nothing to compare.
+
+    Raises
+    ------
+    InputError
+        If an argument makes no sense.
+
+    Examples
+    --------
+    >>> found = bin_sensitivity([5.0, 6.0, 7.0, 6.0, 7.0, 8.0], [1, 2, 3] * 2, list("AAABBB"), 10.0, bins=[1, 3])
+    >>> found.auc_difference.round(3).values.tolist()
+    [[0.1], [0.1]]
+    """
+    errors = as_errors(error)
+    if not len(bins):
+        raise InputError("bins is empty; give at least one number of bins")
+    rows: list[dict[str, Any] | None] = []
+    for count in bins:
+        try:
+            found = complexity_bins(complexity, bins=count, spacing=spacing, range=range, groups=groups, empty=empty)
+        except PopulationError:
+            rows.append(None)
+            continue
+        rows.append(_row(errors, np.asarray(groups), found, eps))
+    if all(row is None for row in rows):
+        complexity_bins(complexity, bins=bins[0], spacing=spacing, range=range, groups=groups, empty=empty)
+    labels = np.unique(np.asarray(groups))
+    pairs = list(combinations(labels, 2))
+    blank = {
+        "kept": 0.0,
+        "fewest": 0.0,
+        "auc": np.full(labels.size, np.nan),
+        "effective_n": np.full(labels.size, np.nan),
+    }
+    blank |= {"auc_difference": np.full(len(pairs), np.nan), "ks": np.full(len(pairs), np.nan)}
+    dims: dict[str, tuple[str, ...]] = {"kept": (), "fewest": (), "auc": ("group",), "effective_n": ("group",)}
+    dims |= {"auc_difference": ("pair",), "ks": ("pair",)}
+    return xr.Dataset(
+        {name: (("bins", *dims[name]), np.array([(row or blank)[name] for row in rows])) for name in blank},
+        coords={
+            "bins": ("bins", np.array(bins)),
+            "group": ("group", labels),
+            "a": ("pair", [a for a, _ in pairs]),
+            "b": ("pair", [b for _, b in pairs]),
+        },
+        attrs={"eps": eps, "spacing": spacing},
+    )
+
+
+def _row(errors: NDArray[np.float64], groups: NDArray[Any], found: xr.Dataset, eps: float) -> dict[str, Any]:
+    from edfstat.distributions import edf
+
+    w = found["weights"].values
+    curves = [edf(errors[mine], w[mine]) for mine in ((groups == g) & ~np.isnan(w) for g in found["group"].values)]
+    areas = np.array([curve.auc(eps) for curve in curves])
+    pairs = list(combinations(np.arange(len(curves)), 2))
+    kept = found["kept"].values
+    return {
+        "kept": kept.sum(),
+        "fewest": found["counts"].values[:, kept].min(),
+        "auc": areas,
+        "effective_n": found["effective_n"].values,
+        "auc_difference": np.array([areas[a] - areas[b] for a, b in pairs]),
+        "ks": np.array([_gap(curves[a], curves[b]) for a, b in pairs]),
+    }
+
+
+def _gap(a: Any, b: Any) -> float:
+    at = np.union1d(a.support, b.support)
+    levels = [kernels.step_values(F.support, F.probabilities, at, "right") for F in (a, b)]
+    return float(np.abs(levels[0] - levels[1]).max())
