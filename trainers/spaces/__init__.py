@@ -5,8 +5,12 @@ from trainers.spaces.catalogue import CIFAR_CAPS, SPACES
 from trainers.spaces.cells import CellSpace
 from trainers.spaces.counting import CONVENTIONS, complexity
 from trainers.spaces.definitions import from_dict, space_named
+from trainers.spaces.drawing import draw, save_drawing
 from trainers.spaces.errors import ArchitectureError
+from trainers.spaces.generated import GeneratedSpace
 from trainers.spaces.genotypes import OPERATIONS, CellArchitecture
+from trainers.spaces.parametrized import regnet
+from trainers.spaces.settings import log_uniform, reruns, sample_settings, trials
 from trainers.spaces.space import Space
 from trainers.spaces.stages import StageArchitecture
 from trainers.spaces.standard import StageSpace
@@ -23,12 +27,20 @@ __all__ = [
     "CellArchitecture",
     "CellSpace",
     "CellTable",
+    "GeneratedSpace",
     "Space",
     "StageArchitecture",
     "StageSpace",
     "StageTable",
     "as_architecture",
     "complexity",
+    "draw",
     "from_dict",
+    "log_uniform",
+    "regnet",
+    "reruns",
+    "sample_settings",
+    "save_drawing",
     "space_named",
+    "trials",
 ]

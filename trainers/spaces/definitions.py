@@ -9,12 +9,14 @@ from typing import Any
 from trainers.spaces.catalogue import SPACES
 from trainers.spaces.cells import CellSpace
 from trainers.spaces.errors import ArchitectureError
+from trainers.spaces.generated import GeneratedSpace
 from trainers.spaces.space import Space
 from trainers.spaces.standard import StageSpace
 
 __all__ = ["from_dict", "space_named"]
 
 _STAGE_KEYS = {"name", "block", "stages", "depth", "width", "ratio", "groups", "strides", "stem_width", "stem_stride"}
+_RULE_KEYS = {"name", "rule", "parameters"}
 _CELL_KEYS = {"name", "operations", "nodes", "output", "width", "depth"}
 
 
@@ -55,11 +57,12 @@ def from_dict(definition: Mapping[str, Any]) -> Space:
     Parameters
     ----------
     definition : mapping
-        One of three forms, each with a ``name``:
+        One of four forms, each with a ``name``:
 
         - ``block`` ("vanilla", "basic", "bottleneck"), ``depth``, ``width`` and, if wanted, ``stages`` (3),
           ``ratio``, ``groups``, ``strides``, ``stem_width``, ``stem_stride``: a grid of stage-wise networks;
         - ``operations``, ``nodes``, ``output`` ("loose", "all") and, if wanted, ``width``, ``depth``: cells;
+        - ``rule`` ("module:function") and ``parameters``: what a function makes of them, see `GeneratedSpace`;
         - ``base``: a name of `SPACES`, and the keys of its form that differ.
 
     Returns
@@ -82,17 +85,21 @@ def from_dict(definition: Mapping[str, Any]) -> Space:
     values = dict(definition)
     if "base" in values:
         return _changed(values)
-    kind, keys, needed = (
-        (CellSpace, _CELL_KEYS, {"name", "operations", "nodes", "output"})
-        if "operations" in values
-        else (StageSpace, _STAGE_KEYS, {"name", "block", "depth", "width"})
-    )
-    _check_keys(values, keys, needed)
-    return kind(**values)
+    if "rule" in values:
+        _check_keys(values, _RULE_KEYS, _RULE_KEYS)
+        return GeneratedSpace(**values)
+    if "operations" in values:
+        _check_keys(values, _CELL_KEYS, {"name", "operations", "nodes", "output"})
+        return CellSpace(**values)
+    _check_keys(values, _STAGE_KEYS, {"name", "block", "depth", "width"})
+    return StageSpace(**values)
 
 
 def _changed(values: dict[str, Any]) -> Space:
     base = space_named(values.pop("base"))
+    if isinstance(base, GeneratedSpace):
+        _check_keys(values, _RULE_KEYS, {"name"})
+        return replace(base, **values)
     _check_keys(values, _CELL_KEYS if isinstance(base, CellSpace) else _STAGE_KEYS, {"name"})
     if isinstance(base, StageSpace):
         return base.on_grid(**values)

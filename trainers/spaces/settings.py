@@ -1,0 +1,167 @@
+"""What else varies between trials: optimizer settings drawn log-uniformly, and seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from edfstat.trials import Trial
+from trainers.spaces.architectures import Architecture, as_architecture, whole_number
+from trainers.spaces.errors import ArchitectureError
+
+__all__ = ["log_uniform", "reruns", "sample_settings", "trials"]
+
+
+def log_uniform(
+    n: int, low: float, high: float, *, rng: np.random.Generator | int | None = None, digits: int | None = None
+) -> list[float]:
+    """Numbers whose logarithms are uniform between those of two bounds.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    low, high : float
+        Bounds, positive.
+    rng : Generator, int or None
+    digits : int, optional
+        Significant digits to round to; not rounded by default.
+
+    Returns
+    -------
+    list of float
+
+    Raises
+    ------
+    ArchitectureError
+        If the bounds are not positive and in order.
+
+    Examples
+    --------
+    >>> drawn = log_uniform(1000, 1e-3, 1.0, rng=0)
+    >>> 450 < sum(value < 10**-1.5 for value in drawn) < 550
+    True
+    """
+    if not 0 < low <= high < float("inf"):
+        raise ArchitectureError(f"the bounds are {low!r} and {high!r}; give positive numbers, the lower one first")
+    n = whole_number(n, "n", least=0)
+    logs = np.random.default_rng(rng).uniform(np.log10(low), np.log10(high), n)
+    # Powers of ten can land a last bit outside the bounds.
+    drawn = [min(max(float(value), low), high) for value in 10.0**logs]
+    return drawn if digits is None else [float(f"{value:.{digits}g}") for value in drawn]
+
+
+def sample_settings(
+    n: int,
+    *,
+    rng: np.random.Generator | int | None = None,
+    lr: tuple[float, float] = (1e-3, 1.0),
+    weight_decay: tuple[float, float] = (1e-5, 1e-2),
+) -> list[dict[str, float]]:
+    """Learning rates and weight decays, log-uniform and independent, as the paper's appendix draws them.
+
+    Parameters
+    ----------
+    n : int
+        How many pairs.
+    rng : Generator, int or None
+    lr, weight_decay : (float, float)
+        Bounds of the initial learning rate and of the weight decay.
+
+    Returns
+    -------
+    list of dict
+        ``base_lr`` and ``wd``, ready for `Trial.optim`.
+
+    Raises
+    ------
+    ArchitectureError
+        If bounds are not positive and in order.
+
+    References
+    ----------
+    .. [1] Radosavovic et al., ICCV 2019, appendix on learning rate and weight decay. arXiv:1905.13214.
+
+    Examples
+    --------
+    >>> settings = sample_settings(100, rng=0)
+    >>> all(1e-3 <= s["base_lr"] <= 1 and 1e-5 <= s["wd"] <= 1e-2 for s in settings)
+    True
+    """
+    generator = np.random.default_rng(rng)
+    rates = log_uniform(n, *lr, rng=generator)
+    decays = log_uniform(n, *weight_decay, rng=generator)
+    return [{"base_lr": rate, "wd": decay} for rate, decay in zip(rates, decays)]
+
+
+def trials(
+    space: str,
+    archs: Iterable[Architecture | Mapping[str, Any]],
+    *,
+    seeds: Sequence[int] = (1,),
+    settings: Sequence[Mapping[str, Any]] | None = None,
+    **common: Any,
+) -> list[Trial]:
+    """One trial per architecture and seed, architecture by architecture.
+
+    Parameters
+    ----------
+    space : str
+        Name of the design space.
+    archs : iterable of Architecture or `net` dictionaries
+    seeds : sequence of int
+        Every architecture is trained once with each.
+    settings : sequence of mapping, optional
+        Optimizer settings of each architecture, as from `sample_settings`; they override ``optim``.
+    **common
+        Other fields of `Trial`: ``dataset``, ``recipe``, ``optim``, ``options``.
+
+    Returns
+    -------
+    list of Trial
+
+    Raises
+    ------
+    ArchitectureError
+        If there are not as many settings as architectures, or a seed comes twice.
+
+    Examples
+    --------
+    >>> from trainers.spaces import SPACES
+    >>> sample = SPACES["ResNet"].sample(2, rng=0)
+    >>> planned = trials("ResNet", sample, seeds=[1, 2, 3], dataset="digits", settings=sample_settings(2, rng=0))
+    >>> [trial.seed for trial in planned]
+    [1, 2, 3, 1, 2, 3]
+    """
+    nets = [as_architecture(arch).to_net() for arch in archs]
+    if settings is not None and len(settings) != len(nets):
+        raise ArchitectureError(f"there are {len(settings)} settings for {len(nets)} architectures; give one for each")
+    optim = dict(common.pop("optim", {}))
+    planned = [
+        Trial(space=space, net=net, optim={**optim, **(settings[i] if settings else {})}, **common)
+        for i, net in enumerate(nets)
+    ]
+    return [again for trial in planned for again in reruns(trial, seeds)]
+
+
+def reruns(trial: Trial, seeds: Iterable[int]) -> list[Trial]:
+    """The same trial once for each seed: what tells apart the networks from the luck of a run.
+
+    Raises
+    ------
+    ArchitectureError
+        If a seed comes twice, which would be the same trial.
+
+    Examples
+    --------
+    >>> base = Trial(space="ResNet", net={"ds": [1, 2, 2, 2]})
+    >>> len({trial.id for trial in reruns(base, range(1, 21))})
+    20
+    """
+    listed = [whole_number(seed, "seed", least=0) for seed in seeds]
+    if not listed or len(set(listed)) < len(listed):
+        raise ArchitectureError(f"seeds are {listed}; give at least one, and each once")
+    return [replace(trial, seed=seed) for seed in listed]
