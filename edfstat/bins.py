@@ -117,10 +117,15 @@ def _groups(groups: Any, length: int) -> tuple[NDArray[Any], Codes]:
     return labels, codes
 
 
+def _many(value: Any) -> bool:
+    """Whether it is a sequence, ragged ones included."""
+    return isinstance(value, list | tuple) or bool(getattr(value, "ndim", 0))
+
+
 def _per_axis(bins: Any, axes: int) -> list[Any]:
     if axes == 1:
         return [bins]
-    if np.ndim(bins) == 0:
+    if not _many(bins):
         return [bins, bins]
     if len(bins) != 2:
         raise InputError(f"bins has {len(bins)} entries for two measures; give a number or a pair")
@@ -141,7 +146,7 @@ def _support(
         if limit is not None:
             low, high = _limits(limit)
             inside &= (axis > low) & (axis < high)
-        elif np.ndim(wanted):
+        elif _many(wanted):
             low, high = float(np.min(wanted)), float(np.max(wanted))
             inside &= (axis >= low) & (axis <= high)
         else:
@@ -175,12 +180,12 @@ def _common(axis: Floats, codes: Codes, labels: NDArray[Any]) -> tuple[float, fl
 
 
 def _edges(inside: Floats, bins: Any, spacing: str, low: float, high: float) -> Floats:
-    if np.ndim(bins):
+    if _many(bins):
         edges = np.asarray(bins, dtype=np.float64)
         if edges.size < 2 or not np.isfinite(edges).all() or (np.diff(edges) <= 0).any():
             raise InputError(f"bins is {bins!r}; give a number or at least two edges in ascending order")
         return edges
-    if isinstance(bins, bool) or int(bins) != bins or bins < 1:
+    if isinstance(bins, bool) or not isinstance(bins, int | float | np.number) or bins != int(bins) or bins < 1:
         raise InputError(f"bins is {bins!r}; give a whole number, at least 1, or edges")
     return _spaced(inside, int(bins), spacing, low, high)
 

@@ -1,0 +1,275 @@
+"""Complexity bins and weights against the oracle, numpy.histogram and cases by hand."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from edfstat import InputError, PopulationError, complexity_bins, complexity_weights
+from edfstat.complexity import most_bins
+from edfstat.sensitivity import bin_sensitivity
+
+CASES = {
+    case["id"]: case
+    for case in json.loads((Path(__file__).parents[1] / "data" / "stats_oracle.json").read_text(encoding="utf-8"))[
+        "cases"
+    ]
+}
+
+
+def tolerance(case):
+    return {"rtol": case["rtol"], "atol": case["atol"]}
+
+
+def test_oracle_edges_inclusive():
+    case = CASES["bin_edges_inclusive"]
+    found = complexity_bins(case["inputs"]["complexity"], bins=case["inputs"]["edges"])
+    expected = case["expected"]
+    assert found["bin"].values.tolist() == expected["bin"]
+    assert found["counts"].values.tolist() == [expected["counts"]]
+    weights = found["weights"].values
+    np.testing.assert_allclose(np.nan_to_num(weights), expected["weights"], **tolerance(case))
+    assert np.isnan(weights).sum() == expected["n_outside"] == found["outside"].item()
+    np.testing.assert_allclose(found["effective_n"], expected["n_eff_kish"], **tolerance(case))
+
+
+@pytest.mark.parametrize("spacing", ["uniform", "log"])
+def test_oracle_common_support(spacing):
+    case = CASES["bin_common_support"]
+    a, b = case["inputs"]["complexity_A"], case["inputs"]["complexity_B"]
+    found = complexity_bins(
+        a + b, bins=case["inputs"]["k"], groups=["A"] * len(a) + ["B"] * len(b), spacing=spacing, empty="drop"
+    )
+    np.testing.assert_allclose(found["edges"], case["expected"][f"edges_{spacing}"], **tolerance(case))
+    assert found["edges"].values[[0, -1]].tolist() == [case["expected"]["lower"], case["expected"]["upper"]]
+
+
+def test_oracle_target_shares():
+    case = CASES["bin_target_standardisation"]
+    found = complexity_bins(case["inputs"]["bin"], bins=[0, 1, 2, 3], target=case["inputs"]["target_share"])
+    np.testing.assert_allclose(found["weights"], case["expected"]["weights"], **tolerance(case))
+    np.testing.assert_allclose(found["effective_n"], case["expected"]["n_eff_kish"], **tolerance(case))
+
+
+@pytest.mark.parametrize("spacing", ["uniform", "log", "quantile"])
+def test_bins_are_numpys(spacing):
+    c = np.random.default_rng(2).lognormal(size=500)
+    edges = {
+        "uniform": np.linspace(c.min(), c.max(), 6),
+        "log": np.geomspace(c.min(), c.max(), 6),
+        "quantile": np.quantile(c, np.linspace(0, 1, 6)),
+    }[spacing]
+    found = complexity_bins(c, bins=5, spacing=spacing, empty="drop")
+    np.testing.assert_array_equal(found["counts"].values[0], np.histogram(c, edges)[0])
+    np.testing.assert_allclose(found["edges"], edges)
+
+
+def test_a_range_is_strict_and_common_support_closed():
+    c = [1.0, 2.0, 3.0, 4.0]
+    assert np.isnan(complexity_weights(c, range=(1, 4), bins=1)).tolist() == [True, False, False, True]
+    assert complexity_weights(c, bins=1).tolist() == [0.25] * 4
+    groups = list("aabb")
+    assert np.isnan(complexity_weights([1.0, 3.0, 2.0, 4.0], bins=1, groups=groups)).tolist() == [
+        True,
+        False,
+        False,
+        True,
+    ]
+
+
+def test_quantile_edges_are_of_all_groups_inside_the_range():
+    c = np.array([0.0, 1, 2, 3, 4, 1, 2, 2, 2, 3, 9])
+    groups = ["a"] * 5 + ["b"] * 6
+    inside = c[(c >= 1) & (c <= 4)]
+    found = complexity_bins(c, groups=groups, bins=2, spacing="quantile")
+    np.testing.assert_allclose(found["edges"], [1, np.quantile(inside, 0.5), 4])
+
+
+def test_an_empty_bin_names_itself_the_group_and_what_works():
+    c = [1.0, 2.0, 3.0, 4.0, 5.0, 1.0, 1.2, 5.0]
+    groups = ["A"] * 5 + ["B"] * 3
+    with pytest.raises(PopulationError, match=r"bin 1 \(2\.33333 to 3\.66667\) has no model of group B; bins=2 works"):
+        complexity_weights(c, bins=3, groups=groups)
+    complexity_weights(c, bins=2, groups=groups)
+
+
+def test_every_suggested_number_of_bins_works():
+    rng = np.random.default_rng(12)
+    for _ in range(20):
+        c, groups = rng.lognormal(size=60), rng.integers(0, 3, 60)
+        with pytest.raises(PopulationError, match="bins=") as raised:
+            complexity_weights(c, bins=30, groups=groups)
+        works = int(str(raised.value).split("bins=")[1].split()[0])
+        complexity_weights(c, bins=works, groups=groups)
+
+
+def test_drop_leaves_the_bin_out_of_every_group():
+    c = [1.0, 2.0, 2.5, 4.0, 1.0, 1.2, 4.0, 4.0]
+    groups = list("AAAABBBB")
+    found = complexity_bins(c, bins=3, groups=groups, empty="drop")
+    assert found["kept"].values.tolist() == [True, False, True]
+    np.testing.assert_allclose(found["weights"], [0.5, np.nan, np.nan, 0.5, 0.25, 0.25, 0.25, 0.25])
+    assert found["bin"].values.tolist() == [0, -1, -1, 2, 0, 0, 2, 2]
+    assert found["counts"].values.tolist() == [[1, 2, 1], [2, 0, 2]]
+    assert found["share"].values.tolist() == [0.5, 0, 0.5]
+
+
+def test_merge_joins_neighbours_in_every_group():
+    c = [1.0, 2.0, 2.5, 4.0, 1.0, 1.2, 4.0, 4.0]
+    groups = list("AAAABBBB")
+    found = complexity_bins(c, bins=3, groups=groups, empty="merge")
+    np.testing.assert_allclose(found["edges"], [1, 2, 4])
+    assert found["counts"].values.tolist() == [[1, 3], [2, 2]]
+    np.testing.assert_allclose(found["weights"], [0.5, 1 / 6, 1 / 6, 1 / 6, 0.25, 0.25, 0.25, 0.25])
+    last_empty = complexity_bins([1.0, 2.0, 3.0, 1.0, 1.9, 3.0], bins=[1, 1.5, 2.5, 2.9, 3.1, 9], empty="merge")
+    np.testing.assert_allclose(last_empty["edges"], [1, 1.5, 2.5, 9])
+    thick = complexity_bins(np.arange(100.0), bins=40, empty="merge", min_count=10)
+    assert thick["counts"].values.min() >= 10
+
+
+def test_merged_target_shares_add():
+    found = complexity_bins([1.0, 1.0, 3.0], bins=[1, 2, 2.5, 4], target=[0.5, 0.3, 0.2], empty="merge")
+    np.testing.assert_allclose(found["share"], [0.5, 0.5])
+
+
+def test_targets():
+    c = [0.0, 0.0, 1.0, 0.0, 1.0, 1.0]
+    groups = list("aaabbb")
+    options = {"bins": [0, 0.5, 1], "groups": groups}
+    np.testing.assert_allclose(complexity_bins(c, target="pooled", **options)["share"], [0.5, 0.5])
+    np.testing.assert_allclose(complexity_bins(c, target="a", **options)["share"], [2 / 3, 1 / 3])
+    np.testing.assert_allclose(complexity_weights(c, target="a", **options)[:3], 1 / 3)
+    np.testing.assert_allclose(complexity_bins(c, target=[3, 1], **options)["share"], [0.75, 0.25])
+    # a bin that should carry no weight may be empty
+    np.testing.assert_allclose(complexity_weights([0.0, 1.0], bins=[0, 0.4, 0.6, 1], target=[1, 0, 1]), [0.5, 0.5])
+
+
+def test_joint_grid_by_hand():
+    """2 x 2 cells, in them 1, 2, 1 and 1 models: weights 1/4, 1/8, 1/8, 1/4, 1/4."""
+    c = np.array([[0.0, 0], [0, 9], [1, 10], [8, 1], [10, 10]])
+    found = complexity_bins(c, bins=(2, 2))
+    np.testing.assert_allclose(found["weights"], [0.25, 0.125, 0.125, 0.25, 0.25])
+    assert found["bin"].values.tolist() == [0, 1, 1, 2, 3]
+    np.testing.assert_allclose(found["edges"], [[0, 5, 10], [0, 5, 10]])
+    assert found["imbalance"].dims == ("group", "axis")
+    np.testing.assert_allclose(complexity_weights(c, bins=2), found["weights"])
+    mixed = complexity_bins(c, bins=(1, [0, 5, 10]))
+    np.testing.assert_allclose(mixed["weights"], [1 / 4, 1 / 6, 1 / 6, 1 / 4, 1 / 6])
+
+
+def test_joint_grid_counts_are_numpys():
+    rng = np.random.default_rng(13)
+    c = rng.random((2000, 2))
+    counts, x, y = np.histogram2d(*c.T, bins=(4, 3))
+    found = complexity_bins(c, bins=(4, 3))
+    np.testing.assert_array_equal(found["counts"].values[0].reshape(4, 3), counts)
+    np.testing.assert_allclose(found["edges"].values[0], x)
+    np.testing.assert_allclose(found["edges"].values[1][:4], y)
+
+
+def test_joint_grid_empty_cells():
+    c = np.array([[0.0, 0], [1, 1], [2, 2], [0, 0], [1, 1], [2, 2]])
+    groups = list("aaabbb")
+    with pytest.raises(
+        PopulationError, match=r"bin 1 \(0 to 1 by 1 to 2\) has no model of group a; bins=\(1, 1\) works"
+    ):
+        complexity_weights(c, bins=2, groups=groups)
+    np.testing.assert_allclose(complexity_weights(c, bins=2, groups=groups, empty="drop"), [0.5, 0.25, 0.25] * 2)
+    with pytest.raises(InputError, match="one measure"):
+        complexity_weights(c, bins=2, groups=groups, empty="merge")
+    strict = complexity_weights(c, bins=1, groups=groups, range=[(-1, 3), (0, 3)])
+    np.testing.assert_allclose(strict, [np.nan, 0.5, 0.5] * 2)
+
+
+def test_one_complexity_for_all():
+    assert complexity_weights([5.0, 5.0], bins=1).tolist() == [0.5, 0.5]
+    with pytest.raises(PopulationError, match="bins=1 works"):
+        complexity_weights([5.0, 5.0], bins=4)
+    assert complexity_weights([5.0], bins=1).tolist() == [1.0]
+
+
+def test_labels_are_kept():
+    c = xr.DataArray([1, 2, 3], dims="net", coords={"net": list("abc"), "space": ("net", ["A", "A", "A"])})
+    weights = complexity_weights(c, bins=2)
+    assert weights.dims == ("net",)
+    assert weights["net"].values.tolist() == ["a", "b", "c"]
+    found = complexity_bins(c, bins=2)
+    assert found["weights"].dims == found["bin"].dims == ("net",)
+    assert found["space"].values.tolist() == ["A", "A", "A"]
+
+
+def test_imbalance_by_hand():
+    """In one bin, log complexity 0, 2 against 2, 4: means 1 and 3, center 2, variance (4 + 0 + 0 + 4) / 4."""
+    c = np.exp([0.0, 2, 2, 4])
+    found = complexity_bins(c, bins=[0.5, 100], groups=list("aabb"))
+    np.testing.assert_allclose(found["imbalance"], [-1 / np.sqrt(2), 1 / np.sqrt(2)])
+    fine = complexity_bins(np.tile(np.arange(1.0, 101), 2), groups=[0] * 100 + [1] * 100)
+    np.testing.assert_allclose(fine["imbalance"], 0, atol=1e-12)
+
+
+def test_most_bins_holds_what_it_says():
+    rng = np.random.default_rng(14)
+    c, groups = rng.gamma(2, 1, 2000), rng.integers(0, 2, 2000)
+    most = most_bins(c, groups, min_count=10)
+    assert complexity_bins(c, bins=most, groups=groups)["counts"].values.min() >= 10
+    for more in range(most + 1, 41):
+        assert complexity_bins(c, bins=more, groups=groups, empty="drop")["counts"].values.min() < 10
+    assert most_bins([1.0, 2.0], min_count=10) == 1
+    assert most_bins(np.linspace(0, 1, 10_000)) == 40
+
+
+@pytest.mark.parametrize(
+    ("complexity", "options", "message"),
+    [
+        ([1.0, np.nan], {}, r"complexity\[1\] is nan \(1 of 2"),
+        ([1.0, np.inf], {}, r"complexity\[1\] is inf"),
+        ([], {}, r"complexity has shape \(0,\)"),
+        (np.ones((2, 3)), {}, r"complexity has shape \(2, 3\)"),
+        (["a", "b"], {}, "give numbers"),
+        ([1.0, 2.0], {"bins": 0}, "bins is 0"),
+        ([1.0, 2.0], {"bins": 2.5}, "bins is 2.5"),
+        ([1.0, 2.0], {"bins": [1.0]}, r"bins is \[1.0\]"),
+        ([1.0, 2.0], {"bins": [2.0, 1.0]}, "ascending"),
+        ([1.0, 2.0], {"bins": "many"}, "bins is 'many'"),
+        (np.ones((2, 2)), {"bins": (1, 2, 3)}, "3 entries for two measures"),
+        ([1.0, 2.0], {"spacing": "cubic"}, "'uniform', 'log', 'quantile'"),
+        ([0.0, 2.0], {"spacing": "log"}, "starts at 0"),
+        ([1.0, 2.0], {"empty": "ignore"}, "'raise', 'drop', 'merge'"),
+        ([1.0, 2.0], {"range": (2, 1)}, "range is"),
+        ([1.0, 2.0], {"range": (1, np.nan)}, "range is"),
+        ([1.0, 2.0], {"range": 3}, "range is 3"),
+        ([1.0, 2.0], {"range": (5, 6)}, "group all has no model"),
+        ([1.0, 2.0], {"groups": ["a"]}, "groups has 1 entries for 2 models"),
+        ([1.0, 2.0], {"groups": ["a", "b"]}, "groups share no range of complexity: b starts at 2, above the end of a"),
+        ([1.0, 2.0], {"bins": 2, "target": [1, 2, 3]}, "give 2 shares"),
+        ([1.0, 2.0], {"bins": 2, "target": [1, -1]}, "give 2 shares"),
+        ([1.0, 2.0], {"bins": 2, "target": "biggest"}, "target is 'biggest'"),
+        ([1.0, 2.0], {"min_count": 0}, "min_count is 0"),
+        ([1.0, 2.0], {"min_count": 3, "bins": 1, "empty": "drop"}, "nothing can be compared"),
+        ([1.0, 2.0], {"min_count": 3, "bins": 1}, "no number of bins works"),
+    ],
+)
+def test_bad_input_names_argument_value_and_remedy(complexity, options, message):
+    with pytest.raises(InputError, match=message):
+        complexity_weights(complexity, **options)
+
+
+def test_sensitivity_to_the_number_of_bins():
+    rng = np.random.default_rng(15)
+    c, groups = rng.random(400), np.repeat(["A", "B"], 200)
+    error = 10 + 5 * c + rng.random(400) + np.where(groups == "A", 0, 1)
+    found = bin_sensitivity(error, c, groups, 20.0, bins=[1, 5, 300])
+    assert found["auc"].dims == ("bins", "group")
+    for count in (1, 5):
+        w = complexity_weights(c, bins=count, groups=groups)
+        g = 1 - np.minimum(1, error / 20.0)
+        used = ~np.isnan(w)
+        expected = [np.sum((w * g)[used & (groups == name)]) for name in "AB"]
+        np.testing.assert_allclose(found["auc"].sel(bins=count), expected)
+        np.testing.assert_allclose(found["auc_difference"].sel(bins=count), expected[0] - expected[1])
+    assert found["ks"].sel(bins=1).item() > 0
+    assert found["kept"].sel(bins=300) < 300
+    with pytest.raises(PopulationError, match="share no range"):
+        bin_sensitivity([1.0, 2.0], [1, 2], ["a", "b"], 3.0)
