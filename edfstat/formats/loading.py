@@ -23,7 +23,7 @@ from edfstat.population import build_population, concat_populations
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["load"]
+__all__ = ["load", "load_source"]
 
 Pathish = str | os.PathLike[str]
 _TEXT = (".json", ".json.gz", ".jsonl", ".jsonl.gz")
@@ -112,6 +112,13 @@ def load(
             if population is not None:
                 populations.append(population)
     return _joined(populations, reading)
+
+
+def load_source(source: Source) -> xr.Dataset:
+    """Population of one published file, on disk or in an archive, without curves."""
+    reading = Reading()
+    population = _read_text(source, reading, None, None, Cache())
+    return _joined([population] if population is not None else [], reading)
 
 
 def _is_frame(value: Any) -> TypeGuard[pd.DataFrame]:
