@@ -1,0 +1,42 @@
+"""The report as Markdown: the verdict and every table, for a repository or an issue."""
+
+from __future__ import annotations
+
+import re
+
+import xarray as xr
+
+from edfstat.reporting.provenance import provenance_of
+from edfstat.reporting.tables import Table, tables_of
+from edfstat.verdicts import findings
+
+__all__ = ["markdown_bytes"]
+
+
+def markdown_bytes(comparison: xr.Dataset) -> bytes:
+    """The text as UTF-8."""
+    found = findings(comparison)
+    names = ", ".join(_plain(str(name)) for name in comparison["group"].values)
+    parts = [f"# Comparison of {names}", "## Verdict", f"**{_plain(found.headline)}**"]
+    for pair in found.pairs:
+        claim = [] if len(found.pairs) == 1 else [_plain(pair.claim), ""]
+        parts.append("\n".join([*claim, *(f"- {_plain(line)}" for line in pair.evidence)]))
+    for title, lines in (("What a random search costs", found.search), ("What limits this", found.limits)):
+        if lines:
+            parts += [f"### {title}", "\n".join(f"- {_plain(line)}" for line in lines)]
+    for table in tables_of(comparison).values():
+        parts += [f"## {table.title}", _grid(table), _plain(table.note)]
+    parts += ["## Files, versions and settings"]
+    parts.append("\n".join(f"- {_plain(name)}: {_plain(value)}" for name, value in provenance_of(comparison)))
+    return ("\n\n".join(parts) + "\n").encode()
+
+
+def _grid(table: Table) -> str:
+    rule = ["---" if place < table.text_columns else "---:" for place in range(len(table.columns))]
+    rows = [[_plain(cell) for cell in row] for row in table.shown]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [table.columns, rule, *rows])
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is: no markup, no HTML, no new lines."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", re.sub(r"\s+", " ", text)).strip()

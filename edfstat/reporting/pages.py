@@ -1,0 +1,138 @@
+"""The report as PDF: the verdict, the charts and the tables, drawn by matplotlib without a browser."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from edfstat.reporting.charts import Chart, charts_of
+from edfstat.reporting.tables import Table, tables_of
+from edfstat.verdicts import findings, verdict
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["pdf_bytes"]
+
+PAGE = (8.27, 11.69)
+COLORS = ("#0a5ea8", "#c2470a", "#12805c", "#a8327f", "#7a6200", "#5a4fcf", "#4a5560", "#b0243a")
+DASHES: tuple[Any, ...] = ("-", (0, (7, 3)), (0, (2, 3)), (0, (9, 3, 2, 3)), (0, (12, 4)), (0, (4, 2)), ":", "-.")
+LINES, ROWS = 62, 34
+
+
+def pdf_bytes(comparison: xr.Dataset) -> bytes:
+    """The document, pages of A4."""
+    from matplotlib.backends.backend_pdf import PdfPages
+
+    target = io.BytesIO()
+    names = ", ".join(str(name) for name in comparison["group"].values)
+    about = {"Title": f"Comparison of {names}", "Creator": "edfstat", "Producer": "edfstat", "CreationDate": None}
+    with PdfPages(target, metadata=about) as document:
+        for figure in _pages(comparison):
+            document.savefig(figure)
+    return target.getvalue()
+
+
+def _pages(comparison: xr.Dataset) -> list[Figure]:
+    figures = _text_pages(findings(comparison).headline, verdict(comparison))
+    charts = [chart for each in charts_of(comparison).values() for chart in each]
+    for place in range(0, len(charts), 2):
+        figures.append(_chart_page(charts[place : place + 2]))
+    for table in tables_of(comparison).values():
+        for start in range(0, len(table.shown), ROWS):
+            figures.append(_table_page(table, start))
+    return figures
+
+
+def _blank() -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=PAGE)
+
+
+def _text_pages(headline: str, text: str) -> list[Figure]:
+    """The verdict, wrapped; text from data is never read as mathematics."""
+    lines: list[str] = []
+    for paragraph in text.splitlines()[1:]:
+        indent = "      " if paragraph.startswith("  - ") else ""
+        lines += textwrap.wrap(paragraph, 98, subsequent_indent=indent) or [""]
+    figures = []
+    for start in range(0, max(len(lines), 1), LINES):
+        figure = _blank()
+        top = 0.95
+        if start == 0:
+            title = "\n".join(textwrap.wrap(headline, 70))
+            figure.text(0.08, top, title, fontsize=13, fontweight="bold", va="top", parse_math=False)
+            top -= 0.02 * (1 + title.count("\n")) + 0.01
+        body = "\n".join(lines[start : start + LINES])
+        figure.text(0.08, top, body, fontsize=8.5, va="top", linespacing=1.45, parse_math=False)
+        figures.append(figure)
+    return figures
+
+
+def _chart_page(charts: list[Chart]) -> Figure:
+    figure = _blank()
+    for place, chart in enumerate(charts):
+        axes = figure.add_axes((0.11, 0.58 - 0.48 * place, 0.83, 0.31))
+        _draw(axes, chart)
+        note = "\n".join(textwrap.wrap(chart.note, 105))
+        figure.text(0.11, 0.58 - 0.48 * place - 0.06, note, fontsize=8, va="top", parse_math=False)
+    return figure
+
+
+def _draw(axes: Axes, chart: Chart) -> None:
+    how: Any = "steps-post" if chart.kind == "step" else "default"
+    for series in chart.series:
+        color = COLORS[series.color % 8]
+        x, y = series.x, series.y
+        if chart.key.startswith("edf"):
+            x, y = np.append(x, max(chart.x_range[1], x[-1])), np.append(y, y[-1])
+            x, y = np.append(x[:1], x), np.append(0.0, y)
+        (line,) = axes.plot(x, y, color=color, linestyle=DASHES[series.color % 8], drawstyle=how, linewidth=1.4)
+        line.set_label(series.name if not series.name.startswith("_") else f" {series.name}")
+        if series.lower is not None and series.upper is not None:
+            step: Any = "post" if chart.kind == "step" else None
+            axes.fill_between(series.x, series.lower, series.upper, color=color, alpha=0.13, step=step, linewidth=0)
+    if chart.x_log:
+        axes.set_xscale("log")
+        axes.set_xticks(chart.ticks, [f"{tick:g}" for tick in chart.ticks], minor=False)
+        axes.minorticks_off()
+    if chart.baseline is not None:
+        axes.axhline(chart.baseline, color="0.4", linewidth=0.8)
+    if chart.mark is not None:
+        axes.axvline(chart.mark, color="0.4", linewidth=0.8, linestyle=":")
+    axes.set(xlim=chart.x_range, ylim=chart.y_range)
+    axes.set_xlabel(chart.x_label, parse_math=False)
+    axes.set_ylabel(chart.y_label, parse_math=False)
+    axes.set_title(chart.title, loc="left", fontsize=11, parse_math=False)
+    axes.grid(color="0.9")
+    legend = axes.legend(fontsize=8, frameon=False)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _table_page(table: Table, start: int) -> Figure:
+    figure = _blank()
+    axes = figure.add_axes((0.05, 0.05, 0.9, 0.84))
+    axes.axis("off")
+    more = "" if start == 0 else " (continued)"
+    figure.text(0.05, 0.95, table.title + more, fontsize=12, fontweight="bold", va="top", parse_math=False)
+    figure.text(0.05, 0.93, "\n".join(textwrap.wrap(table.note, 125)), fontsize=7.5, va="top", parse_math=False)
+    rows = [
+        [textwrap.shorten(cell, 46, placeholder=" ...") for cell in row] for row in table.shown[start : start + ROWS]
+    ]
+    heads = ["\n".join(textwrap.wrap(column, 11)) for column in table.columns]
+    drawn = axes.table(cellText=[heads, *rows], loc="upper center", cellLoc="left", edges="horizontal")
+    drawn.auto_set_font_size(False)
+    drawn.set_fontsize(6.5)
+    drawn.auto_set_column_width(list(range(len(heads))))
+    for (row, _), cell in drawn.get_celld().items():
+        cell.get_text().set_parse_math(False)
+        cell.set_edgecolor("0.8")
+        cell.set_height(0.034 if row == 0 else 0.022)
+    return figure
