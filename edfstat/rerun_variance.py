@@ -188,7 +188,8 @@ def _anova(groups: _Groups) -> _Components:
     mean = float(groups.mean.mean())
     within = groups.within / (models * (runs - 1))
     between = float(((groups.mean - mean) ** 2).sum()) / (models - 1) - within / runs
-    return _Components(max(between, 0.0), within, mean, "anova", _cut(between < 0))
+    note = "all errors are equal: no share of the variance is known" if between == within == 0 else _cut(between < 0)
+    return _Components(max(between, 0.0), within, mean, "anova", note)
 
 
 def _cut(negative: bool) -> str:
