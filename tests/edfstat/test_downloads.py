@@ -1,0 +1,200 @@
+"""`fetch` against a local server that drops connections, serves wrong bytes and goes away."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+import edfstat
+from edfstat import downloads
+from edfstat.downloads import DownloadError
+from edfstat.errors import InputError
+
+JOBS = [
+    {"job_id": i, "params": 10 + i, "flops": 20, "net": {"ds": [1, i]}, "min_test_top1": 5.0 + i % 7}
+    for i in range(3000)
+]
+
+
+def archive() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("nds_data/ResNet.json", json.dumps(JOBS))
+        file.writestr("nds_data/readme.txt", "hello")
+    return buffer.getvalue()
+
+
+class Server(ThreadingHTTPServer):
+    files: dict[str, bytes]
+    drop_after: int | None = None
+    ranges: bool = True
+    broken: int = 0
+    log: list[tuple[str, str | None, int]]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        body = self.server.files.get(self.path)
+        asked = self.headers.get("Range")
+        if self.server.broken:
+            self.server.broken -= 1
+            self.send_response(503)
+            self.end_headers()
+            return
+        if body is None:
+            self.send_response(404)
+            self.end_headers()
+            return
+        start = 0
+        tag = f'"{hash(body)}"'
+        if asked and self.server.ranges and self.headers.get("If-Range") == tag:
+            start = int(re.findall(r"\d+", asked)[0])
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(body) - start))
+        self.send_header("ETag", tag)
+        self.end_headers()
+        sent = body[start:]
+        if self.server.drop_after is not None:
+            sent = sent[: self.server.drop_after]
+        self.server.log.append((self.path, asked, len(sent)))
+        self.wfile.write(sent)
+        if len(sent) < len(body) - start:
+            self.wfile.flush()
+            self.connection.close()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(downloads, "PAUSE", 0.0)
+    running = Server(("127.0.0.1", 0), Handler)
+    running.files, running.log = {"/nds/data.zip": archive()}, []
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield running
+    running.shutdown()
+    running.server_close()
+    thread.join()
+
+
+def address(server: Server, path: str = "/nds/data.zip") -> str:
+    return f"http://127.0.0.1:{server.server_address[1]}{path}"
+
+
+def test_archive_is_fetched_once_and_loads(server: Server, tmp_path: Path) -> None:
+    (path,) = edfstat.fetch(directory=tmp_path, url=address(server))
+    assert path.read_bytes() == archive()
+    population = edfstat.load(path)
+    assert population["params"].values.tolist() == [job["params"] for job in JOBS]
+    edfstat.fetch(directory=tmp_path, url=address(server))
+    assert len(server.log) == 1
+
+
+def test_single_names_come_out_of_the_archive(server: Server, tmp_path: Path) -> None:
+    (path,) = edfstat.fetch(["ResNet"], directory=tmp_path, url=address(server))
+    assert path == tmp_path / "ResNet.json"
+    assert json.loads(path.read_text()) == JOBS
+    assert not list(tmp_path.glob("*.part*"))
+
+
+def test_mirror_folder_with_single_files(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.files = {"/m/Vanilla.json": b"[]", "/m/data.zip": archive()}
+    monkeypatch.setenv("EDFSTAT_MIRROR", address(server, "/m/"))
+    paths = edfstat.fetch(["Vanilla", "ResNet"], directory=tmp_path)
+    assert [p.name for p in paths] == ["Vanilla.json", "ResNet.json"]
+    assert paths[0].read_bytes() == b"[]"
+
+
+def test_dropped_connections_are_taken_up_where_they_broke(server: Server, tmp_path: Path) -> None:
+    server.drop_after = len(archive()) // 3 + 1
+    (path,) = edfstat.fetch(directory=tmp_path, url=address(server))
+    assert path.read_bytes() == archive()
+    starts = [asked for _, asked, _ in server.log]
+    assert starts == [None, f"bytes={server.drop_after}-", f"bytes={2 * server.drop_after}-"]
+    assert sum(sent for *_, sent in server.log) == len(archive())
+
+
+def test_a_later_call_resumes_what_an_earlier_one_left(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "ATTEMPTS", 1)
+    server.drop_after = 1000
+    with pytest.raises(DownloadError, match="broke after 1000 bytes"):
+        edfstat.fetch(directory=tmp_path, url=address(server))
+    server.drop_after = None
+    (path,) = edfstat.fetch(directory=tmp_path, url=address(server))
+    assert path.read_bytes() == archive()
+    assert server.log[-1][1:] == ("bytes=1000-", len(archive()) - 1000)
+
+
+def test_a_file_that_changed_meanwhile_starts_anew(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "ATTEMPTS", 1)
+    server.drop_after = 1000
+    with pytest.raises(DownloadError):
+        edfstat.fetch(directory=tmp_path, url=address(server))
+    server.drop_after = None
+    server.files["/nds/data.zip"] = changed = archive() + b" "
+    (path,) = edfstat.fetch(directory=tmp_path, url=address(server))
+    assert path.read_bytes() == changed
+
+
+def test_a_server_without_ranges_starts_anew(server: Server, tmp_path: Path) -> None:
+    server.ranges, server.broken = False, 2
+    (path,) = edfstat.fetch(directory=tmp_path, url=address(server))
+    assert path.read_bytes() == archive()
+
+
+def test_wrong_bytes_are_refused(server: Server, tmp_path: Path) -> None:
+    (path,) = edfstat.fetch(directory=tmp_path, url=address(server))
+    path.unlink()
+    server.files["/nds/data.zip"] = b"PK other bytes"
+    with pytest.raises(DownloadError, match="other bytes than the first time"):
+        edfstat.fetch(directory=tmp_path, url=address(server))
+    assert not path.exists()
+
+
+def test_damage_on_disk_is_repaired(server: Server, tmp_path: Path) -> None:
+    (path,) = edfstat.fetch(directory=tmp_path, url=address(server))
+    path.write_bytes(b"damaged")
+    edfstat.fetch(directory=tmp_path, url=address(server))
+    assert path.read_bytes() == archive()
+
+
+def test_a_page_in_place_of_the_archive_is_refused(server: Server, tmp_path: Path) -> None:
+    server.files["/nds/data.zip"] = b"<html>not here</html>"
+    with pytest.raises(DownloadError, match=r"no zip file"):
+        edfstat.fetch(directory=tmp_path, url=address(server))
+    assert not (tmp_path / "data.zip").exists()
+    assert not (tmp_path / "checksums.json").exists()
+
+
+def test_offline(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (path,) = edfstat.fetch(directory=tmp_path, url=address(server))
+    closed = "http://127.0.0.1:9/data.zip"
+    assert edfstat.fetch(directory=tmp_path, url=closed) == [path]  # what is there needs no network
+    with pytest.raises(DownloadError, match=r"cannot be reached.*EDFSTAT_MIRROR"):
+        edfstat.fetch(directory=tmp_path / "new", url=closed)
+
+
+def test_bad_arguments(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="none of the published files"):
+        edfstat.fetch("ResNet-1001")
+    with pytest.raises(InputError, match="no web address"):
+        edfstat.fetch("ResNet", directory=tmp_path, url="file:///etc")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write"):
+        edfstat.fetch("ResNet", directory=tmp_path / "file")
