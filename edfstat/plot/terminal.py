@@ -18,6 +18,9 @@ Floats = NDArray[np.float64]
 # A braille letter has 2 x 4 dots; these bits light them, by row and column.
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
+# Without colour, curves are solid, dashed and dotted: columns of six in which a curve is left out, and its sample.
+_GAPS: tuple[tuple[int, ...], ...] = ((), (4, 5), (1, 3, 5))
+_SAMPLES = ("\u2812\u2812\u2812", "\u2812 \u2812", "\u2802\u2802\u2802")
 # ANSI colours that stay apart for colour-blind readers on light and dark ground: blue, orange, green, magenta.
 _COLOURS = (33, 208, 35, 170, 178, 75)
 
@@ -66,7 +69,16 @@ def terminal_edf(
     --------
     >>> from edfstat.population import build_population
     >>> models = build_population({"error": [5.0, 6, 7, 8, 6, 7, 8, 9], "space": ["A"] * 4 + ["B"] * 4})
-    >>> print(terminal_edf(models, width=40, height=9, ascii=True))  # doctest: +SKIP
+    >>> print(terminal_edf(models, width=40, height=9, ascii=True))
+    1.00 |                         aaaaaaaa*
+         |                 aaaaaaaa*bbbbbbbb
+    0.60 |         aaaaaaaa*bbbbbbbb
+         |         a       b
+         |aaaaaaaaa*bbbbbbbb
+    0.00 |bbbbbbbbbb
+         +----------------------------------
+          5 error (%), models as they are  9
+          a A (median 6)   b B (median 7)
     """
     if width < 30 or height < 8:
         raise InputError(f"width and height are {width} and {height}; give at least 30 and 8")
@@ -120,8 +132,7 @@ def _braille(
     owner = np.full((rows, columns), -1)
     for index, curve in enumerate(heights):
         for down, across in _cells(curve, 4 * rows):
-            # Every second curve is dashed: dots in two columns of three.
-            if index % 2 and not color and across[0] % 4 == 3:
+            if not color and across[0] % 6 in _GAPS[index % len(_GAPS)]:
                 continue
             np.bitwise_or.at(bits, (down // 4, across // 2), _DOTS[down % 4, across % 2])
             owner[down // 4, across // 2] = index
@@ -168,7 +179,7 @@ def _legend(names: list[str], medians: Floats, width: int, *, ascii: bool, color
     """One line per group, or as many groups to a line as fit."""
     parts = []
     for index, (name, median) in enumerate(zip(names, medians, strict=True)):
-        mark = _LETTERS[index % 26] if ascii else ("\u2812\u2812\u2812" if color or index % 2 == 0 else "\u2812 \u2812")
+        mark = _LETTERS[index % 26] if ascii else _SAMPLES[0 if color else index % len(_SAMPLES)]
         text = f"{name[: width - 24]} (median {median:.4g})"
         parts.append((len(mark) + 1 + len(text), f"{_painted(mark, index, color)} {text}"))
     lines, length = [""], 0
