@@ -165,8 +165,7 @@ def _claim(a: str, b: str, relation: dict[str, str], under: dict[str, str]) -> t
     where = f" {_listed([under[name] for name in normalised])}" if normalised else ""
     decisive = set(normalised.values()) or {raw}
     if len(decisive) > 1:
-        parts = [f"{under[name]} {_said(found, a, b)}" for name, found in normalised.items()]
-        return "depends", "", f"{a} and {b}: the answer depends on the measure of complexity; {_listed(parts, 'but')}."
+        return _claim_depends(a, b, normalised, under)
     only = decisive.pop()
     if only in ("a", "b"):
         winner, loser = (a, b) if only == "a" else (b, a)
@@ -176,6 +175,14 @@ def _claim(a: str, b: str, relation: dict[str, str], under: dict[str, str]) -> t
         return "crossing", "", f"{a} and {b} differ{where}, but neither is better throughout: {_crossing_words()}."
     hint = f" The raw difference ({_said(raw, a, b)}) may be one of complexity." if normalised and raw != "open" else ""
     return "open", "", f"No difference between {a} and {b} is demonstrated{where}.{hint}"
+
+
+def _claim_depends(a: str, b: str, normalised: dict[str, str], under: dict[str, str]) -> tuple[str, str, str]:
+    """Measures disagree: in direction, or only in whether a difference is demonstrated."""
+    parts = [f"{under[name]}, {_said(found, a, b)}" for name, found in normalised.items()]
+    directions = set(normalised.values()) - {"open"}
+    how = "the answer depends on the measure of complexity" if len(directions) > 1 else "the evidence is mixed"
+    return "depends", "", f"{a} and {b}: {how}; {'; '.join(parts)}."
 
 
 def _crossing_words() -> str:

@@ -110,25 +110,37 @@ def _complexity_charts(one: xr.Dataset, measure: str) -> Iterator[Chart]:
     scale, unit = _scaled(float(np.nanmax(one["slot_upper"].values)))
     edges = np.concatenate([one["slot_lower"].values[:1], one["slot_upper"].values]) / scale
     top = 100 * float(max(np.nanmax(one["share_before"].values), np.nanmax(one["share_after"].values)))
+    log = one.attrs["spacing"] == "log" and float(edges[0]) > 0
+    ticks = _log_ticks(float(edges[0]), float(edges[-1])) if log else []
     for variable, title in (("share_before", "before"), ("share_after", "after")):
         series = [
             Series(name, place, [name], edges, np.append(100 * one[variable].values[place], 0.0))
             for place, name in _groups(one)
         ]
+        before = title == "before"
         yield Chart(
             key=f"complexity-{measure}-{title}", measure=measure, title=f"{measure} {title} normalization",
-            kind="step", x_label=f"{measure}{unit}", y_label="share of the models (%)" if title == "before" else
-            "share of the weight (%)", series=series, x_range=_wide(float(edges[0]), float(edges[-1])),
-            y_range=(0.0, 1.08 * top), y_unit="%",
+            kind="step", x_label=f"{measure}{unit}", x_log=log, ticks=ticks, series=series,
+            y_label="share of the models (%)" if before else "share of the weight (%)",
+            x_range=_wide(float(edges[0]), float(edges[-1])), y_range=(0.0, 1.08 * top), y_unit="%",
             note="Where the curves differ, a raw comparison mixes complexity with quality."
-            if title == "before" else "Groups now have the same complexity, bin by bin, inside the compared range.",
+            if before else "Groups now have the same complexity, bin by bin, inside the compared range.",
         )  # fmt: skip
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    ticks = np.outer(powers, [1.0, 2.0, 5.0]).ravel()
+    return [float(tick) for tick in ticks if low <= tick <= high]
 
 
 def _trend_chart(one: xr.Dataset, measure: str) -> Chart:
     lower, upper = one["bin_lower"].values, one["bin_upper"].values
     scale, unit = _scaled(float(np.nanmax(upper)))
-    middle = (lower + upper) / 2 / scale
+    ends = (float(np.nanmin(lower)) / scale, float(np.nanmax(upper)) / scale)
+    log = one.attrs["spacing"] == "log" and ends[0] > 0
+    ticks = _log_ticks(*ends) if log else []
+    middle = (np.sqrt(lower * upper) if log else (lower + upper) / 2) / scale
     series, values = [], []
     for place, name in _groups(one):
         low, mid, high = one["bin_quantile"].values[place].T
@@ -144,8 +156,8 @@ def _trend_chart(one: xr.Dataset, measure: str) -> Chart:
     bottom = float(pooled.min()) if pooled.size else 0.0
     return Chart(
         key=f"trend-{measure}", measure=measure, title=f"Error against {measure}", kind="line",
-        x_label=f"{measure}{unit}", y_label="error (%)", series=series,
-        x_range=_wide(float(np.nanmin(lower)) / scale, float(np.nanmax(upper)) / scale),
+        x_label=f"{measure}{unit}", y_label="error (%)", series=series, x_log=log, ticks=ticks,
+        x_range=_wide(*ends),
         y_range=_wide(bottom - 0.05 * (top - bottom), top), y_unit="%",
         note="Median error of the models in each bin; shaded: the middle 90 % of the models. A slope shows that "
         "complexity alone buys accuracy, which is why it has to be taken out.",

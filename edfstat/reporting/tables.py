@@ -103,6 +103,15 @@ def _whole(value: Any) -> tuple[Any, str]:
     return int(number), f"{int(number):,}"
 
 
+def _count(value: Any) -> tuple[Any, str]:
+    """A count of parameters or operations as people write them: 2.31 M."""
+    number = float(value)
+    for scale, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if math.isfinite(number) and abs(number) >= scale:
+            return number, f"{number / scale:.3g} {letter}"
+    return _num(number)
+
+
 def _text(value: Any) -> tuple[Any, str]:
     return str(value), str(value)
 
@@ -134,14 +143,14 @@ def _bins(comparison: xr.Dataset) -> Table:
     for measure, _, one in _each(comparison, with_none=False):
         for place, name in enumerate(map(str, one["group"].values)):
             rows.add(
-                [_text(measure), _text(name), _num(one["lower"], ".4g"), _num(one["upper"], ".4g"), _whole(one["bins"]),
+                [_text(measure), _text(name), _count(one["lower"]), _count(one["upper"]), _whole(one["bins"]),
                  _whole(one["empty_bins"]), *(_whole(one[v].values[place]) for v in ("thin_bins", "outside", "used")),
                  _num(one["effective_n"].values[place], ".1f"), _num(100 * one["max_weight"].values[place], ".2f"),
                  _num(one["imbalance_before"].values[place], "+.2f"), _num(one["imbalance"].values[place], "+.2f")],
                 measure=measure, groups=[name],
             )  # fmt: skip
-    columns = ["measure", "group", "from", "to", "bins", "dropped bins", "thin bins", "models outside", "models used",
-               "effective n", "largest weight (%)", "imbalance before (sd)", "after (sd)"]  # fmt: skip
+    columns = ["measure", "group", "from", "to", "bins", "dropped", "thin", "models outside", "models used",
+               "effective n", "top weight (%)", "imbalance before", "after"]  # fmt: skip
     note = (
         "Imbalance: how far the mean log complexity of a group lies from that of all groups, in standard deviations. "
         "After normalization it should be near 0. Thin bins hold fewer than 10 models; effective n is the number of "
@@ -279,8 +288,8 @@ def _best(comparison: xr.Dataset) -> Table:
             if not math.isfinite(float(one["top_error"])):
                 continue
             rows.add(
-                [_text(name), _whole(rank + 1), _num(one["top_error"], ".2f"), _whole(one["top_params"]),
-                 _whole(one["top_flops"]), _text(one["top_job"].item()), _net(str(one["top_net"].item()))],
+                [_text(name), _whole(rank + 1), _num(one["top_error"], ".2f"), _count(one["top_params"]),
+                 _count(one["top_flops"]), _text(one["top_job"].item()), _net(str(one["top_net"].item()))],
                 groups=[name],
             )  # fmt: skip
     columns = ["group", "rank", "error (%)", "params", "flops", "run", "architecture"]
