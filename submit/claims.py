@@ -75,9 +75,7 @@ class Claims:
 
     def outstanding(self) -> int:
         """Batches that are not finished, whoever holds them."""
-        return sum(
-            sum(not state.done for state in self._states(shard).values()) for shard in self._open_shards
-        )
+        return sum(sum(not state.done for state in self._states(shard).values()) for shard in self._open_shards)
 
     def holds(self, lease: Lease) -> bool:
         """Whether nobody took the batch over in the meantime."""

@@ -239,7 +239,14 @@ def _key(location: tuple[Any, ...]) -> str:
 
 
 def _is_field(part: str) -> bool:
-    return re.fullmatch(r"[\w.-]+", part) is not None and part not in ("float", "int", "str", "bool", "Range", "constrained-int")
+    return re.fullmatch(r"[\w.-]+", part) is not None and part not in (
+        "float",
+        "int",
+        "str",
+        "bool",
+        "Range",
+        "constrained-int",
+    )
 
 
 def _siblings(location: tuple[Any, ...]) -> list[str]:

@@ -233,7 +233,9 @@ def open_sweep(path: Path, config: Config | None = None) -> Sweep:
         If there is none, it was made by a version with another layout, or it is a different sweep.
     """
     if not (path / "sweep.yaml").is_file():
-        raise InputError(f"{path} holds no sweep (there is no sweep.yaml in it); give a sweep file or a sweep directory")
+        raise InputError(
+            f"{path} holds no sweep (there is no sweep.yaml in it); give a sweep file or a sweep directory"
+        )
     sweep = Sweep(path)
     try:
         found = sweep.provenance().get("format")

@@ -101,7 +101,9 @@ class Feed:
 
     def lost(self, item: Item) -> None:
         """Another worker took the batch over; forget it."""
-        self._open = [batch for batch in self._open if batch.lease != item.lease or batch.round_number != item.round_number]
+        self._open = [
+            batch for batch in self._open if batch.lease != item.lease or batch.round_number != item.round_number
+        ]
 
     def release(self) -> None:
         """Give everything back that is not finished."""

@@ -18,9 +18,19 @@ from edfstat.errors import InputError
 from submit import scheduler
 from submit.directory import Sweep, write_atomically
 from submit.job import Worker
-from submit.presence import is_alive, machine, process_start, read_worker
+from submit.presence import is_alive, machine, process_start
 
-__all__ = ["Cluster", "Launch", "active_launches", "launch", "launches", "living_workers", "only_one", "start_here", "stop"]
+__all__ = [
+    "Cluster",
+    "Launch",
+    "active_launches",
+    "launch",
+    "launches",
+    "living_workers",
+    "only_one",
+    "start_here",
+    "stop",
+]
 
 Cluster = Literal["slurm", "local", "debug"]
 #: Requeues that submitit may count as time-outs: a worker comes back as long as there is work.
@@ -141,7 +151,7 @@ def _abandoned(lock: Path) -> bool:
     except (OSError, ValueError, msgspec.MsgspecError):
         return True
     if where and where == machine():
-        return process_start(pid) != started
+        return bool(process_start(pid) != started)
     return age > STALE
 
 
@@ -162,14 +172,14 @@ def launch(sweep: Sweep, cluster: Cluster, workers: int) -> tuple[Launch, list[A
     """
     known = launches(sweep)
     identity = f"{len(known):03d}{uuid4().hex[:5]}"
-    made = Launch(
-        identity, cluster, workers, _user(), machine(), os.getpid(), process_start(os.getpid()), time.time()
-    )
+    made = Launch(identity, cluster, workers, _user(), machine(), os.getpid(), process_start(os.getpid()), time.time())
     path = sweep.path / "launches" / f"{identity}.json"
     write_atomically(path, msgspec.json.encode(made))
     jobs = _submit(sweep, cluster, made)
     made.jobs = [job.job_id for job in jobs]
     made.state = "submitted"
+    # What the scheduler said before knows nothing of these jobs.
+    (sweep.path / "launches" / "queue.json").unlink(missing_ok=True)
     write_atomically(path, msgspec.json.encode(made))
     return made, jobs
 

@@ -48,7 +48,9 @@ def default_cluster() -> Cluster:
     return "slurm" if scheduler.slurm_is_here() else "local"
 
 
-def locate(source: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None) -> tuple[Path, Config | None]:
+def locate(
+    source: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None
+) -> tuple[Path, Config | None]:
     """The sweep directory that a sweep file or directory stands for, and the file's configuration.
 
     Without `directory` and ``storage.directory`` in the file (relative to the file's folder), the sweep directory
@@ -280,7 +282,9 @@ def retry(source: str | os.PathLike[str], failed: Sequence[str] = ACCIDENTS, *, 
     return int(chosen.size)
 
 
-def collect(source: str | os.PathLike[str], *, output: str | os.PathLike[str] | None = None, curves: bool = True) -> Any:
+def collect(
+    source: str | os.PathLike[str], *, output: str | os.PathLike[str] | None = None, curves: bool = True
+) -> Any:
     """Population of what is finished so far, written to ``population.nc`` in the sweep directory or to `output`."""
     return collecting.collect(_opened(source), curves=curves, output=None if output is None else Path(output))
 

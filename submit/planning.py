@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,11 +140,15 @@ def _from_spaces(config: Config, rng: np.random.Generator) -> Iterator[Found]:
     for choice in config.spaces:
         space = SPACES[choice.name]
         caps = choice.caps or config.caps
+        # Caps hold for what is trained: the network at the data set's own image size.
+        shape: dict[str, Any] = {
+            "stem": "imagenet" if config.dataset == "imagenet" else "cifar",
+            "image_size": side, "in_channels": channels, "num_classes": classes,
+        }  # fmt: skip
         archs = space.sample(
-            choice.count, rng=rng, max_params=caps.max_params, max_flops=caps.max_flops, require=caps.require
+            choice.count, rng=rng, max_params=caps.max_params, max_flops=caps.max_flops, require=caps.require, **shape
         )
-        stem = "imagenet" if config.dataset == "imagenet" else "cifar"
-        counted = space.complexity(archs, stem=stem, image_size=side, in_channels=channels, num_classes=classes)
+        counted = space.complexity(archs, **shape)
         numbers = {name: np.asarray(counted[name]).tolist() for name in ("params", "flops", "acts")}
         drawn = getattr(archs, "drawn", None)
         sample = SpaceSample(
@@ -182,7 +187,9 @@ def _from_results(config: Config, rng: np.random.Generator) -> Iterator[Found]:
     for choice in config.spaces:
         where = np.flatnonzero(spaces == choice.name)
         if not where.size:
-            raise InputError(f"spaces: {results} has no models of {choice.name}; it has {', '.join(sorted(set(spaces)))}")
+            raise InputError(
+                f"spaces: {results} has no models of {choice.name}; it has {', '.join(sorted(set(spaces)))}"
+            )
         inside = where[_within(population, where, choice.caps or config.caps)]
         if inside.size < choice.count:
             raise InputError(
@@ -230,7 +237,9 @@ def _trials_of(
     for i, net in enumerate(nets):
         settings = {name: values[i] for name, values in optim.items() if values is not None}
         settings |= {
-            name: _whole(numbers[name][i]) for name in ("base_lr", "wd", "max_ep") if name in numbers and name not in settings
+            name: _whole(numbers[name][i])
+            for name in ("base_lr", "wd", "max_ep")
+            if name in numbers and name not in settings
         }
         settings = {name: value for name, value in settings.items() if value == value}
         for rerun in range(config.reruns):
@@ -266,5 +275,5 @@ def _drawn(setting: float | Range | None, count: int, rng: np.random.Generator) 
         return [float(value) for value in rng.choice(setting.choice, count)]
     if setting.uniform is not None:
         return [float(value) for value in rng.uniform(*setting.uniform, count)]
-    assert setting.log_uniform is not None
-    return [float(value) for value in np.exp(rng.uniform(*np.log(setting.log_uniform), count))]
+    low, high = map(math.log, setting.log_uniform or (1.0, 1.0))
+    return [float(value) for value in np.exp(rng.uniform(low, high, count))]

@@ -77,9 +77,7 @@ class Presence:
         Seconds now, for simulations; by default times come from the file server.
     """
 
-    def __init__(
-        self, folder: Path, info: WorkerInfo, lease: float, clock: Callable[[], float] | None = None
-    ) -> None:
+    def __init__(self, folder: Path, info: WorkerInfo, lease: float, clock: Callable[[], float] | None = None) -> None:
         self._folder = folder
         self._info = info
         self._lease = lease

@@ -40,16 +40,16 @@ def load_backend(name: str) -> Backend:
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise InputError(f"backend {name!r} cannot be imported ({error}); give an installed name or module:attribute") from None
+        raise InputError(
+            f"backend {name!r} cannot be imported ({error}); give an installed name or module:attribute"
+        ) from None
     made = found() if isinstance(found, type) else found
     if not isinstance(made, Backend):
         raise InputError(f"backend {name!r} has no method run(trial, ...)")
     return made
 
 
-def run_trial(
-    backend: Backend, trial: Trial, directory: str, device: str, should_stop: Callable[[], bool]
-) -> Outcome:
+def run_trial(backend: Backend, trial: Trial, directory: str, device: str, should_stop: Callable[[], bool]) -> Outcome:
     """Run a trial; whatever happens becomes an outcome."""
     try:
         Path(directory).mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,9 @@ def run_trial(
         record = make_record(trial, status="oom", message=traceback.format_exc())
     except Exception:
         record = make_record(trial, status="error", message=traceback.format_exc())
-    if record.get("status") == "error" and any(text in record.get("message", "") for text in ("[Errno 28]", "[Errno 122]", "No space left on device")):
+    if record.get("status") == "error" and any(
+        text in record.get("message", "") for text in ("[Errno 28]", "[Errno 122]", "No space left on device")
+    ):
         return {"kind": "trouble", "message": record["message"].strip().splitlines()[-1]}
     return {"kind": "record", "record": record}
 
@@ -155,7 +157,8 @@ class ChildSlot:
             self._messages.put((self, {"kind": "death", "code": process.wait()}))
 
     def _send(self, message: dict[str, Any]) -> None:
-        assert self._process is not None and self._process.stdin is not None
+        assert self._process is not None
+        assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(message) + "\n")
         self._process.stdin.flush()
 

@@ -58,7 +58,9 @@ def ask(*command: str, timeout: float = TIMEOUT) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     except FileNotFoundError:
-        raise InputError(f"{command[0]} is not on the PATH; run on a machine of the cluster, or use --cluster local") from None
+        raise InputError(
+            f"{command[0]} is not on the PATH; run on a machine of the cluster, or use --cluster local"
+        ) from None
     except subprocess.TimeoutExpired:
         raise InputError(f"{command[0]} did not answer in {timeout:g} s; is the SLURM controller up?") from None
     if done.returncode:

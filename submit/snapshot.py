@@ -13,6 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from edfstat.errors import InputError
+
 __all__ = ["PACKAGES", "describe_origin", "snapshot_code"]
 
 PACKAGES = ("edfstat", "trainers", "datasets", "submit")
@@ -40,7 +42,8 @@ def snapshot_code(target: Path, backend: str) -> None:
 
 def _package_folder(name: str) -> Path:
     spec = importlib.util.find_spec(name)
-    assert spec is not None and spec.origin is not None, name
+    if spec is None or spec.origin is None:
+        raise InputError(f"package {name} is not importable here; run pip install -e '.[train]' in the checkout")
     return Path(spec.origin).parent
 
 

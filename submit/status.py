@@ -143,7 +143,12 @@ class Status:
         return sum(count for name, count in self.by_status.items() if name not in ("ok", "diverged"))
 
     def to_dict(self) -> Mapping[str, Any]:
-        return {**asdict(self), "complete": self.complete, "failed": self.failed, "queued": self.total - self.finished - self.running}
+        return {
+            **asdict(self),
+            "complete": self.complete,
+            "failed": self.failed,
+            "queued": self.total - self.finished - self.running,
+        }
 
 
 def read_status(sweep: Sweep, tally: Tally | None = None, *, ask_scheduler: bool = True) -> Status:
@@ -183,7 +188,9 @@ def read_status(sweep: Sweep, tally: Tally | None = None, *, ask_scheduler: bool
         queued_workers=_queued(sweep) if ask_scheduler else 0,
         elapsed=time.time() - known[-1].created if known else 0.0,
         left=0.0 if done.all() else rest / places if rest is not None and living else None,
-        images_per_second=float(table["images"][done].sum()) / spent * min(places, max(1, len(running))) if spent else 0.0,
+        images_per_second=float(table["images"][done].sum()) / spent * min(places, max(1, len(running)))
+        if spent
+        else 0.0,
         gpu_hours=float(tally.gpus.sum()) / 3600,
         gpu_hours_left=None if rest is None else rest / 3600 * float(tally.gpus.sum()) / spent if spent else None,
         duplicates=tally.duplicates,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import sys
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ import typer
 
 from edfstat.errors import InputError
 from edfstat.population import ACCIDENTS
+from submit.launching import Cluster
 from submit.operations import (
     cancel,
     collect,
@@ -35,7 +36,7 @@ app = typer.Typer(
 )
 
 
-class ClusterName(str, Enum):
+class ClusterName(StrEnum):
     """Where workers run."""
 
     slurm = "slurm"
@@ -65,7 +66,7 @@ def _doctor(source: Source, cluster: Where = None) -> None:
     """Check the cluster for a sweep, and say what to change."""
     from submit.doctor import examine
 
-    findings = examine(source, cluster.value if cluster else default_cluster())
+    findings = examine(source, _chosen(cluster) or default_cluster())
     _print("\n".join(finding.line() for finding in findings))
     if any(not finding.good for finding in findings):
         raise typer.Exit(1)
@@ -76,8 +77,7 @@ def _run(
     source: Source, cluster: Where = None, directory: Folder = None, workers: Workers = None, watch: Watch = None
 ) -> None:
     """Launch a sweep, or go on with it."""
-    chosen = cluster.value if cluster else None
-    _end(run(source, cluster=chosen, directory=directory, workers=workers, watch=watch))
+    _end(run(source, cluster=_chosen(cluster), directory=directory, workers=workers, watch=watch))
 
 
 @app.command("resume")
@@ -85,8 +85,7 @@ def _resume(
     source: Source, cluster: Where = None, directory: Folder = None, workers: Workers = None, watch: Watch = None
 ) -> None:
     """Go on with a sweep that was begun."""
-    chosen = cluster.value if cluster else None
-    _end(resume(source, cluster=chosen, directory=directory, workers=workers, watch=watch))
+    _end(resume(source, cluster=_chosen(cluster), directory=directory, workers=workers, watch=watch))
 
 
 @app.command("status")
@@ -109,7 +108,9 @@ def _retry(
     """Queue failed trials again; `resume` runs them."""
     reasons = [reason for text in failed or ACCIDENTS for reason in text.split(",")]
     count = retry(source, reasons, slots=slots)
-    _print(f"{count} trials queued again" + ("; resume runs them" if count else f": none failed by {', '.join(reasons)}"))
+    _print(
+        f"{count} trials queued again" + ("; resume runs them" if count else f": none failed by {', '.join(reasons)}")
+    )
 
 
 @app.command("cancel")
@@ -143,6 +144,10 @@ def _schema() -> None:
     from submit.config import json_schema
 
     _print(json.dumps(json_schema(), indent=2))
+
+
+def _chosen(cluster: ClusterName | None) -> Cluster | None:
+    return cluster.value if cluster else None
 
 
 def _end(found: Status) -> None:

@@ -32,4 +32,6 @@ class FakeBackend:
         if fate == "oom":
             return make_record(trial, status="oom", message="out of memory, as asked")
         error = int(trial.id[:6], 16) / 0xFFFFFF * 100
-        return make_record(trial, min_test_top1=error, test_ep_top1=[error] * epochs, provenance={"began_at_epoch": first})
+        return make_record(
+            trial, min_test_top1=error, test_ep_top1=[error] * epochs, provenance={"began_at_epoch": first}
+        )

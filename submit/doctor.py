@@ -1,0 +1,154 @@
+"""Checks of a cluster for a sweep: each finding says what was looked at, and what to change."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from edfstat.errors import InputError
+from submit import scheduler
+from submit.config import Config
+from submit.directory import open_sweep
+from submit.launching import Cluster
+from submit.operations import locate
+from submit.running import load_backend
+from submit.snapshot import PACKAGES, snapshot_code
+
+__all__ = ["Finding", "examine"]
+
+#: Seconds that a node is given to answer.
+PATIENCE = 120
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was checked."""
+
+    good: bool
+    what: str
+    remedy: str = ""
+
+    def line(self) -> str:
+        """The finding as a line of text."""
+        return f"{'ok  ' if self.good else 'FIX '} {self.what}" + (f": {self.remedy}" if self.remedy else "")
+
+
+def examine(source: str | os.PathLike[str], cluster: Cluster) -> list[Finding]:
+    """Check what a sweep needs of the machine or the cluster; nothing of the sweep is submitted.
+
+    Parameters
+    ----------
+    source : path
+        Sweep file or sweep directory.
+    cluster : {"slurm", "local", "debug"}
+
+    Returns
+    -------
+    list of Finding
+
+    Raises
+    ------
+    InputError
+        If the sweep file itself is wrong.
+    """
+    path, config = locate(source)
+    config = config or open_sweep(path).config
+    findings = [_writable(path), _backend(config)]
+    if cluster == "slurm":
+        findings += _slurm(path, config)
+    return findings
+
+
+def _writable(path: Path) -> Finding:
+    folder = path if path.is_dir() else next(parent for parent in path.absolute().parents if parent.exists())
+    probe = folder / f".doctor-{uuid4().hex[:8]}"
+    try:
+        probe.write_text("x", encoding="ascii")
+        linked = probe.with_suffix(".link")
+        os.link(probe, linked)
+        linked.unlink()
+    except OSError as error:
+        return Finding(False, f"{folder} cannot be written, with links ({error.strerror})", "choose another folder")
+    finally:
+        probe.unlink(missing_ok=True)
+    return Finding(True, f"{folder} can be written, with links")
+
+
+def _backend(config: Config) -> Finding:
+    try:
+        load_backend(config.backend)
+    except InputError as error:
+        return Finding(False, f"backend {config.backend}", str(error))
+    return Finding(True, f"backend {config.backend} is importable here")
+
+
+def _slurm(path: Path, config: Config) -> Iterator[Finding]:
+    try:
+        limits = scheduler.read_limits()
+    except InputError as error:
+        yield Finding(False, "the SLURM controller answers", str(error))
+        return
+    yield Finding(True, f"SLURM {limits.version}: arrays up to {limits.array} tasks, {limits.jobs} jobs")
+    parts = -(-config.workers // limits.array)
+    if parts > 1:
+        yield Finding(True, f"{config.workers} workers will be submitted as {parts} arrays")
+    if config.workers > limits.jobs:
+        yield Finding(
+            False, f"{config.workers} workers are more than MaxJobCount", f"set workers to {limits.jobs // 2}"
+        )
+    yield _preemption(limits)
+    yield Finding(True, f"signal: workers get USR2 {config.resources.warning:g} s before their limit, and requeue")
+    try:
+        scheduler.check_request(config)
+    except InputError as error:
+        yield Finding(False, "a worker of this sweep would be taken", str(error))
+        return
+    yield Finding(True, "a worker of this sweep would be taken")
+    yield from _on_a_node(path, config)
+
+
+def _preemption(limits: scheduler.Limits) -> Finding:
+    if limits.preempt_mode.startswith("OFF"):
+        return Finding(True, "preemption is off")
+    early = "send_user_signal" in limits.preempt_parameters
+    told = "workers are told early" if early else "workers get SIGTERM and GraceTime to save their work"
+    return Finding(True, f"preemption mode {limits.preempt_mode}, {told}")
+
+
+def _on_a_node(path: Path, config: Config) -> Iterator[Finding]:
+    """Import the package and write to the shared folder on a node, through srun."""
+    parent = path if path.is_dir() else next(p for p in path.absolute().parents if p.exists())
+    with tempfile.TemporaryDirectory(dir=parent, prefix=".doctor-") as scratch:
+        folder = Path(scratch)
+        snapshot_code(folder / "code", config.backend)
+        (folder / "probe.py").write_text(_PROBE, encoding="utf-8")
+        options = {**scheduler.sbatch_options(config), "time": 11, "immediate": PATIENCE}
+        flags = [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]
+        arguments = [sys.executable, str(folder / "probe.py"), str(folder), *PACKAGES]
+        try:
+            text = scheduler.ask("srun", *flags, *arguments, timeout=PATIENCE + 30)
+        except InputError as error:
+            yield Finding(False, "a node runs Python with the packages and sees the folder", str(error))
+            return
+        seen = (folder / "from_node").is_file()
+    answer = json.loads(text.strip().splitlines()[-1])
+    yield Finding(True, f"{answer['host']}: Python {answer['python']} imports {', '.join(PACKAGES)}")
+    remedy = "" if seen else "put the sweep on a folder that nodes share"
+    yield Finding(seen, f"{answer['host']} writes to {parent}, and it shows here", remedy)
+
+
+_PROBE = """
+import importlib, json, pathlib, platform, socket, sys
+folder, *packages = sys.argv[1:]
+sys.path.insert(0, folder + "/code")
+for name in packages:
+    importlib.import_module(name)
+pathlib.Path(folder, "from_node").write_text("x")
+print(json.dumps({"host": socket.gethostname(), "python": platform.python_version()}))
+"""

@@ -1,0 +1,84 @@
+"""Sweeps on a real SLURM of two nodes, undisturbed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import edfstat
+from edfstat.errors import InputError
+from submit import operations, scheduler
+from submit.doctor import examine
+from submit.launching import launches
+from submit.sweep import main
+from tests.submit.cluster import Cluster
+from tests.submit.sweeps import DIGITS, fake, finished_once, outcomes, write
+
+pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+
+
+def test_digits_on_two_nodes(slurm: Cluster, tmp_path: Path) -> None:
+    spaces = [{"name": "Vanilla", "count": 3}, {"name": "ResNet", "count": 3}]
+    path = write(tmp_path, {**DIGITS, "spaces": spaces, "optim": {"max_ep": 1}})
+    found = operations.run(path, cluster="slurm", watch=True)
+    assert found.complete
+    finished_once(tmp_path / "sweep")
+    population = operations.collect(path)
+    assert set(population["space"].values) == {"Vanilla", "ResNet"}
+    assert "git_revision" in population.attrs
+    assert json.loads(population.attrs["versions"])["torch"]
+    assert outcomes(edfstat.load(tmp_path / "sweep" / "population.nc", curves=True)) == outcomes(population)
+    # Finished: the same command returns at once and submits nothing.
+    assert operations.run(path, cluster="slurm", watch=True).complete
+    assert len(launches(operations._opened(path))) == 1
+
+
+def test_more_workers_than_an_array_takes(slurm: Cluster, tmp_path: Path) -> None:
+    assert scheduler.read_limits().array == 5
+    path = write(tmp_path, fake(30, epochs=1, workers=7))
+    found = operations.run(path, cluster="slurm", watch=True)
+    assert found.complete
+    finished_once(tmp_path / "sweep")
+    made = launches(operations._opened(path))[0]
+    assert len({job.split("_")[0] for job in made.jobs}) == 2
+    assert len(made.jobs) == 7
+
+
+@pytest.mark.parametrize(
+    ("resources", "said"),
+    [
+        ({"partition": "nope"}, "partition=nope"),
+        ({"account": "nobody"}, "account=nobody"),
+        ({"gpus": 7}, "gpus-per-node=7"),
+        ({"sbatch": {"no-such-flag": 1}}, "no-such-flag"),
+    ],
+)
+def test_impossible_requests_are_refused_before_anything_is_written(
+    slurm: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str], resources: dict, said: str
+) -> None:
+    path = write(tmp_path, fake(3, resources={"time": "20 min", **resources}))
+    assert main(["run", str(path), "--cluster", "slurm"]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_doctor_looks_at_the_cluster_and_a_node(slurm: Cluster, tmp_path: Path) -> None:
+    path = write(tmp_path, fake(3))
+    findings = examine(path, "slurm")
+    text = "\n".join(finding.line() for finding in findings)
+    assert all(finding.good for finding in findings), text
+    assert "arrays up to 5 tasks" in text
+    assert "imports edfstat, trainers, datasets, submit" in text
+    assert not list(tmp_path.glob(".doctor*"))
+
+
+def test_cancel_stops_cleanly_and_resume_goes_on(slurm: Cluster, tmp_path: Path) -> None:
+    path = write(tmp_path, fake(12, epochs=5, epoch_seconds=0.2))
+    operations.run(path, cluster="slurm", watch=False)
+    with pytest.raises(InputError, match="different sweep"):
+        operations.run(write(tmp_path, fake(13), "other.yaml"), cluster="slurm", directory=tmp_path / "sweep")
+    assert operations.cancel(path) == 1
+    assert operations.resume(path, cluster="slurm", watch=True).complete
+    finished_once(tmp_path / "sweep")

@@ -1,0 +1,175 @@
+"""Real digits trials on a real SLURM, under faults: nothing lost, nothing doubled, the population as undisturbed."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import xarray as xr
+
+from submit import operations
+from submit.directory import Sweep, open_sweep
+from submit.launching import launches
+from submit.status import Status
+from tests.submit.cluster import Cluster
+from tests.submit.sweeps import DIGITS, finished_once, outcomes, records, wait_until, workers, write
+
+pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("slurm"), pytest.mark.timeout(600)]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, ...]]:
+    """The same sweep without a scheduler and without faults."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    path = write(folder, DIGITS)
+    assert operations.run(path, cluster="local", watch=True).complete
+    return outcomes(operations.collect(path))
+
+
+class Faulty:
+    """A sweep on the cluster that a test disturbs."""
+
+    def __init__(self, slurm: Cluster, folder: Path, config: dict[str, Any]) -> None:
+        self.slurm = slurm
+        self.path = write(folder, config)
+        self.directory = folder / "sweep"
+
+    def begin(self, trials: int = 3) -> None:
+        """Launch, and wait until some trials are recorded and one runs."""
+        operations.run(self.path, cluster="slurm", watch=False)
+        wait_until(lambda: records(self.directory) >= trials, 120, "the first records")
+        wait_until(lambda: any(each["trials"] for each in workers(self.directory)), 60, "a running trial")
+
+    def running(self) -> dict[str, Any]:
+        return next(each for each in workers(self.directory) if each["trials"])
+
+    def end(self) -> Status:
+        found = operations.resume(self.path, cluster="slurm", watch=True)
+        while not found.complete:  # workers whose trials a dead one holds may leave first
+            found = operations.resume(self.path, cluster="slurm", watch=True)
+        return found
+
+    def check(self, undisturbed: dict[str, tuple[Any, ...]]) -> xr.Dataset:
+        finished_once(self.directory)
+        population: xr.Dataset = operations.collect(self.path)
+        assert outcomes(population) == undisturbed
+        return population
+
+    @property
+    def sweep(self) -> Sweep:
+        return open_sweep(self.directory)
+
+
+@pytest.fixture
+def faulty(slurm: Cluster, tmp_path: Path) -> Faulty:
+    return Faulty(slurm, tmp_path, DIGITS)
+
+
+def _kill_worker(faulty: Faulty) -> None:
+    os.kill(faulty.running()["pid"], signal.SIGKILL)
+
+
+def _preempt(faulty: Faulty) -> None:
+    faulty.slurm.call("scancel", "--signal=USR2", faulty.running()["job"])
+
+
+def _terminate(faulty: Faulty) -> None:
+    faulty.slurm.call("scancel", "--signal=TERM", faulty.running()["job"])
+
+
+def _requeue(faulty: Faulty) -> None:
+    assert faulty.slurm.call("scontrol", "requeue", faulty.running()["job"]).returncode == 0
+
+
+def _time_limit(faulty: Faulty) -> None:
+    # SLURM sends the signal `warning` seconds before the limit, which is over at once.
+    assert faulty.slurm.call("scontrol", "update", f"JobId={faulty.running()['job']}", "TimeLimit=1").returncode == 0
+
+
+def _controller_dies(faulty: Faulty) -> None:
+    faulty.slurm.kill("slurmctld")
+    time.sleep(3)
+    faulty.slurm.start_controller()
+
+
+def _node_down(faulty: Faulty) -> None:
+    job = faulty.running()["job"]
+    node = faulty.slurm.call("squeue", "-h", "-j", job, "-o", "%N").stdout.strip()
+    faulty.slurm.call("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+    time.sleep(5)
+    faulty.slurm.call("scontrol", "update", f"NodeName={node}", "State=RESUME")
+
+
+@pytest.mark.parametrize(
+    "fault", [_kill_worker, _preempt, _terminate, _requeue, _time_limit, _controller_dies, _node_down]
+)
+def test_fault_loses_nothing(
+    faulty: Faulty, undisturbed: dict[str, tuple[Any, ...]], fault: Callable[[Faulty], None]
+) -> None:
+    faulty.begin()
+    fault(faulty)
+    faulty.end()
+    faulty.check(undisturbed)
+
+
+def test_full_disk_is_waited_for(slurm: Cluster, tmp_path: Path, undisturbed: dict[str, tuple[Any, ...]]) -> None:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        faulty = Faulty(slurm, folder, DIGITS)
+        faulty.begin()
+        filler = folder / "filler"
+        with filler.open("wb") as file, pytest.raises(OSError, match="No space"):
+            while True:
+                file.write(b"\0" * 4096)
+                file.flush()
+        before = records(faulty.directory)
+        time.sleep(12)
+        filler.unlink()
+        wait_until(lambda: records(faulty.directory) > before, 120, "a record after the disk was freed")
+        faulty.end()
+        faulty.check(undisturbed)
+    finally:
+        operations.cancel(folder / "sweep")
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_launcher_killed_between_writing_and_sbatch(faulty: Faulty, undisturbed: dict[str, tuple[Any, ...]]) -> None:
+    # A sbatch that first kills the process that called it.
+    folder = faulty.path.parent / "bin"
+    folder.mkdir()
+    deadly = folder / "sbatch"
+    real = shutil.which("sbatch")
+    deadly.write_text(f'#!/bin/sh\ncase "$*" in *--test-only*) exec {real} "$@";; esac\nkill -9 $PPID\nsleep 1\n')
+    deadly.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    command = [sys.executable, "-m", "submit.sweep", "run", str(faulty.path), "--cluster", "slurm"]
+    assert subprocess.run(command, env=environment, capture_output=True, cwd=ROOT).returncode == -signal.SIGKILL
+    assert [each.state for each in launches(faulty.sweep)] == ["submitting"]
+    faulty.end()
+    faulty.check(undisturbed)
+
+
+def test_two_people_run_the_same_sweep_at_once(faulty: Faulty, undisturbed: dict[str, tuple[Any, ...]]) -> None:
+    command = [sys.executable, "-m", "submit.sweep", "run", str(faulty.path), "--cluster", "slurm", "--watch"]
+    both = [subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) for _ in range(2)]
+    said: list[bytes] = []
+    readers = [threading.Thread(target=lambda p=p: said.extend(p.communicate())) for p in both]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    assert [process.returncode for process in both] == [0, 0], said
+    assert len(launches(faulty.sweep)) == 1
+    faulty.check(undisturbed)
