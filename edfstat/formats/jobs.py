@@ -6,12 +6,11 @@ the last value is read. Values are checked here, where a job still has its index
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -19,9 +18,11 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from numpy.typing import NDArray
 
 from edfstat.errors import FormatError
-from edfstat.formats.limits import MAX_TABLE_WASTE, MAX_VALUE_BYTES
+from edfstat.formats.curves import SPELLED_TEXT, BadJob, curve_table, one_curve
+from edfstat.formats.limits import MAX_TABLE_WASTE
+from edfstat.formats.nets import net_texts
 
-__all__ = ["BadJob", "Columns", "Job", "add_jobs", "decode_job", "decode_jobs", "spell_nan"]
+__all__ = ["Columns", "Job", "add_jobs", "decode_job", "decode_jobs", "tolerant"]
 
 _Count = Annotated[int, Meta(ge=0, le=2**63 - 1)] | float | None
 _Percent = Annotated[float, Meta(ge=0, le=100)] | str | None
@@ -63,36 +64,16 @@ class Job(Struct, gc=False):
 
 _JOBS = msgspec.json.Decoder(list[Job])
 _ONE = msgspec.json.Decoder(Job)
-_FLOATS = msgspec.json.Decoder(list[float | None])
-_ANY = msgspec.json.Decoder()
-_SORTED = msgspec.json.Encoder(order="sorted")
 _PLACE = re.compile(r"^(?P<reason>.*?) - at `\$(?:\[(?P<index>\d+)\])?(?:\.(?P<key>[^`]*))?`$", re.DOTALL)
+_NO_OPTIM = Optim()
+_T = TypeVar("_T")
 _WORDS = re.compile(rb'"(?:[^"\\]|\\.)*"|-?Infinity|NaN', re.DOTALL)
 _SPELLED = {b"NaN": b'"N"', b"Infinity": b'"Infini"', b"-Infinity": b'"-Infini"'}
-_SPELLED_TEXT = frozenset(text[1:-1].decode() for text in _SPELLED.values())
 
 
-class BadJob(Exception):
-    """A job that makes no sense: where in its list, under which key, and why."""
-
-    def __init__(self, index: int, key: str, reason: str) -> None:
-        super().__init__(index, key, reason)
-        self.index, self.key, self.reason = index, key, reason
-
-
-def spell_nan(text: bytes, *, exact: bool = False) -> bytes:
-    """JSON text with the bare words NaN and Infinity, which are not JSON, as strings of the same length.
-
-    A word within a string, replaced, always breaks the JSON (a string ends and a letter follows), so the quick
-    replacement is safe to try first; with `exact` strings are skipped over.
-    """
-    if exact:
-        return _WORDS.sub(lambda found: _SPELLED.get(found[0], found[0]), text)
-    if b"NaN" in text:
-        text = text.replace(b"NaN", _SPELLED[b"NaN"])
-    if b"Infinity" in text:
-        text = text.replace(b"-Infinity", _SPELLED[b"-Infinity"]).replace(b"Infinity", _SPELLED[b"Infinity"])
-    return text
+def spell_nan(text: bytes) -> bytes:
+    """JSON text with the bare words NaN and Infinity, which are not JSON, as strings of the same length."""
+    return _WORDS.sub(lambda found: _SPELLED.get(found[0], found[0]), text)
 
 
 def decode_jobs(text: bytes) -> list[Job]:
@@ -115,20 +96,35 @@ def decode_job(text: bytes) -> Job:
 
 def _decode(decoder: Any, text: bytes) -> Any:
     try:
-        try:
-            return decoder.decode(spell_nan(text))
-        except msgspec.ValidationError:
-            raise
-        except msgspec.DecodeError:
-            if b"NaN" not in text and b"Infinity" not in text:
-                raise
-            return decoder.decode(spell_nan(text, exact=True))
+        return tolerant(decoder.decode, text)
     except msgspec.ValidationError as error:
         raise _bad_job(str(error)) from None
     except UnicodeDecodeError as error:
         raise msgspec.DecodeError(f"it is not UTF-8 ({error.reason})") from None
     except RecursionError:
         raise msgspec.DecodeError("it is nested too deeply") from None
+
+
+def tolerant(decode: Callable[[bytes], _T], text: bytes) -> _T:
+    """Decode text that may hold bare NaN or Infinity.
+
+    Most text holds none, so it is tried as it is, then with every NaN replaced, wherever it stands. A word within
+    a string, replaced, always breaks the JSON (a string ends and a letter follows); what still fails is searched
+    with strings told apart.
+    """
+    try:
+        return decode(text)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        if b"NaN" not in text and b"Infinity" not in text:
+            raise
+    try:
+        return decode(text.replace(b"NaN", _SPELLED[b"NaN"]))
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        return decode(spell_nan(text))
 
 
 def _bad_job(complaint: str) -> BadJob:
@@ -215,25 +211,29 @@ def add_jobs(columns: Columns, jobs: Sequence[Job], *, curves: bool, group: str 
     BadJob
         If a value makes no sense; nothing is appended then.
     """
+    optims = [job.optim or _NO_OPTIM for job in jobs]
+    statuses = [job.status or _status(bytes(job.train_ep_loss)) for job in jobs]
     rows: dict[str, list[Any]] = {
-        "params": _counts(jobs, "params"),
-        "flops": _counts(jobs, "flops"),
-        "acts": _counts(jobs, "acts"),
-        "iter_time": [_number(job.iter_time, index, "iter_time") for index, job in enumerate(jobs)],
+        "params": _counts([job.params for job in jobs], "params"),
+        "flops": _counts([job.flops for job in jobs], "flops"),
+        "acts": _counts([job.acts for job in jobs], "acts"),
+        "iter_time": _numbers([job.iter_time for job in jobs], "iter_time"),
         "seed": [job.rng_seed or 0 for job in jobs],
         "job_id": ["" if job.job_id is None else str(job.job_id) for job in jobs],
         "space": [job.space for job in jobs],
         "dataset": [job.dataset for job in jobs],
         "group": [group if job.group is None else job.group for job in jobs],
+        "lr": _numbers([optim.base_lr for optim in optims], "optim.base_lr"),
+        "weight_decay": _numbers([optim.wd for optim in optims], "optim.wd"),
+        "epochs": _numbers([optim.max_ep for optim in optims], "optim.max_ep"),
+        "net": net_texts([bytes(job.net) for job in jobs]),
+        "status": statuses,
+        "error": _errors(jobs, statuses),
+        "final_error": _final_errors(jobs),
     }
-    empty = Optim()
-    for key, name in (("base_lr", "lr"), ("wd", "weight_decay"), ("max_ep", "epochs")):
-        rows[name] = [_number(getattr(job.optim or empty, key), i, f"optim.{key}") for i, job in enumerate(jobs)]
-    rows["net"] = [_net_text(job.net, index) for index, job in enumerate(jobs)]
-    rows["status"] = [job.status or _status(job) for job in jobs]
-    rows["error"] = [_error(job, status, i) for i, (job, status) in enumerate(zip(jobs, rows["status"], strict=True))]
-    rows["final_error"] = [_final_error(job, index) for index, job in enumerate(jobs)]
-    tables = {name: _table(jobs, key) for key, name in _CURVES.items()} if curves else {}
+    tables = {}
+    if curves:
+        tables = {name: curve_table([getattr(job, key) for job in jobs], key) for key, name in _CURVES.items()}
     for name, extra in _extras(jobs).items():
         columns.lists.setdefault(name, [None] * columns.count).extend(extra)
     for name, values in rows.items():
@@ -253,8 +253,9 @@ def _extras(jobs: Sequence[Job]) -> dict[str, list[Any]]:
     }
 
 
-def _counts(jobs: Sequence[Job], key: str) -> list[int | None]:
-    values = [getattr(job, key) for job in jobs]
+def _counts(values: list[Any], key: str) -> list[int | None]:
+    if float not in set(map(type, values)):
+        return values
     for index, value in enumerate(values):
         if isinstance(value, float):
             if not (0 <= value < 2**63 and value.is_integer()):
@@ -263,27 +264,39 @@ def _counts(jobs: Sequence[Job], key: str) -> list[int | None]:
     return values
 
 
+def _numbers(values: list[Any], key: str) -> list[float]:
+    if set(map(type, values)) == {float}:
+        return values
+    return [_number(value, index, key) for index, value in enumerate(values)]
+
+
 def _number(value: float | str | None, index: int, key: str) -> float:
     if value is None:
         return math.nan
     if isinstance(value, str):
-        if value not in _SPELLED_TEXT:
+        if value not in SPELLED_TEXT:
             raise BadJob(index, key, f"Expected float, got str {value[:80]!r}")
         return math.nan
     return value
 
 
-def _status(job: Job) -> str:
+def _status(loss: bytes) -> str:
     """Published jobs name no status: a loss that is not a number tells the diverged ones."""
-    text = bytes(job.train_ep_loss)
-    return "diverged" if text[:1] == b"[" and (b'"' in text or b"u" in text) else "ok"
+    return "diverged" if loss[:1] == b"[" and (b'"' in loss or b"u" in loss) else "ok"
+
+
+def _errors(jobs: Sequence[Job], statuses: list[str]) -> list[float]:
+    values = [job.min_test_top1 for job in jobs]
+    if set(map(type, values)) == {float}:
+        return values  # type: ignore[return-value]
+    return [_error(job, status, i) for i, (job, status) in enumerate(zip(jobs, statuses, strict=True))]
 
 
 def _error(job: Job, status: str, index: int) -> float:
     value = _number(job.min_test_top1, index, "min_test_top1")
     if not math.isnan(value):
         return value
-    values = _curve(job, "test_ep_top1", index)
+    values = one_curve(bytes(job.test_ep_top1), "test_ep_top1", index)
     finite = [v for v in values if not math.isnan(v)]
     if finite:
         return min(finite)
@@ -292,84 +305,21 @@ def _error(job: Job, status: str, index: int) -> float:
     return math.nan
 
 
-def _final_error(job: Job, index: int) -> float:
-    if job.final_test_top1 is not None:
-        return _number(job.final_test_top1, index, "final_test_top1")
-    tail = bytes(memoryview(job.test_ep_top1)[-40:]).rstrip()
-    if not tail.endswith(b"]"):
-        return math.nan
-    last = re.split(rb"[\[,]", tail[:-1])[-1].strip()
+def _final_errors(jobs: Sequence[Job]) -> list[float]:
+    return [
+        _last(bytes(job.test_ep_top1), index)
+        if job.final_test_top1 is None
+        else _number(job.final_test_top1, index, "final_test_top1")
+        for index, job in enumerate(jobs)
+    ]
+
+
+def _last(text: bytes, index: int) -> float:
+    """Last value of a list, of which nothing else is decoded."""
     try:
-        value = float(last)
+        value = float(text[text.rfind(b",") + 1 : -1].strip(b" \t\r\n["))
     except ValueError:
         return math.nan
     if not 0 <= value <= 100:
         raise BadJob(index, "test_ep_top1", f"{value} is outside 0 to 100 percent")
     return value
-
-
-def _net_text(net: Raw, index: int) -> str:
-    """Canonical text, as `json.dumps` with sorted keys spells it."""
-    text = bytes(net)
-    if not text or text == b"null":
-        return "{}"
-    if len(text) > MAX_VALUE_BYTES:
-        raise BadJob(index, "net", f"it has {len(text)} bytes; a net has at most {MAX_VALUE_BYTES}")
-    if text[:1] != b"{":
-        raise BadJob(index, "net", f"Expected object, got {text[:40].decode(errors='replace')}")
-    try:
-        value = _ANY.decode(text)
-        # Numbers in exponent form and letters beyond ASCII are spelled differently by the two encoders.
-        if text.isascii() and b"\\" not in text and not _EXPONENT.search(text):
-            return msgspec.json.format(_SORTED.encode(value), indent=0).decode("ascii")
-        return json.dumps(value, sort_keys=True)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError) as error:
-        raise BadJob(index, "net", str(error)) from None
-
-
-_EXPONENT = re.compile(rb"\d[eE]|0\.0000|\d{15}|\{\}|\[\]")
-
-
-def _table(jobs: Sequence[Job], key: str) -> NDArray[np.float64]:
-    """Curves of one kind, one row per job, NaN beyond each job's last epoch."""
-    rows = [_curve(job, key, index) for index, job in enumerate(jobs)]
-    width = max(map(len, rows), default=0)
-    if width * len(rows) > MAX_TABLE_WASTE * (sum(map(len, rows)) + 10_000):
-        longest = max(range(len(rows)), key=lambda i: len(rows[i]))
-        raise BadJob(longest, key, f"it has {width} entries, far more than the other jobs")
-    table = np.full((len(rows), width), np.nan)
-    for target, values in zip(table, rows, strict=True):
-        target[: len(values)] = values
-    if key.endswith("top1"):
-        bad = (table < 0) | (table > 100)
-        if bad.any():
-            index, epoch = (int(i) for i in np.argwhere(bad)[0])
-            raise BadJob(index, f"{key}[{epoch}]", f"{table[index, epoch]} is outside 0 to 100 percent")
-    return table
-
-
-def _curve(job: Job, key: str, index: int) -> Sequence[float]:
-    text = getattr(job, key)
-    if not bytes(memoryview(text)[:1]):
-        return ()
-    try:
-        values = _FLOATS.decode(text)
-        if None in values:
-            return [math.nan if value is None else value for value in values]
-        return values  # type: ignore[return-value]
-    except msgspec.ValidationError as error:
-        return _odd_curve(bytes(text), key, index, str(error))
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise BadJob(index, key, str(error)) from None
-
-
-def _odd_curve(text: bytes, key: str, index: int, complaint: str) -> Sequence[float]:
-    """A curve with NaN or infinity in it (infinity is not kept: what is not finite is not known)."""
-    if text == b"null":
-        return ()
-    values: Iterable[Any] = _ANY.decode(text)
-    if isinstance(values, list) and all(
-        value is None or type(value) in (int, float) or value in _SPELLED_TEXT for value in values
-    ):
-        return [math.nan if value is None or isinstance(value, str) else float(value) for value in values]
-    raise BadJob(index, key, complaint.replace("`", ""))

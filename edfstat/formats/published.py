@@ -8,24 +8,23 @@ the cut lies between two entries of the outer list.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from edfstat.errors import FormatError
-from edfstat.formats.jobs import BadJob, Columns, add_jobs, decode_job, decode_jobs, spell_nan
+from edfstat.formats.curves import BadJob
+from edfstat.formats.jobs import Columns, add_jobs, decode_job, decode_jobs, tolerant
 from edfstat.formats.limits import MAX_JOB_BYTES
 from edfstat.formats.sources import Source, Stream
 
 __all__ = ["Reading", "read_published"]
 
-PIECE = 4 << 20
+PIECE = 1 << 20
 _LISTS = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SPACE = b" \t\r\n"
-_T = TypeVar("_T")
 
 
 @dataclass
@@ -69,7 +68,7 @@ def _read_list(source: Source, stream: Stream, text: bytes, columns: Columns, re
         ended = len(text) < size and not more
         text += more
         cut = len(text) if ended else _cut(text, first)
-        piece = b"[" + text if ended else b"[" + text[:cut] + b"]"
+        piece = b"[" + text if ended else b"".join((b"[", memoryview(text)[:cut], b"]"))
         try:
             if cut:
                 index = _add_list(source, piece, columns, reading, index)
@@ -115,7 +114,7 @@ def _add_list(source: Source, text: bytes, columns: Columns, reading: Reading, s
             raise FormatError(complaint(source, start + bad.index, bad, group)) from None
     except RecursionError:
         raise msgspec.DecodeError("it is nested too deeply") from None
-    raws = _tolerant(_LISTS.decode, text)
+    raws = tolerant(_LISTS.decode, text)
     for offset, raw in enumerate(raws):
         try:
             add_jobs(columns, [decode_job(bytes(raw))], curves=reading.curves, group=group)
@@ -133,7 +132,7 @@ def complaint(source: Source, index: int, bad: BadJob, group: str = "") -> str:
 
 def _read_reruns(source: Source, text: bytes, columns: Columns, reading: Reading) -> None:
     try:
-        lists = _tolerant(_OBJECT.decode, text)
+        lists = tolerant(_OBJECT.decode, text)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise FormatError(f"{source.label} is broken JSON: {error}; get the file again") from None
     if set(lists) != {"top", "mid"}:
@@ -147,11 +146,3 @@ def _read_reruns(source: Source, text: bytes, columns: Columns, reading: Reading
             _add_list(source, bytes(raw), columns, reading, 0, group=group)
         except msgspec.DecodeError as error:
             raise FormatError(f"{source.label}: list {group!r} is broken JSON: {error}; get the file again") from None
-
-
-def _tolerant(decode: Callable[[bytes], _T], text: bytes) -> _T:
-    """Decode text that may hold bare NaN or Infinity, in or outside strings."""
-    try:
-        return decode(spell_nan(text))
-    except msgspec.DecodeError:
-        return decode(spell_nan(text, exact=True))

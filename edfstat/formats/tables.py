@@ -89,7 +89,9 @@ def population_of_table(
         raise FormatError(f"{label}: all {len(frame)} rows were left out; a population needs at least one model")
     result = {name: values[kept] for name, values in converted.items()}
     for curve in [name for name in _CURVES if name in result]:
-        result[curve] = _padded(result[curve], [result[n] for n in _CURVES if n in result and result[n].dtype == object])
+        result[curve] = _padded(
+            result[curve], [result[n] for n in _CURVES if n in result and result[n].dtype == object]
+        )
     defaults = describe_name(Path(label).name.split(".")[0])
     if space is not None:
         result["space"] = space
@@ -258,7 +260,9 @@ def _known_counts(columns: dict[str, Any]) -> dict[str, Any]:
                 continue
             if any(missing):
                 row = missing.index(True)
-                raise PopulationError(f"row {row}: {name} is missing, though other rows have it; add it or drop the row")
+                raise PopulationError(
+                    f"row {row}: {name} is missing, though other rows have it; add it or drop the row"
+                )
             done[name] = values.astype(np.int64)
         else:
             done[name] = values
@@ -302,8 +306,10 @@ def read_csv(
     population = population_of_table(
         frame, source.label, reading, columns=columns, space=space, attrs={"sources": json.dumps([facts])}
     )
-    return population if "source" in frame.columns else population.assign_coords(
-        source=("model", np.full(population.sizes["model"], source.name, dtype=object))
+    return (
+        population
+        if "source" in frame.columns
+        else population.assign_coords(source=("model", np.full(population.sizes["model"], source.name, dtype=object)))
     )
 
 

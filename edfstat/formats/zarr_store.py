@@ -44,8 +44,10 @@ def write_zarr(population: xr.Dataset, path: Path) -> None:
         # Object arrays must be fixed as text first: an empty one has no type to infer.
         texts = {str(n): v.values.astype(str) for n, v in population.variables.items() if v.dtype == object}
         encoding = {str(n): {"_FillValue": None} for n, v in population.variables.items() if v.dtype.kind == "f"}
-        fixed = population.assign({
-            name: (population[name].dims, np.asarray(values, dtype=object), population[name].attrs)
-            for name, values in texts.items()
-        })
+        fixed = population.assign(
+            {
+                name: (population[name].dims, np.asarray(values, dtype=object), population[name].attrs)
+                for name, values in texts.items()
+            }
+        )
         fixed.to_zarr(path, mode="w", zarr_format=2, consolidated=True, encoding=encoding)
