@@ -147,7 +147,8 @@ def auc_difference(
     with np.errstate(divide="ignore", invalid="ignore"):
         df = variance**2 / parts
     reach = student.ppf(0.5 + level / 2, df.values) * np.sqrt(variance)
-    why = [str(a_why or b_why) for a_why, b_why in zip(a["reason"].values.flat, b["reason"].values.flat)]
+    sides = zip(a["reason"].values.flat, b["reason"].values.flat, df.values.flat, strict=True)
+    why = ["" if np.isfinite(known) else str(a_why or b_why) for a_why, b_why, known in sides]
     reason = difference.copy(data=np.array(why, dtype=object).reshape(difference.shape))
     return xr.Dataset(
         {

@@ -119,7 +119,7 @@ def _groups(groups: Any, length: int) -> tuple[NDArray[Any], Codes]:
 
 def _many(value: Any) -> bool:
     """Whether it is a sequence, ragged ones included."""
-    return isinstance(value, list | tuple) or bool(getattr(value, "ndim", 0))
+    return isinstance(value, list | tuple | range) or bool(getattr(value, "ndim", 0))
 
 
 def _per_axis(bins: Any, axes: int) -> list[Any]:

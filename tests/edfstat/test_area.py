@@ -1,0 +1,171 @@
+"""Areas under EDFs against the oracle (R survey), plain loops and numerical integration."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.special import expit, logit
+from scipy.stats import t as student
+
+from edfstat import InputError, auc, edf
+from edfstat.area import auc_difference
+
+CASES = {
+    case["id"]: case
+    for case in json.loads((Path(__file__).parents[1] / "data" / "stats_oracle.json").read_text(encoding="utf-8"))[
+        "cases"
+    ]
+}
+
+
+def test_oracle():
+    case = CASES["auc_weighted"]
+    given, expected = case["inputs"], case["expected"]
+    tolerance = {"rtol": case["rtol"], "atol": case["atol"]}
+    found = auc(given["errors"], given["eps"], given["weights"], level=0.95)
+    np.testing.assert_allclose(found["auc"], expected["auc"], **tolerance)
+    np.testing.assert_allclose(found["se"], expected["se_linearised"], **tolerance)
+    np.testing.assert_allclose(auc(given["errors"], given["eps"], given["weights"]), expected["auc"], **tolerance)
+    np.testing.assert_allclose(edf(given["errors"], given["weights"]).auc(given["eps"]), expected["auc"], **tolerance)
+
+
+def test_area_is_the_integral_of_the_edf():
+    rng = np.random.default_rng(31)
+    x, w = np.round(rng.gamma(4, 2, 50), 1), rng.random(50)
+    F = edf(x, w)
+    for eps in (1.0, 5.0, 30.0):
+        cuts = np.unique(np.concatenate([[0.0, eps], x[x < eps]]))
+        integral = np.sum(F(cuts[:-1]) * np.diff(cuts)) / eps
+        assert auc(x, eps, w) == pytest.approx(integral, rel=1e-12)
+
+
+def test_tiny_areas_keep_their_digits():
+    """One of two models just below eps: half of 1e-12 relative, no difference of nearly equal numbers."""
+    eps = 1 + 2.0**-40
+    assert auc([1.0, 2.0], eps) == pytest.approx(0.5 * 2.0**-40 / eps, rel=1e-13)
+
+
+def test_stratified_error_and_degrees_of_freedom_by_loop():
+    """Sum W_j^2 s_j^2 / m_j, and Satterthwaite's df of its parts."""
+    rng = np.random.default_rng(32)
+    bins = np.repeat([0, 1, 2], [4, 9, 30])
+    x, w = rng.gamma(4, 2, 43), 1 / (3 * np.bincount(bins)[bins])
+    found = auc(x, 12.0, w, strata=bins, level=0.9)
+    g = 1 - np.minimum(1, x / 12)
+    parts = np.array([g[bins == b].var(ddof=1) / np.sum(bins == b) / 9 for b in range(3)])
+    se, df = np.sqrt(parts.sum()), parts.sum() ** 2 / np.sum(parts**2 / (np.bincount(bins) - 1))
+    np.testing.assert_allclose([found.auc, found.se, found.df], [np.sum(w * g), se, df])
+    reach = student.ppf(0.95, df) * se / (found.auc.item() * (1 - found.auc.item()))
+    np.testing.assert_allclose(found.lower, expit(logit(found.auc.item()) - reach))
+    np.testing.assert_allclose(found.upper, expit(logit(found.auc.item()) + reach))
+
+
+def test_unequal_weights_inside_strata_are_linearised():
+    """R survey's svymean: sum over strata of m/(m-1) sum (u - mean u)^2 with u = w (g - mean)."""
+    rng = np.random.default_rng(33)
+    bins, x, w = rng.integers(0, 3, 60), rng.gamma(4, 2, 60), rng.random(60)
+    found = auc(x, 12.0, w, strata=bins, level=0.95)
+    share, g = w / w.sum(), 1 - np.minimum(1, x / 12)
+    u = share * (g - share @ g)
+    expected = sum(np.sum(bins == b) * u[bins == b].var(ddof=1) for b in range(3))
+    np.testing.assert_allclose(found.se**2, expected)
+
+
+def test_shapes_and_labels():
+    x = [3.0, 4.0, 5.0]
+    assert isinstance(auc(x, 8.0), float)
+    assert auc(x, [8.0, 9.0]).shape == (2,)
+    eps = xr.DataArray([8.0, 9.0], dims="cut", coords={"cut": ["a", "b"]})
+    assert auc(x, eps).dims == auc(x, eps, level=0.9)["lower"].dims == ("cut",)
+    assert auc(x, [8.0, 9.0], level=0.9)["auc"].sel(eps=9.0) == pytest.approx(5 / 9)
+    assert auc(x, 8.0, level=0.9)["auc"].dims == ()
+    assert set(auc(x, 8.0, level=0.9)) >= {"auc", "se", "lower", "upper", "df"}
+
+
+@pytest.mark.parametrize(
+    ("error", "options", "reason"),
+    [
+        ([5.0], {}, "at least 2 models"),
+        ([5.0, 6.0, 7.0], {"strata": ["a", "b", "b"]}, "stratum a has one model"),
+    ],
+)
+def test_without_a_variance_everything_but_the_area_is_nan(error, options, reason):
+    found = auc(error, 10.0, level=0.95, **options)
+    assert found.auc == pytest.approx(1 - np.mean(error) / 10)
+    assert np.isnan([found.se, found.lower, found.upper, found.df]).all()
+    assert reason in found.reason.item()
+
+
+@pytest.mark.parametrize(
+    ("error", "strata"), [([5.1, 5.1, 5.1], None), ([7.1, 7.1, 9.3, 9.3], [0, 0, 1, 1]), ([20.0, 30.0], None)]
+)
+def test_without_spread_there_is_no_interval(error, strata):
+    found = auc(error, 10.0, strata=strata, level=0.95)
+    assert found.se == 0
+    assert np.isnan([found.lower, found.upper, found.df]).all()
+    assert "no spread" in found.reason.item()
+
+
+def test_a_stratum_of_weight_zero_does_not_matter():
+    found = auc([5.0, 6.0, 7.0, 9.0], 10.0, [1, 1, 1, 0], strata=[0, 0, 0, -1], level=0.95)
+    expected = auc([5.0, 6.0, 7.0], 10.0, level=0.95)
+    for name in ("auc", "se", "lower", "upper", "df"):
+        np.testing.assert_allclose(found[name], expected[name])
+
+
+def test_failed_models_add_nothing():
+    assert auc([5.0, np.inf], 10.0) == 0.25
+    assert np.isfinite(auc([5.0, 6.0, np.inf], 10.0, level=0.95)["lower"])
+
+
+def test_frequency_weights_are_replication():
+    found = auc([5.0, 6.0], [10.0], [2, 3], level=0.95, kind="frequency")
+    expected = auc([5.0, 5.0, 6.0, 6.0, 6.0], [10.0], level=0.95)
+    xr.testing.assert_identical(found, expected)
+
+
+def test_difference_is_welchs():
+    """For errors below eps the areas are means, so SciPy's Welch interval of -error / eps is the answer."""
+    from scipy.stats import ttest_ind
+
+    rng = np.random.default_rng(34)
+    a, b = rng.normal(5, 1, 30), rng.normal(6, 2, 12)
+    found = auc_difference(a, b, 20.0, level=0.9)
+    expected = ttest_ind(-a / 20, -b / 20, equal_var=False)
+    bounds = expected.confidence_interval(0.9)
+    np.testing.assert_allclose([found.lower, found.upper, found.df], [bounds.low, bounds.high, expected.df])
+    np.testing.assert_allclose(found.difference, auc(a, 20.0) - auc(b, 20.0))
+
+
+def test_difference_without_a_variance():
+    assert "at least 2" in auc_difference([1.0], [2.0, 3.0], 5.0).reason.item()
+    flat = auc_difference([1.0, 1.0], [2.0, 2.0], [5.0, 6.0])
+    assert np.isnan(flat.lower).all()
+    assert "spread" in flat.reason.values[0]
+    half = auc_difference([1.0, 1.0], [2.0, 3.0], 5.0)  # the other side's spread is all there is
+    assert half.df.item() == pytest.approx(1)
+    assert half.reason == ""
+
+
+@pytest.mark.parametrize(
+    ("eps", "options", "message"),
+    [
+        (0, {}, "eps is 0.0"),
+        ([5, -1], {"level": 0.9}, "eps is -1.0"),
+        (np.nan, {"level": 0.9}, "eps is nan"),
+        ([[1.0]], {"level": 0.9}, r"eps has shape \(1, 1\)"),
+        (5, {"level": 2}, "level is 2"),
+        (5, {"level": 0.9, "strata": [1]}, "strata has 1 entries"),
+        (5, {"weights": [-1, 1]}, r"weights\[0\] is -1"),
+    ],
+)
+def test_bad_input(eps, options, message):
+    with pytest.raises(InputError, match=message):
+        auc([1.0, 2.0], eps, **options)
+
+
+def test_nan_errors_are_refused():
+    with pytest.raises(InputError, match=r"error\[0\] is NaN"):
+        auc([np.nan, 1.0], 5.0)
