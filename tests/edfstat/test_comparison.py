@@ -1,0 +1,336 @@
+"""`compare` against answers found another way: by hand, by numpy and scipy, by brute force."""
+
+import numpy as np
+import pytest
+import scipy.stats
+from statsmodels.stats.multitest import multipletests
+
+from edfstat import InputError, PopulationError, compare
+from edfstat.population import build_population
+
+
+def two_spaces(n=300, shift=1.0, seed=0, **more):
+    """Two spaces whose error falls with complexity; the second is larger and, at equal size, worse by `shift`."""
+    rng = np.random.default_rng(seed)
+    params = np.concatenate([rng.integers(1000, 9000, n), rng.integers(3000, 12000, n)])
+    noise = rng.gamma(2.0, 0.5, 2 * n)
+    error = 12 - params / 2000 + noise + np.repeat([0.0, shift], n)
+    columns = {"error": error, "params": params, "space": np.repeat(["small", "large"], n)} | more
+    return build_population(columns)
+
+
+def paper_weights(params, space, bins):
+    """The paper's 1/(k m_j) written out: loops over bins and spaces, numpy.histogram's bins."""
+    low = max(params[space == s].min() for s in np.unique(space))
+    high = min(params[space == s].max() for s in np.unique(space))
+    edges = np.linspace(low, high, bins + 1)
+    weights = np.zeros(params.size)
+    for s in np.unique(space):
+        for j in range(bins):
+            last = j == bins - 1
+            in_bin = (params >= edges[j]) & ((params <= edges[j + 1]) if last else (params < edges[j + 1]))
+            members = in_bin & (space == s)
+            weights[members] = 1 / (bins * members.sum())
+    return weights, low, high
+
+
+def brute_ks(ea, wa, eb, wb):
+    points = np.union1d(ea, eb)
+    gaps = [wa[ea <= x].sum() / wa.sum() - wb[eb <= x].sum() / wb.sum() for x in points]
+    return max(gaps), -min(gaps)
+
+
+def test_four_models_by_hand():
+    """A has 1, 3; B has 2, 4: F_A - F_B is 1/2, 0, 1/2, 0, and 2 is the area between the curves at eps 4."""
+    ds = build_population({"error": [1.0, 3.0, 2.0, 4.0], "space": ["A", "A", "B", "B"]})
+    found = compare(ds, eps=4.0).sel(measure="none")
+    assert found["ks"].item() == pytest.approx(0.5)
+    assert found["ks_plus"].item() == pytest.approx(0.5)
+    assert found["ks_minus"].item() == 0
+    assert found["wasserstein"].item() == pytest.approx(1.0)
+    # 1 - mean(min(1, e/4)): A 1 - (1/4 + 3/4)/2 = 1/2, B 1 - (2/4 + 1)/2 = 1/4.
+    np.testing.assert_allclose(found["auc"].values, [0.5, 0.25])
+    assert found["auc_difference"].item() == pytest.approx(0.25)
+    np.testing.assert_array_equal(found["support"].values, [1, 2, 3, 4])
+    np.testing.assert_allclose(found["edf"].values, [[0.5, 0.5, 1, 1], [0, 0.5, 0.5, 1]])
+    # Best of 2 with replacement: A is 1 with chance 3/4 else 3; B is 2 with chance 3/4 else 4.
+    np.testing.assert_allclose(found["search_mean"].sel(m=2).values, [1.5, 2.5])
+    assert found["search_win"].sel(m=2).item() == pytest.approx(1 - (1 / 4) * (3 / 4))
+    assert found["pvalue"].item() == pytest.approx(scipy.stats.ks_2samp([1, 3], [2, 4]).pvalue)
+
+
+def test_weighted_results_are_the_paper_s():
+    ds = two_spaces()
+    found = compare(ds, rng=1, eps=14.0, n_resamples=99)
+    one = found.sel(measure="params")
+    error, params, space = (ds[name].values for name in ("error", "params", "space"))
+    bins = int(one["bins"])
+    weights, low, high = paper_weights(params, space, bins)
+    assert (one["lower"].item(), one["upper"].item()) == (low, high)
+    a, b = space == "small", space == "large"
+    plus, minus = brute_ks(error[a], weights[a], error[b], weights[b])
+    assert one["ks_plus"].item() == pytest.approx(plus)
+    assert one["ks_minus"].item() == pytest.approx(minus)
+    assert one["ks"].item() == pytest.approx(max(plus, minus))
+    for name, mine in (("small", a), ("large", b)):
+        group = one.sel(group=name)
+        w = weights[mine]
+        assert group["auc"].item() == pytest.approx(np.sum(w * (1 - np.minimum(1, error[mine] / 14))))
+        assert group["effective_n"].item() == pytest.approx(w.sum() ** 2 / (w**2).sum())
+        assert group["max_weight"].item() == pytest.approx(w.max())
+        assert group["used"].item() == (w > 0).sum()
+        assert group["outside"].item() == ((params[mine] < low) | (params[mine] > high)).sum()
+        at = one["support"].values[150]
+        assert group["edf"].values[150] == pytest.approx(w[error[mine] <= at].sum())
+    moved = scipy.stats.wasserstein_distance(error[a], error[b], weights[a], weights[b])
+    assert one["wasserstein"].item() == pytest.approx(moved)
+
+
+def test_auto_takes_the_most_bins_that_leave_ten_models():
+    ds = two_spaces()
+    one = compare(ds, n_resamples=9, rng=0).sel(measure="params")
+    params, space = ds["params"].values, ds["space"].values
+    low, high = one["lower"].item(), one["upper"].item()
+    fewest = {
+        k: min(np.histogram(params[space == s], np.linspace(low, high, k + 1))[0].min() for s in ("small", "large"))
+        for k in range(1, 41)
+    }
+    best = max(k for k, fewest_models in fewest.items() if fewest_models >= 10)
+    assert 2 < best < 40
+    assert one["bins"].item() == best
+    assert one["thin_bins"].values.tolist() == [0, 0]
+    np.testing.assert_array_equal(
+        one["bin_count"].values[0, :best],
+        np.histogram(params[space == "small"], np.linspace(low, high, best + 1))[0],
+    )
+
+
+def test_complexity_reverses_the_raw_order():
+    """The large space wins as it is, because its models are larger, and loses at equal size."""
+    found = compare(two_spaces(1000, shift=0.8), rng=0)
+    assert found["median"].sel(measure="none", group="large") < found["median"].sel(measure="none", group="small")
+    assert found["dominance"].sel(measure="params").item() == "a"
+    assert found["auc_difference"].sel(measure="params").item() > 0 > found["auc_difference"].sel(measure="none").item()
+    assert abs(found["imbalance_before"].sel(measure="params")).min() > 0.3
+    assert abs(found["imbalance"].sel(measure="params")).max() < 0.05
+
+
+def test_holm_is_over_the_pairs_of_a_measure():
+    rng = np.random.default_rng(3)
+    error = np.concatenate([rng.normal(20 + i * 0.35, 1, 60) for i in range(4)])
+    found = compare(build_population({"error": error, "space": np.repeat(list("ABCD"), 60)}), rng=0)
+    p = found["pvalue"].sel(measure="none").values
+    np.testing.assert_allclose(found["pvalue_holm"].sel(measure="none"), multipletests(p, method="holm")[1])
+    assert p.size == 6
+
+
+def test_raw_pvalue_without_ties_is_scipys_exact():
+    rng = np.random.default_rng(5)
+    a, b = rng.normal(30, 1, 40), rng.normal(30.5, 1, 55)
+    ds = build_population({"error": np.r_[a, b], "space": ["A"] * 40 + ["B"] * 55})
+    found = compare(ds).sel(measure="none")
+    expected = scipy.stats.ks_2samp(a, b, method="exact")
+    assert found["ks"].item() == pytest.approx(expected.statistic)
+    assert found["pvalue"].item() == pytest.approx(expected.pvalue)
+
+
+def test_auc_difference_is_welchs():
+    rng = np.random.default_rng(6)
+    a, b = rng.normal(10, 1, 30), rng.normal(10.3, 2, 50)
+    ds = build_population({"error": np.r_[a, b], "space": ["A"] * 30 + ["B"] * 50})
+    found = compare(ds, eps=12.0).sel(measure="none")
+    ga, gb = (1 - np.minimum(1, e / 12) for e in (a, b))
+    expected = scipy.stats.ttest_ind(ga, gb, equal_var=False).confidence_interval(0.95)
+    ends = found["auc_difference_lower"].item(), found["auc_difference_upper"].item()
+    assert ends == pytest.approx((expected.low, expected.high))
+
+
+def test_accidents_are_left_out_counted_and_warned_of():
+    status = ["ok"] * 90 + ["oom"] * 6 + ["timeout"] * 4 + ["ok"] * 100
+    error = [5.0 + i / 100 for i in range(200)]
+    ds = build_population({"error": error, "status": status, "space": ["A"] * 100 + ["B"] * 100})
+    found = compare(ds)
+    assert found["n"].values.tolist() == [90, 100]
+    assert found["n_status"].sel(group="A").values.tolist() == [90, 0, 6, 4, 0, 0]
+    said = [w for w in found.attrs["warnings"] if "accidents" in w]
+    assert len(said) == 1
+    assert "A: 10 of 100 models (10.0%)" in said[0]
+    only_one = build_population({"error": error, "status": ["oom"] + ["ok"] * 199, "space": ["A"] * 100 + ["B"] * 100})
+    assert not [w for w in compare(only_one).attrs["warnings"] if "accidents" in w]
+
+
+def test_diverged_models_count_as_worse_than_any():
+    error = [5.0, 6.0, np.nan, 90.0, 5.0, 6.0, 7.0, 8.0]
+    status = ["ok", "ok", "diverged", "diverged"] + ["ok"] * 4
+    found = compare(build_population({"error": error, "status": status, "space": ["A"] * 4 + ["B"] * 4}), eps=10.0)
+    a = found.sel(measure="none", group="A")
+    assert (a["n"].item(), a["failed"].item()) == (4, 1)
+    assert a["edf"].values[-1] == pytest.approx(0.75)
+    assert a["auc"].item() == pytest.approx((0.5 + 0.4 + 0 + 0) / 4)
+    assert a["search_mean"].sel(m=1).item() == np.inf
+
+
+def test_the_same_seed_gives_the_same_comparison():
+    ds = two_spaces(80, shift=0.1)
+    first, again, other = (compare(ds, rng=seed, n_resamples=199) for seed in (7, 7, 8))
+    assert first.identical(again)
+    assert first["ks"].equals(other["ks"])
+
+
+def test_eps_is_one_stated_value_whatever_the_group_sizes():
+    """Pooled with equal shares: 95 % of A (1..100) and B (all 50) stay below 90, whatever the number of copies of B."""
+    error = [float(i) for i in range(1, 101)] + [50.0] * 10
+    ds = build_population({"error": error, "space": ["A"] * 100 + ["B"] * 10})
+    more = build_population({"error": error + [50.0] * 90, "space": ["A"] * 100 + ["B"] * 100})
+    assert compare(ds).attrs["eps"] == compare(more).attrs["eps"] == 90.0
+
+
+def test_a_given_range_is_open_and_shared():
+    ds = two_spaces(200)
+    one = compare(ds, complexity="params", range=(4000, 8000), bins=4, n_resamples=19, rng=0).sel(measure="params")
+    params, space = ds["params"].values, ds["space"].values
+    inside = (params > 4000) & (params < 8000)
+    assert one["used"].values.tolist() == [(inside & (space == s)).sum() for s in ("small", "large")]
+    np.testing.assert_allclose(one["bin_lower"], [4000, 5000, 6000, 7000])
+
+
+def test_empty_bins_are_dropped_for_all():
+    params = [1, 2, 3, 11, 12, 29, 30, 1, 2, 3, 28, 29, 30, 30]
+    error = list(range(5, 19))
+    ds = build_population({"error": [float(e) for e in error], "params": params, "space": ["A"] * 7 + ["B"] * 7})
+    one = compare(ds, bins=3, rng=0).sel(measure="params")
+    assert one["empty_bins"].item() == 1
+    assert one["bins"].item() == 2
+    assert one["used"].values.tolist() == [5, 7]
+    # Each of the two kept bins carries half: A's first bin holds 3 models, its last 2.
+    assert one["max_weight"].sel(group="A").item() == pytest.approx(1 / 4)
+
+
+def test_sensitivity_repeats_the_comparison_under_other_bins():
+    ds = two_spaces()
+    one = compare(ds, rng=0, n_resamples=19).sel(measure="params").isel(pair=0)
+    assert one["sensitivity_ks"].sel(setting="as compared").item() == pytest.approx(one["ks"].item())
+    half = one["sensitivity_bins"].sel(setting="half the bins").item()
+    again = compare(ds, rng=0, n_resamples=19, bins=int(half)).sel(measure="params").isel(pair=0)
+    assert one["sensitivity_ks"].sel(setting="half the bins").item() == pytest.approx(again["ks"].item())
+    assert np.isnan(one["sensitivity_ks"].sel(setting="uniform bins").item())
+
+
+def test_best_models_come_with_their_architecture():
+    ds = two_spaces(30, net=[f'{{"d": {i}}}' for i in range(60)])
+    found = compare(ds, complexity="none")
+    small = ds["space"].values == "small"
+    best = np.flatnonzero(small)[np.argsort(ds["error"].values[small])[:5]]
+    np.testing.assert_array_equal(found["top_error"].sel(group="small"), ds["error"].values[best])
+    assert list(found["top_net"].sel(group="small").values) == list(ds["net"].values[best])
+    np.testing.assert_array_equal(found["top_params"].sel(group="small"), ds["params"].values[best])
+
+
+def test_groups_that_share_no_complexity():
+    ds = build_population({"error": [1.0, 2, 3, 4], "params": [1, 2, 30, 40], "space": list("AABB")})
+    found = compare(ds)
+    assert list(found["measure"].values) == ["none"]
+    assert any("share no range of params" in w for w in found.attrs["warnings"])
+    with pytest.raises(PopulationError, match=r"share no range of params \(A 1 to 2, B 30 to 40\)"):
+        compare(ds, complexity="params")
+
+
+EDGE = {
+    "one model": {"error": [5.0], "space": ["A"], "params": [10]},
+    "one model each": {"error": [5.0, 6.0], "space": ["A", "B"], "params": [10, 10]},
+    "one group": {"error": [5.0, 6.0, 7.0], "space": ["A"] * 3, "params": [10, 20, 30]},
+    "equal errors": {"error": [5.0] * 20, "space": ["A", "B"] * 10, "params": list(range(20))},
+    "errors of zero": {"error": [0.0] * 4, "space": list("AABB")},
+    "all of one group failed": {
+        "error": [5.0, 6.0, np.nan, np.nan], "status": ["ok"] * 2 + ["diverged"] * 2, "space": list("AABB"),
+    },
+    "no name": {"error": [5.0, 6.0], "space": ["", "B"]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("columns", EDGE.values(), ids=EDGE)
+def test_edges_work(columns):
+    found = compare(build_population(columns), rng=0)
+    assert np.isfinite(found["auc"].sel(measure="none")).all()
+    assert ((found["pvalue"] > 0) & (found["pvalue"] <= 1)).all()
+    assert (found["edf_lower"] <= found["edf"]).all()
+    assert (found["edf"] <= found["edf_upper"]).all()
+
+
+def test_equal_errors_are_no_difference():
+    found = compare(build_population(EDGE["equal errors"]), rng=0)
+    assert (found["ks"] == 0).all()
+    assert (found["pvalue"] == 1).all()
+    assert (found["dominance"] == "").all()
+    assert (found["wasserstein"] == 0).all()
+
+
+def test_a_failed_group_is_dominated():
+    error = [5.0 + i / 10 for i in range(10)] + [np.nan] * 10
+    status = ["ok"] * 10 + ["diverged"] * 10
+    ds = build_population({"error": error, "status": status, "space": ["A"] * 10 + ["B"] * 10})
+    found = compare(ds).sel(measure="none")
+    assert found["dominance"].item() == "a"
+    assert found["best"].sel(group="B").item() == np.inf
+    assert np.isinf(found["models_needed"].sel(group="B")).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"by": "recipe"}, "by is 'recipe'; give a variable"),
+        ({"error": "loss"}, "error is 'loss'; give a variable"),
+        ({"complexity": "acts"}, "complexity is 'acts'; give one or several of: auto, none"),
+        ({"complexity": ["params", "size"]}, "complexity is 'size'"),
+        ({"bins": 0}, "bins is 0"),
+        ({"bins": "many"}, "bins is 'many'"),
+        ({"eps": 0}, "eps is 0"),
+        ({"eps": float("nan")}, "eps is nan"),
+        ({"level": 95}, "level is 95"),
+        ({"spacing": "even"}, "spacing is 'even'"),
+        ({"range": (3, 1)}, r"range for params is \(3, 1\)"),
+        ({"range": {"flops": (1, 2)}}, "not compared"),
+        ({"n_resamples": 0}, "n_resamples is 0"),
+    ],
+)
+def test_wrong_arguments_are_named(options, message):
+    with pytest.raises(InputError, match=message):
+        compare(two_spaces(20), **options)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"error": [np.nan, np.nan], "status": ["oom", "lost"]}, "none of 2 models counts"),
+        ({"error": [np.nan, np.nan], "status": ["diverged"] * 2}, "none of 2 models has a finite error"),
+    ],
+)
+def test_nothing_to_compare(columns, message):
+    with pytest.raises(PopulationError, match=message):
+        compare(build_population(columns | {"space": ["A", "B"]}))
+
+
+def test_nan_of_a_model_that_is_ok_is_refused():
+    ds = build_population({"error": [5.0, 6.0], "space": ["A", "B"]})
+    ds["error"][1] = np.nan
+    with pytest.raises(PopulationError, match="error is NaN in 1 of 2 models whose status is ok"):
+        compare(ds)
+
+
+def test_something_that_is_no_population():
+    with pytest.raises(PopulationError, match="takes a population"):
+        compare([1.0, 2.0])
+
+
+@pytest.mark.slow
+def test_size_and_power_under_unequal_complexity():
+    """Same law of errors given complexity, different complexity: 5 % of normalised tests reject, most raw ones do."""
+    raw = weighted = 0
+    replicates = 300
+    for seed in range(replicates):
+        found = compare(two_spaces(120, shift=0.0, seed=seed), rng=seed, n_resamples=99, bins=8)
+        raw += found["pvalue"].sel(measure="none").item() <= 0.05
+        weighted += found["pvalue"].sel(measure="params").item() <= 0.05
+    low, high = scipy.stats.binom.ppf([0.0005, 0.9995], replicates, 0.05)
+    assert low <= weighted <= high
+    assert raw > 0.9 * replicates

@@ -1,0 +1,191 @@
+"""Reports: every part is there, text from data stays text, nothing comes from a network, files are whole."""
+
+import base64
+import csv
+import html
+import io
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from edfstat import InputError, compare, report
+from edfstat.population import build_population
+from edfstat.reporting.html import embedded_json
+
+HOSTILE = '<script>alert("x")</script>'
+
+
+def population(names=("A", "B"), n=60, seed=0, **more):
+    rng = np.random.default_rng(seed)
+    columns = {
+        "error": np.concatenate([np.round(rng.gamma(3, 1, n) + 5 + i, 2) for i in range(len(names))]),
+        "params": rng.integers(1000, 9000, n * len(names)),
+        "flops": rng.integers(10_000, 90_000, n * len(names)),
+        "space": np.repeat(np.array(names, dtype=object), n),
+        "net": [f'{{"ds": [1, {i}]}}' for i in range(n * len(names))],
+    }
+    return build_population(columns | more, {"source_files": ["a.json", "b.json"]})
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    return compare(population(), rng=0, n_resamples=99)
+
+
+@pytest.fixture(scope="module")
+def page(comparison, tmp_path_factory):
+    return report(comparison, tmp_path_factory.mktemp("report") / "report.html").read_text(encoding="utf-8")
+
+
+def tables(text):
+    found = {}
+    for key, uri in re.findall(r'download="(\w+)\.csv" href="data:text/csv;charset=utf-8;base64,([^"]+)"', text):
+        found[key] = list(csv.DictReader(io.StringIO(base64.b64decode(uri).decode())))
+    return found
+
+
+def test_every_part_is_there(page):
+    sections = re.findall(r'<section id="(\w+)">', page)
+    assert sections == [
+        "verdict", "populations", "complexity", "distributions", "tests", "auc", "search", "sample", "best",
+        "sensitivity", "method",
+    ]  # fmt: skip
+    assert set(re.findall(r'href="#(\w+)"', page)) == {*sections, "main"}
+    # Distributions, search and eps for three measures, complexity before and after and the trend for two.
+    assert page.count("<figure") == 3 * 3 + 2 * 3
+    assert page.index("is better") < page.index("<figure")
+
+
+def test_nothing_comes_from_a_network(page):
+    assert not re.findall(r"""(?:src|href)=["'](?!#|data:)""", page)
+    assert "@import" not in page
+    assert "url(" not in re.sub(r"url\(#", "", re.sub(r"url\(#\$\{", "", page))
+    assert "default-src 'none'" in page
+
+
+def test_the_tables_are_the_comparison(page, comparison):
+    found = tables(page)
+    assert set(found) == {
+        "population", "bins", "summary", "pairs", "auc", "search", "odds", "sample", "best", "sensitivity",
+    }  # fmt: skip
+    raw = comparison.sel(measure="none")
+    first = found["pairs"][0]
+    assert float(first["D"]) == raw["ks"].item()
+    assert float(first["p (Holm)"]) == raw["pvalue_holm"].item()
+    assert [float(row["AUC"]) for row in found["summary"][:2]] == raw["auc"].values.tolist()
+    assert [int(row["models that count"]) for row in found["population"]] == [60, 60]
+    assert json.loads(found["best"][0]["architecture"])["ds"][0] == 1
+
+
+def test_charts_hold_the_curves_of_the_comparison(page, comparison):
+    charts = json.loads(re.search(r'id="chart-data">(.*?)</script>', page, re.S).group(1))
+    edf = next(chart for chart in charts if chart["key"] == "edf-params")
+    stored = comparison["edf"].sel(measure="params", group="B")
+    for x, y in zip(edf["series"][1]["x"], edf["series"][1]["y"], strict=True):
+        assert y == pytest.approx(100 * stored.sel(support=x, method="nearest").item(), rel=1e-4)
+    assert edf["series"][1]["y"][-1] == 100
+    for picture in re.findall(r"<svg class=\"plot\".*?</svg>", page, re.S):
+        root = ElementTree.fromstring(picture)
+        names = root.get("aria-labelledby").split()
+        assert [root.find(f"*[@id='{name}']").text.strip() != "" for name in names] == [True, True]
+        assert len([p for p in root.iter("path") if p.get("class", "").startswith("curve")]) >= 1
+        assert "nan" not in picture
+        assert "inf" not in picture.replace("confidence", "")
+
+
+def test_text_from_data_stays_text(tmp_path):
+    ds = population(names=(HOSTILE, "=1+1"), net=[json.dumps({HOSTILE: HOSTILE})] * 120, job_id=[HOSTILE] * 120)
+    ds.attrs["note"] = HOSTILE
+    text = report(ds, tmp_path / "r.html", rng=0, n_resamples=19).read_text(encoding="utf-8")
+    assert "<script>alert" not in text
+    assert text.count("<script") == 2
+    assert html.escape(HOSTILE, quote=False) in text.replace("&#34;", '"')
+    charts = json.loads(re.search(r'id="chart-data">(.*?)</script>', text, re.S).group(1))
+    assert charts[0]["series"][0]["name"] == HOSTILE
+    # A spreadsheet must not run a name as a formula.
+    assert tables(text)["population"][1]["group"] == "'=1+1"
+    plain = report(ds, tmp_path / "r.md", rng=0, n_resamples=19).read_text(encoding="utf-8")
+    assert "<script>" not in plain.replace(r"\<script\>", "")
+    assert report(ds, tmp_path / "r.pdf", rng=0, n_resamples=19).read_bytes().startswith(b"%PDF-")
+
+
+def test_embedded_json_cannot_end_its_element():
+    text = embedded_json(["</script><!--", "\u2028", "&"])
+    assert not set("<>&\u2028") & set(text)
+    assert json.loads(text) == ["</script><!--", "\u2028", "&"]
+
+
+def test_the_same_comparison_gives_the_same_bytes(comparison, tmp_path):
+    for suffix in ("html", "md", "pdf"):
+        first, again = (report(comparison, tmp_path / f"{name}.{suffix}") for name in ("one", "two"))
+        assert first.read_bytes() == again.read_bytes()
+
+
+def test_markdown_has_the_verdict_and_every_table(comparison, tmp_path):
+    text = report(comparison, tmp_path / "r.md").read_text(encoding="utf-8")
+    assert text.startswith("# Comparison of A, B\n\n## Verdict\n\n**A is better than B")
+    grids = [block for block in text.split("\n\n") if block.startswith("|")]
+    assert len(grids) == 10
+    for grid in grids:
+        widths = {len(re.findall(r"(?<!\\)\|", line)) for line in grid.splitlines()}
+        assert len(widths) == 1
+
+
+def test_pdf_has_pages(comparison, tmp_path):
+    content = report(comparison, tmp_path / "r.pdf").read_bytes()
+    pages = len(re.findall(rb"/Type /Page\b", content))
+    # One or more pages of words, charts two to a page, a page or more per table.
+    assert pages >= 1 + 15 // 2 + 1 + 10
+
+
+@pytest.mark.parametrize("spaces", [("A",), ("A", "B", "C")])
+@pytest.mark.parametrize("complexity", ["none", "auto"])
+@pytest.mark.parametrize("suffix", ["html", "md", "pdf"])
+def test_any_number_of_groups(spaces, complexity, suffix, tmp_path):
+    found = compare(population(spaces, n=15), rng=0, n_resamples=19, complexity=complexity)
+    assert report(found, tmp_path / f"r.{suffix}").stat().st_size > 1000
+
+
+def test_failed_models_and_single_models(tmp_path):
+    ds = build_population(
+        {"error": [5.0, np.nan, np.nan, 6.0], "status": ["ok", "diverged", "diverged", "ok"], "params": [1, 2, 1, 2],
+         "space": ["A", "A", "B", "C"]}
+    )  # fmt: skip
+    for suffix in ("html", "md", "pdf"):
+        assert report(ds, tmp_path / f"r.{suffix}").stat().st_size > 1000
+
+
+def test_an_unknown_suffix_is_refused(comparison, tmp_path):
+    with pytest.raises(InputError, match=r"a report is written as \.html, \.pdf or \.md"):
+        report(comparison, tmp_path / "r.docx")
+    with pytest.raises(InputError, match="no suffix"):
+        report(comparison, tmp_path / "report")
+
+
+def test_a_missing_folder_is_named(comparison, tmp_path):
+    with pytest.raises(InputError, match="there is no folder"):
+        report(comparison, tmp_path / "no" / "r.html")
+
+
+def test_options_do_not_go_with_a_finished_comparison(comparison, tmp_path):
+    with pytest.raises(InputError, match="bins cannot change a finished comparison"):
+        report(comparison, tmp_path / "r.html", bins=3)
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(comparison, tmp_path, monkeypatch):
+    target = tmp_path / "r.html"
+    target.write_text("before")
+
+    def full(self, content):
+        with self.open("wb") as file:
+            file.write(content[:100])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        report(comparison, target)
+    assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
+    assert target.read_text() == "before"

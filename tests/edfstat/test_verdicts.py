@@ -1,0 +1,127 @@
+"""The verdict says what was built into the data, and says what it cannot tell."""
+
+import numpy as np
+import pytest
+
+from edfstat import InputError, compare, verdict
+from edfstat.population import build_population
+from edfstat.verdicts import findings, format_p
+
+
+def population(shifts, n=150, seed=0, sizes=None, slope=0.0):
+    rng = np.random.default_rng(seed)
+    names = [chr(ord("A") + i) for i in range(len(shifts))]
+    columns = {"error": [], "space": [], "params": []}
+    for place, (name, shift) in enumerate(zip(names, shifts, strict=True)):
+        low, high = sizes[place] if sizes else (1000, 9000)
+        params = rng.integers(low, high, n)
+        columns["error"] += list(20 + shift - slope * params / 1000 + rng.gamma(2, 0.5, n))
+        columns["space"] += [name] * n
+        columns["params"] += list(params)
+    return build_population(columns)
+
+
+def test_a_clear_winner_is_named_first():
+    text = verdict(compare(population([0.0, 1.0]), rng=0))
+    assert text.splitlines()[0] == "A is better than B at equal params, and also as the models are."
+    assert "A above wherever they differ" in text
+    assert "(Holm)" in text
+
+
+def test_no_difference_is_not_called_one():
+    text = verdict(compare(population([0.0, 0.0]), rng=0))
+    assert text.splitlines()[0].startswith("No difference between A and B is demonstrated at equal params.")
+    assert "better" not in text
+    assert "models per group" in text
+
+
+def test_complexity_that_reverses_the_order_is_told():
+    ds = population([0.0, 0.8], n=800, sizes=[(1000, 9000), (4000, 12000)], slope=0.6)
+    text = verdict(compare(ds, rng=0))
+    assert text.startswith(
+        "A is better than B at equal params, though the raw comparison favours B: complexity reversed"
+    )
+
+
+def test_complexity_that_makes_the_whole_difference_is_told():
+    ds = population([0.0, 0.0], n=400, sizes=[(1000, 9000), (4000, 12000)], slope=0.6)
+    text = verdict(compare(ds, rng=0))
+    assert text.startswith("No difference between A and B is demonstrated at equal params.")
+    assert "The raw difference (B is better) may be one of complexity." in text
+
+
+def test_crossing_curves_have_no_winner():
+    rng = np.random.default_rng(1)
+    error = np.r_[rng.normal(20, 0.3, 300), rng.normal(20, 3, 300)]
+    ds = build_population({"error": error, "space": ["narrow"] * 300 + ["wide"] * 300})
+    found = findings(compare(ds))
+    assert found.pairs[0].kind == "crossing"
+    assert "neither is better throughout" in found.headline
+
+
+def test_the_best_of_several_is_named():
+    found = findings(compare(population([1.0, 0.0, 2.0]), rng=0))
+    assert found.headline == "B is better than each of the 2 others; all 3 pairs are decided."
+    assert [pair.winner for pair in found.pairs] == ["B", "A", "B"]
+
+
+def test_several_without_a_single_best():
+    found = findings(compare(population([0.0, 0.0, 2.0]), rng=0))
+    assert found.headline.startswith("No single group is better than all others; none is better than A or B")
+    assert "1 of 3 pairs stay undecided" in found.headline
+
+
+def test_measures_that_disagree():
+    found = compare(population([0.0, 1.0]).assign(flops=("model", np.arange(300) + 1)), rng=0, complexity=["params"])
+    assert findings(found).pairs[0].kind == "better"
+    both = compare(population([0.0, 1.0]), rng=0).sel(measure=["none", "params", "params"])
+    both = both.assign_coords(measure=["none", "params", "flops"])
+    both["dominance"].values = np.array([["a"], ["a"], ["b"]], dtype=object)
+    claim = findings(both).pairs[0]
+    assert claim.kind == "depends"
+    assert "depends on the measure of complexity" in claim.claim
+    assert "at equal params, A is better; at equal flops, B is better" in claim.claim
+
+
+def test_one_group_has_nothing_to_be_compared_with():
+    ds = build_population({"error": [5.0, 6.0, 7.0], "space": ["A"] * 3})
+    assert verdict(compare(ds)).startswith("There is one group, A (median error 6 %), so there is nothing")
+
+
+def test_limits_are_part_of_it():
+    ds = build_population(
+        {"error": [5.0, np.nan, 6.0, 7.0], "status": ["ok", "lost", "ok", "ok"], "space": ["A", "A", "B", "B"]}
+    )
+    text = verdict(compare(ds))
+    assert "What limits this:" in text
+    assert "A: 1 of 2 models (50.0%) were lost to accidents (1 lost)" in text
+    assert "Small samples: A has 1 and B has 2 models" in text
+
+
+def test_search_costs_are_in_draws():
+    """Half of A is at 5: 5 draws reach it with 95 % (1 - 1/2^5 = .97); a tenth of B: ln .05 / ln .9 = 28.4."""
+    ds = build_population(
+        {"error": [5.0] * 50 + [9.0] * 50 + [5.0] * 10 + [9.0] * 90, "space": ["A"] * 100 + ["B"] * 100}
+    )
+    assert "5 in A, 29 in B" in verdict(compare(ds))
+
+
+def test_a_comparison_that_went_through_a_file(tmp_path):
+    import xarray as xr
+
+    for shifts in ([0.0, 1.0], [0.0]):
+        found = compare(population(shifts), rng=0)
+        found.to_netcdf(tmp_path / "c.nc", engine="h5netcdf")
+        assert verdict(xr.load_dataset(tmp_path / "c.nc", engine="h5netcdf")) == verdict(found)
+
+
+def test_something_else_is_refused():
+    with pytest.raises(InputError, match="what compare\\(\\) returned"):
+        verdict(population([0.0]))
+
+
+@pytest.mark.parametrize(
+    ("p", "said"), [(0.5, "= 0.500"), (0.031, "= 0.031"), (0.00123, "= 0.0012"), (1e-9, "< 1e-06"), (np.nan, "unknown")]
+)
+def test_pvalues_are_written_readably(p, said):
+    assert format_p(p) == said
