@@ -1,0 +1,161 @@
+"""The HTML report in a real browser: no errors, every chart redrawn, switches and keys work.
+
+A script of the test's own runs after the page's, presses what a reader would press, and writes what it saw into
+the document, which the browser then dumps.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from edfstat import compare, report
+from edfstat.population import build_population
+
+pytestmark = pytest.mark.browser
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,1000", "--virtual-time-budget=5000",
+]  # fmt: skip
+WATCH = """
+window.seen = [];
+addEventListener("error", (event) => window.seen.push(String(event.message)));
+for (const name of ["error", "warn"]) console[name] = (...args) => window.seen.push(args.join(" "));
+addEventListener("securitypolicyviolation", (event) => window.seen.push("blocked " + event.violatedDirective));
+"""
+PRESS = """
+const all = (selector) => [...document.querySelectorAll(selector)];
+const shown = (node) => node.getClientRects().length > 0;
+const charts = () => all("figure.chart").filter(shown);
+const curves = () => charts().map((figure) => figure.querySelectorAll("path.curve").length
+  - figure.querySelectorAll(".legend path.curve").length);
+const choose = (value) => {
+  const radio = all("input[name=measure]").find((node) => node.value === value);
+  radio.click();
+  return charts().map((figure) => figure.dataset.chart);
+};
+const result = { ready: document.documentElement.dataset.ready, first: charts().map((f) => f.dataset.chart) };
+result.pictures = all("svg.plot").length;
+result.curves = curves();
+result.flops = choose("flops");
+result.none = choose("none");
+result.all = choose("").length;
+choose("params");
+result.rowsBefore = all("#table-pairs tbody tr").filter(shown).length;
+const box = all("input[name=group]")[1];
+box.click();
+result.curvesWithout = curves();
+result.rowsWithout = all("#table-pairs tbody tr").filter(shown).length;
+result.cardsWithout = all(".card").filter(shown).length;
+box.click();
+result.curvesAgain = curves();
+const figure = all('figure[data-chart="edf-params"]')[0];
+const plot = figure.querySelector("svg.plot");
+plot.focus();
+result.focused = document.activeElement === plot;
+plot.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
+result.readout = figure.querySelector(".readout").textContent;
+const ticks = () => [...plot.querySelectorAll("text")].map((node) => node.textContent).join(" ");
+const before = ticks();
+figure.querySelectorAll("button")[0].click();
+result.zoomed = ticks() !== before;
+figure.querySelectorAll("button")[2].click();
+result.reset = ticks() === before;
+result.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+result.names = all("input, button, svg.plot").filter((n) => !(n.labels?.length || n.textContent.trim())).length;
+result.seen = window.seen;
+const out = document.createElement("pre");
+out.id = "result";
+out.textContent = JSON.stringify(result);
+document.body.append(out);
+"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if BROWSER is None:
+        if os.environ.get("EDFSTAT_REQUIRE_BROWSER") == "1":
+            pytest.fail("chromium is missing and EDFSTAT_REQUIRE_BROWSER is 1")
+        pytest.skip("needs chromium (Debian package chromium)")
+    return BROWSER
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    rng = np.random.default_rng(0)
+    names = ["A", "B", '<img src=x onerror="seen.push(1)">']
+    ds = build_population(
+        {
+            "error": np.concatenate([rng.gamma(3, 1, 80) + 5 + i for i in range(3)]),
+            "params": rng.integers(1000, 9000, 240),
+            "flops": rng.integers(10_000, 90_000, 240),
+            "space": np.repeat(np.array(names, dtype=object), 80),
+        }
+    )
+    target = tmp_path_factory.mktemp("page") / "report.html"
+    return report(compare(ds, rng=0, n_resamples=19), target)
+
+
+def visit(browser, page, folder, *flags):
+    """Document after the test's scripts ran; they are allowed by their hashes, as the page's own is."""
+    text = page.read_text(encoding="utf-8")
+    hashes = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in (WATCH, PRESS)]
+    text = text.replace("script-src ", "script-src " + " ".join(f"'sha256-{h}'" for h in hashes) + " ")
+    text = text.replace("<title>", f"<script>{WATCH}</script><title>", 1)
+    text = text.replace("</body>", f"<script>{PRESS}</script></body>")
+    copy = folder / "pressed.html"
+    copy.write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [browser, *FLAGS, *flags, f"--user-data-dir={folder / 'profile'}", "--dump-dom", copy.as_uri()],
+        capture_output=True, text=True, timeout=240, check=True,
+    )  # fmt: skip
+    found = re.search(r'<pre id="result">(.*?)</pre>', done.stdout, re.S)
+    assert found, done.stderr[-2000:]
+    return json.loads(html.unescape(found.group(1)))
+
+
+@pytest.fixture(scope="module")
+def found(browser, page, tmp_path_factory):
+    return visit(browser, page, tmp_path_factory.mktemp("visit"))
+
+
+def test_the_page_works(found):
+    assert found["seen"] == []
+    assert int(found["ready"]) == found["pictures"] == 15
+    # One measure is shown at first: complexity before and after, trend, distribution, search, eps.
+    assert found["first"] == [
+        "complexity-params-before", "complexity-params-after", "trend-params", "edf-params", "search-params",
+        "eps-params",
+    ]  # fmt: skip
+    assert set(found["curves"]) == {3}
+    assert found["flops"] == [name.replace("params", "flops") for name in found["first"]]
+    assert {"edf-none", "search-none", "eps-none"} <= set(found["none"])
+    assert found["all"] == 15
+
+
+def test_groups_can_be_hidden_and_shown(found):
+    assert found["curvesWithout"] == [2, 2, 2, 2, 2, 1]
+    assert (found["rowsBefore"], found["rowsWithout"], found["cardsWithout"]) == (3, 1, 1)
+    assert found["curvesAgain"] == found["curves"]
+
+
+def test_values_are_read_and_ranges_zoomed_by_keyboard(found):
+    assert found["focused"]
+    assert re.match(r"error ≤ [\d.]+ %: A [\d.]+ % · B [\d.]+ % · <img", found["readout"])
+    assert found["zoomed"]
+    assert found["reset"]
+    assert found["names"] == 0
+
+
+def test_a_phone_need_not_scroll_sideways(browser, page, tmp_path):
+    found = visit(browser, page, tmp_path, "--window-size=390,800")
+    assert found["wide"] <= 0
+    assert found["seen"] == []
