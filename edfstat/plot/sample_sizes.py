@@ -66,9 +66,10 @@ def ks_vs_sample_size(
     for (name, look), count in zip(looks(group_names(found)).items(), counts, strict=True):
         at = float(expected_ks(int(count))[0])
         ax.plot(count, at, look.marker, color=look.color, markersize=8, label=f"{name} (n = {count:,})", zorder=3)
-        inside = _sizes(count - 1) if count > 2 else np.empty(0, dtype=int)
-        means = [expected_ks(int(n), population=int(count))[0] for n in inside]
-        ax.plot(inside, means, color=look.color, linestyle=look.linestyle, linewidth=1)
+        # The line of the space times the finite-population factor, to which the exact law tends quickly.
+        inside = np.append(sizes[sizes < count], max(count - 1, 1))
+        means = np.interp(inside, sizes, law[:, 0]) * np.sqrt(1 - inside / count)
+        ax.plot(inside, np.where(means > 0, means, np.nan), color=look.color, linestyle=look.linestyle, linewidth=1)
     _observed(ax, found)
     ax.set_xscale("log")
     ax.set_yscale("log")
@@ -85,7 +86,7 @@ def ks_vs_sample_size(
 
 def _sizes(top: int) -> np.ndarray:
     start = min(5, top)
-    return np.unique(np.geomspace(start, top, 40).round().astype(int))
+    return np.unique(np.geomspace(start, top, 25).round().astype(int))
 
 
 def _observed(ax: Axes, found: xr.Dataset) -> None:

@@ -1,0 +1,229 @@
+"""Every figure: what it draws is what the statistics say, it leaves global state alone, and it refuses nonsense."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from edfstat import compare, plot
+from edfstat.errors import InputError
+from edfstat.plot.style import looks
+from edfstat.population import build_population
+
+
+@pytest.fixture(scope="module")
+def population():
+    rng = np.random.default_rng(0)
+    n = 400
+    columns = {"error": [], "params": [], "flops": [], "lr": [], "weight_decay": [], "space": [], "status": []}
+    for shift, space in enumerate(("Wide", "Deep", "Odd")):
+        params = np.exp(rng.normal(13, 0.6, n))
+        columns["params"].append(params.astype(int))
+        columns["flops"].append((params * 150).astype(int))
+        columns["lr"].append(10 ** rng.uniform(-3, 0, n))
+        columns["weight_decay"].append(10 ** rng.uniform(-5, -3, n))
+        error = np.clip(9 - 0.4 * shift - 0.3 * np.log(params / 5e5) + rng.gamma(2, 0.5, n), 0, 100)
+        status = np.full(n, "ok", dtype=object)
+        error[:4], status[:4] = 90.0, "diverged"
+        columns["error"].append(error.round(2))
+        columns["space"].append(np.full(n, space, dtype=object))
+        columns["status"].append(status)
+    return build_population({name: np.concatenate(parts) for name, parts in columns.items()})
+
+
+@pytest.fixture(scope="module")
+def comparison(population):
+    return compare(population, n_resamples=9, rng=0)
+
+
+@pytest.fixture(scope="module")
+def repeated():
+    rng = np.random.default_rng(1)
+    mean = np.repeat(np.concatenate([rng.normal(5, 0.2, 10), rng.normal(6, 0.2, 10)]), 4)
+    nets = [f'{{"a": {i}, "b": 1}}' if r % 2 else f'{{"b": 1, "a": {i}}}' for i in range(20) for r in range(4)]
+    return build_population(
+        {
+            "error": mean + rng.normal(0, 0.1, 80),
+            "net": np.array(nets, dtype=object),
+            "group": np.repeat(np.array(["top", "mid"], dtype=object), 40),
+        }
+    )
+
+
+@pytest.fixture
+def ax():
+    return Figure(layout="constrained").subplots()
+
+
+FROM_BOTH = ["edf", "random_search", "auc_vs_eps", "ks_vs_sample_size", "complexity_histogram", "error_vs_complexity"]
+FROM_MODELS = ["lr_wd_map", "pareto"]
+
+
+@pytest.mark.parametrize("name", [*FROM_BOTH, *FROM_MODELS])
+def test_every_figure_draws_into_the_given_axes_and_touches_nothing_global(name, population, ax):
+    before = dict(mpl.rcParams)
+    assert getattr(plot, name)(population, ax) is ax
+    ax.figure.canvas.draw()
+    assert dict(mpl.rcParams) == before
+    assert ax.get_xlabel()
+    assert ax.get_ylabel()
+
+
+@pytest.mark.parametrize("name", FROM_BOTH)
+def test_a_finished_comparison_is_drawn_under_each_measure(name, comparison, ax):
+    for measure in ("params", "flops"):
+        getattr(plot, name)(comparison, ax, measure=measure)
+    labels = ax.get_legend_handles_labels()[1]
+    assert all(any(space in label for label in labels) for space in ("Wide", "Deep", "Odd"))
+
+
+def test_without_axes_a_figure_is_made(population):
+    import matplotlib.pyplot as plt
+
+    try:
+        assert plot.edf(population).figure.number in plt.get_fignums()
+    finally:
+        plt.close("all")
+
+
+def test_edf_lines_are_the_steps_of_the_comparison(comparison, ax):
+    plot.edf(comparison, ax, measure="params", groups=["Deep"], zoom=False, max_error=12.0)
+    (line,) = [line for line in ax.lines if line.get_label().startswith("Deep")]
+    one = comparison.sel(group="Deep").isel(measure=list(comparison["measure"].values).index("params"))
+    assert line.get_drawstyle() == "steps-post"
+    np.testing.assert_array_equal(line.get_xdata()[1:], comparison["support"])
+    np.testing.assert_array_equal(line.get_ydata()[1:], one["edf"])
+    assert line.get_ydata()[0] == 0
+    assert ax.get_xlim()[1] == 12.0
+
+
+def test_diverged_models_do_not_squeeze_the_edfs(population, ax):
+    plot.edf(population, ax)
+    assert ax.get_xlim()[1] < 20
+    (inset,) = ax.child_axes
+    assert inset.get_xlim()[1] < ax.get_xlim()[1]
+
+
+def test_search_line_is_the_exact_mean_with_its_last_models_hollow(comparison, ax):
+    plot.random_search(comparison, ax, groups=["Wide"], band=False)
+    one = comparison.sel(group="Wide").isel(measure=0)
+    solid, faint = (line for line in ax.lines if len(line.get_xdata()) > 0)
+    trusted = int((one["search_support"].values >= 5).sum())
+    np.testing.assert_array_equal(solid.get_ydata(), one["search_mean"].values[:trusted])
+    np.testing.assert_array_equal(faint.get_ydata(), one["search_mean"].values[trusted - 1 :])
+    assert faint.get_markerfacecolor() == "white"
+
+
+def test_search_shows_medians_where_models_failed(ax):
+    failed = build_population(
+        {"error": [5.0, 6.0, np.nan, 7.0], "status": np.array(["ok", "ok", "diverged", "ok"], dtype=object)}
+    )
+    plot.random_search(failed, ax)
+    assert "median" in ax.get_title(loc="left")
+    assert all(np.isfinite(line.get_ydata()).all() for line in ax.lines if len(line.get_ydata()))
+
+
+def test_scatter_holds_every_model_and_is_rasterised(population, ax):
+    plot.error_vs_complexity(population, ax, measure="params")
+    (points,) = [artist for artist in ax.collections if artist.get_rasterized()]
+    assert len(points.get_offsets()) == 1200
+    assert "1,200 models; 12 above the axis" in ax.get_title(loc="left")
+
+
+def test_one_big_group_becomes_hexagons_that_hold_every_model(ax):
+    rng = np.random.default_rng(2)
+    big = build_population({"error": rng.normal(8, 0.1, 5000), "params": rng.integers(10**5, 10**7, 5000)})
+    plot.error_vs_complexity(big, ax, max_error=100)
+    (hexagons,) = [artist for artist in ax.collections if artist.get_rasterized()]
+    assert hexagons.get_array().sum() == 5000
+
+
+def test_map_leaves_cells_without_models_blank(population, ax):
+    plot.lr_wd_map(population, ax, bins=60)
+    (mesh,) = [artist for artist in ax.collections if artist.get_array() is not None]
+    shown = mesh.get_array()
+    assert np.ma.getmaskarray(shown).any()
+    assert shown.count() <= 1200
+
+
+def test_rerun_histogram_counts_every_run_and_ignores_key_order(repeated, ax):
+    plot.reruns(repeated, ax)
+    labels = ax.get_legend_handles_labels()[1]
+    assert [label.split(", seed")[0] for label in labels] == [
+        "top: 10 architectures, 40 runs",
+        "mid: 10 architectures, 40 runs",
+    ]
+    counts = [patch.get_data().values.sum() for patch in ax.patches]
+    assert counts == [40, 40, 40, 40]
+    # The seed's standard deviation is 0.1 by construction, 30 degrees of freedom each.
+    assert all(0.06 < float(label.rsplit(" ", 1)[1]) < 0.15 for label in labels)
+    plot.reruns(repeated, Figure().subplots(), kind="runs")
+
+
+def test_pareto_line_is_the_front(population, ax):
+    plot.pareto(population, ax, groups=["Odd"], m=None)
+    group = population.isel(model=population["space"].values == "Odd")
+    error, params = group["error"].values, group["params"].values
+    on_front = [
+        (p / 1e6, e)
+        for e, p in zip(error, params, strict=True)
+        if not ((error <= e) & (params <= p) & ((error < e) | (params < p))).any()
+    ]
+    (line,) = [line for line in ax.lines if line.get_label() == "Odd"]
+    assert line.get_drawstyle() == "steps-post"
+    drawn = list(zip(line.get_xdata()[:-1], line.get_ydata()[:-1], strict=True))
+    np.testing.assert_allclose(drawn, sorted(on_front))
+
+
+def test_auc_differences_are_drawn_with_their_intervals(comparison, ax):
+    plot.auc_vs_eps(comparison, ax, measure="params", difference=True)
+    assert len(ax.collections) == 3
+    assert "Wide - Deep" in ax.get_legend_handles_labels()[1]
+
+
+def test_looks_differ_in_colour_and_in_line_and_stay_with_their_place():
+    found = looks("abcdefg")
+    assert len({look.color for look in found.values()}) == 7
+    assert len({(look.color, str(look.linestyle), look.marker) for look in looks(map(str, range(35))).values()}) == 35
+    assert found["b"] == looks(["x", "y"])["y"]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda p, c: plot.edf(p, measure="acts"), "measure is 'acts'"),
+        (lambda p, c: plot.edf(c, measure="acts"), "the comparison has"),
+        (lambda p, c: plot.edf(c, groups=["Nowhere"]), "Nowhere"),
+        (lambda p, c: plot.edf([1, 2, 3]), "population or a comparison"),
+        (lambda p, c: plot.complexity_histogram(c, measure="none"), "measure is 'none'"),
+        (lambda p, c: plot.error_vs_complexity(p, kind="pie"), "kind is 'pie'"),
+        (lambda p, c: plot.error_vs_complexity(p, kind="density"), "density draws one group"),
+        (lambda p, c: plot.pareto(c), "give the population"),
+        (lambda p, c: plot.lr_wd_map(p.drop_vars("lr")), "needs \\['lr'\\]"),
+        (lambda p, c: plot.reruns(p), "needs \\['net'\\]"),
+        (lambda p, c: plot.terminal_edf(p, width=5), "width and height are 5"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_by_name(call, message, population, comparison):
+    import matplotlib.pyplot as plt
+
+    try:
+        with pytest.raises(InputError, match=message):
+            call(population, comparison)
+    finally:
+        plt.close("all")
+
+
+@pytest.mark.parametrize("ascii", [True, False])
+def test_terminal_figure_fits_and_names_every_group(comparison, ascii):
+    text = plot.terminal_edf(comparison, measure="params", width=60, height=15, ascii=ascii)
+    lines = text.split("\n")
+    assert len(lines) == 15
+    assert max(map(len, lines)) <= 60
+    assert all(space in text for space in ("Wide", "Deep", "Odd"))
+    assert text.isascii() == ascii
+
+
+def test_terminal_colours_only_when_asked(comparison):
+    assert "\x1b" not in plot.terminal_edf(comparison)
+    assert "\x1b[38;5;33m" in plot.terminal_edf(comparison, color=True)
