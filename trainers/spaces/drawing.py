@@ -136,48 +136,45 @@ def _draw_stages(axes: Axes, arch: StageArchitecture, image_size: int) -> None:
 
 def _draw_cell(axes: Axes, edges: tuple[Edge, ...], concat: tuple[int, ...], title: str) -> None:
     nodes = len(edges) // 2
-    # Inputs on the left, one row per node stepping right, the joined output at the far right.
-    places = {0: (0.0, nodes - 0.65), 1: (0.0, 0.35)}
-    places |= {k + 2: (2.4 + 1.5 * k, float(nodes - 1 - k)) for k in range(nodes)}
-    end = (2.4 + 1.5 * nodes + 0.6, (nodes - 1) / 2)
-    names = {0: "older\ninput", 1: "newer\ninput"} | {k + 2: str(k + 2) for k in range(nodes)}
+    # Inputs on the left, nodes stepping down to the right, the joined output at the far right.
+    places = {0: (0.0, nodes - 0.7), 1: (0.0, 0.2)}
+    places |= {k + 2: (3.2 + 1.7 * k, float(nodes - 1 - k)) for k in range(nodes)}
+    end = (3.2 + 1.7 * nodes, (nodes - 1) / 2)
     for position, (operation, index) in enumerate(edges):
-        node = position // 2 + 2
-        twins = edges[position - position % 2][1] == edges[position - position % 2 + 1][1]
-        bend = (0.22 if position % 2 else -0.22) if twins else 0.08
-        _arrow(axes, places[index], places[node], bend, operation, offset=0.38 if position % 2 else 0.6)
-    for index in concat:
-        axes.annotate(
-            "", end, places[index],
-            arrowprops={"arrowstyle": "->", "color": "#999999", "linestyle": ":", "shrinkA": 11, "shrinkB": 14},
+        node = places[position // 2 + 2]
+        # An operation stands right before the node that it feeds, so no label can be taken for another edge's.
+        box = (node[0] - 1.0, node[1] + (0.21 if position % 2 == 0 else -0.21))
+        _arrow(axes, places[index], (box[0] - 0.55, box[1]), bend=0.06)
+        _arrow(axes, (box[0] + 0.45, box[1]), (node[0] - 0.12, node[1]), bend=0.0)
+        kind = next((kind for kind in ("pool", "skip", "none") if kind in operation), "conv")
+        axes.text(
+            *box, f"{index}: {operation}", ha="center", va="center", fontsize=6.5, color=_INK, zorder=5,
+            bbox={"boxstyle": "round,pad=0.25", "facecolor": _KINDS[kind], "edgecolor": "none"},
         )  # fmt: skip
+    for index in concat:
+        _arrow(axes, places[index], (end[0] - 0.15, end[1]), bend=0.0, dotted=True)
     for index, place in places.items():
-        _disc(axes, place, names[index], _PAPER if index < 2 else "white")
+        label = {0: "0: older\ninput", 1: "1: newer\ninput"}.get(index, str(index))
+        _disc(axes, place, label, _PAPER if index < 2 else "white")
     _disc(axes, end, "join", _PAPER)
-    axes.set(xlim=(-0.7, end[0] + 0.7), ylim=(-0.75, nodes - 0.25), title=title)
+    axes.set(xlim=(-0.7, end[0] + 0.5), ylim=(-0.6, nodes - 0.3), title=title)
     axes.axis("off")
 
 
 def _disc(axes: Axes, place: tuple[float, float], text: str, fill: str) -> None:
     axes.text(
-        *place, text, ha="center", va="center", fontsize=8, color=_INK, zorder=4,
+        *place, text, ha="center", va="center", fontsize=8, color=_INK, zorder=6,
         bbox={"boxstyle": "round,pad=0.4", "facecolor": fill, "edgecolor": _INK},
     )  # fmt: skip
 
 
 def _arrow(
-    axes: Axes, start: tuple[float, float], end: tuple[float, float], bend: float, text: str, *, offset: float
+    axes: Axes, start: tuple[float, float], end: tuple[float, float], *, bend: float, dotted: bool = False
 ) -> None:
     axes.annotate(
         "", end, start,
         arrowprops={
-            "arrowstyle": "->", "color": _INK, "connectionstyle": f"arc3,rad={bend}", "shrinkA": 12, "shrinkB": 10,
+            "arrowstyle": "->", "color": "#777777" if dotted else _INK, "linestyle": ":" if dotted else "-",
+            "linewidth": 0.8, "connectionstyle": f"arc3,rad={bend}", "shrinkA": 0, "shrinkB": 0,
         },
-    )  # fmt: skip
-    kind = next((kind for kind in ("pool", "skip", "none") if kind in text), "conv")
-    x = start[0] + offset * (end[0] - start[0]) + bend * offset * (end[1] - start[1])
-    y = start[1] + offset * (end[1] - start[1]) - bend * 2 * offset * (1 - offset) * (end[0] - start[0])
-    axes.text(
-        x, y, text, ha="center", va="center", fontsize=6.5, color=_INK, zorder=3,
-        bbox={"boxstyle": "round,pad=0.2", "facecolor": _KINDS[kind], "edgecolor": "none"},
     )  # fmt: skip

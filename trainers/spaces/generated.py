@@ -43,8 +43,7 @@ class GeneratedSpace(Space):
 
     Notes
     -----
-    Combinations that give the same architecture count once, so that sampling is uniform over architectures. All
-    must share block, stem, strides and number of stages, or all be of cells.
+    Combinations that give the same architecture count once, so that sampling is uniform over architectures.
 
     Examples
     --------

@@ -14,14 +14,14 @@ from trainers.spaces.errors import ArchitectureError
 from trainers.spaces.genotypes import OPERATIONS, CellArchitecture
 from trainers.spaces.stages import StageArchitecture
 
-__all__ = ["Architectures", "CellTable", "StageTable"]
+__all__ = ["Architectures", "CellTable", "MixedTable", "StageTable"]
 
 Ints = NDArray[np.integer[Any]]
 _CODE = {name: code for code, name in enumerate(OPERATIONS)}
 
 
 class Architectures(Sequence[Architecture]):
-    """A sequence of architectures of one kind, stored in columns.
+    """A sequence of architectures, stored in columns.
 
     An index gives an `Architecture`; a slice, an array of indices or of booleans gives a table.
     `drawn` is how many candidates the sampler drew for it, None where it was not sampled.
@@ -38,22 +38,23 @@ class Architectures(Sequence[Architecture]):
 
     @staticmethod
     def of(architectures: Iterable[Architecture]) -> Architectures:
-        """Table of a list of architectures, all stage-wise of one block, stem and number of stages, or all of cells.
+        """Table of a list of architectures; in columns where they share their kind, block, stem and strides.
 
         Raises
         ------
         ArchitectureError
-            If the list is empty or mixes kinds.
+            If the list is empty.
         """
         listed = list(architectures)
         if not listed:
             raise ArchitectureError("the list of architectures is empty; give at least one")
         if all(isinstance(arch, CellArchitecture) for arch in listed):
             return CellTable.of(listed)
-        if all(isinstance(arch, StageArchitecture) for arch in listed):
+        if len({_frame(arch) for arch in listed}) == 1 and isinstance(listed[0], StageArchitecture):
             return StageTable.of(listed)
-        kinds = sorted({type(arch).__name__ for arch in listed})
-        raise ArchitectureError(f"a table holds architectures of one kind; these are {' and '.join(kinds)}")
+        members = np.empty(len(listed), dtype=object)
+        members[:] = listed
+        return MixedTable(members)
 
     @property
     def drawn_per_accepted(self) -> float | None:
@@ -120,12 +121,12 @@ class StageTable(Architectures):
     def of(cls, architectures: Iterable[Architecture]) -> StageTable:
         """Table of stage-wise architectures that share block, stem and strides."""
         listed = [arch for arch in architectures if isinstance(arch, StageArchitecture)]
-        shapes = {(a.block, a.strides, a.stem_width, a.stem_stride) for a in listed}
-        if len(shapes) != 1:
+        frames = {_frame(arch) for arch in listed}
+        if len(frames) != 1:
             raise ArchitectureError(
-                f"a table holds stage-wise architectures of one block, stem and strides; these have {sorted(shapes)}"
+                f"a table holds stage-wise architectures of one block, stem and strides; these have {sorted(frames)}"
             )
-        block, strides, stem_width, stem_stride = shapes.pop()
+        block, strides, stem_width, stem_stride = frames.pop()
         return cls(
             block,
             strides,
@@ -209,6 +210,28 @@ class CellTable(Architectures):
             bool(self.aux[index]),
             float(self.drop_prob[index]),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class MixedTable(Architectures):
+    """Architectures that have no columns in common, such as stage-wise ones of different numbers of stages."""
+
+    members: NDArray[np.object_]
+    drawn: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def _row(self, index: int) -> Architecture:
+        arch: Architecture = self.members[index]
+        return arch
+
+
+def _frame(arch: Architecture) -> Any:
+    """What the rows of a stage-wise table share."""
+    if isinstance(arch, StageArchitecture):
+        return arch.block, arch.strides, arch.stem_width, arch.stem_stride
+    return type(arch).__name__
 
 
 def _filled(pairs: Sequence[Sequence[Sequence[int]]]) -> NDArray[np.int8]:
