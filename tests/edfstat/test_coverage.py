@@ -6,6 +6,7 @@ post-stratification takes them. The figures printed are those of docs/statistics
 below 93 % by more than chance allows (binomial, 99.9 %).
 """
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +64,7 @@ SCENARIOS = {
 
 def check(hits, trials, what, floor=0.93):
     """Report a coverage; fail if it is below the floor beyond chance."""
-    print(f"{what}: {100 * hits / trials:.1f} %")
+    sys.stdout.write(f"\n{what}: {100 * hits / trials:.1f} %")
     assert hits >= binom.ppf(0.001, trials, floor), f"{what}: {hits} of {trials}"
 
 
@@ -114,7 +115,6 @@ def test_default_band_and_intervals(name, weighted, capsys):
             gap = auc_difference(x, other, EPS, weights_a=w, weights_b=w, strata_a=bins, strata_b=bins)
             hits["auc difference"] += inside((gap.lower, gap.upper), 0.0)
     with capsys.disabled():
-        print()
         for key, count in hits.items():
             floor = SHORT.get((name, key), 0.93) if weighted else 0.93
             check(count, REPLICATES, f"{name}, {'weighted' if weighted else 'unweighted'}, {key}", floor)
