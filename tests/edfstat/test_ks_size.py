@@ -50,19 +50,18 @@ def rejected(name, shift, strata=True, replicates=REPLICATES):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_size_is_nominal(name):
+def test_size_is_nominal(name, record_property):
     """199 draws make 5 % attainable exactly; 2,000 replicates leave a standard error of 0.5 points."""
     share = rejected(name, 0.0)
-    print(f"{name}: size {share:.3f}")
+    record_property("size", share)
     assert 0.03 <= share <= 0.07
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_power_grows_with_the_difference(name):
-    # Errors that are whole numbers need a shift that moves some of them.
+def test_power_grows_with_the_difference(name, record_property):
     some, more = (rejected(name, shift, replicates=500) for shift in (0.5, 1.0))
-    print(f"{name}: power {some:.3f} at a shift of 0.5 (half a standard deviation), {more:.3f} at 1.0")
+    record_property("power", (some, more))
     assert some > 0.1
     assert more > some
 
@@ -71,5 +70,4 @@ def test_power_grows_with_the_difference(name):
 def test_ignoring_complexity_is_no_test():
     """The same spaces compared without bins: complexity alone makes them differ."""
     share = rejected("unequal complexity", 0.0, strata=False, replicates=1000)
-    print(f"size without bins: {share:.3f}")
     assert share > 0.5
