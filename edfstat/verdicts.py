@@ -248,6 +248,10 @@ def _search(comparison: xr.Dataset) -> list[str]:
         ]
         under = measure_words(comparison, str(measure))
         target = float(comparison["target"][place])
+        hours = needed.values[:, place] * comparison["train_hours"].sel(measure=measure).values
+        if np.isfinite(hours).any():
+            costs = [f"{cost:.3g} h in {name}" for name, cost in zip(names, hours, strict=True) if math.isfinite(cost)]
+            draws[-1] += f" (on one device: {', '.join(costs)})"
         lines.append(
             f"{under}: models to train for an error of {target:g} % with 95 % probability: {', '.join(draws)}."
         )

@@ -10,6 +10,7 @@ import xarray as xr
 
 from edfstat.comparison import curves, sensitivity
 from edfstat.comparison.caveats import caveats
+from edfstat.comparison.costs import training_hours
 from edfstat.comparison.groups import Groups, select_groups
 from edfstat.comparison.measures import Weighting, choose_measures, weigh
 from edfstat.comparison.names import COMPARISON_VARIABLES, label_variables
@@ -196,6 +197,7 @@ def _measure_table(
     table |= curves.bin_table(groups, weighting, width)
     table |= curves.histogram_table(groups, weighting, spacing)
     table |= curves.imbalance_table(groups, weighting)
+    table["train_hours"] = ("group",), training_hours(groups, weighting)
     table |= {
         "empty_bins": ((), weighting.empty), "bins": ((), weighting.bins),
         "lower": ((), weighting.lower), "upper": ((), weighting.upper),

@@ -64,6 +64,7 @@ _ROWS: list[tuple[str, tuple[str, ...], str, str]] = [
     ("models_needed", (*_MG, "target"), "draws", "random draws that reach the target error with 95 % probability"),
     ("models_needed_lower", (*_MG, "target"), "draws", "lower end of the interval of the draws needed"),
     ("models_needed_upper", (*_MG, "target"), "draws", "upper end of the interval of the draws needed"),
+    ("train_hours", _MG, "h", "mean time to train one model on one device, where known"),
     ("ks_expected", _MG, _SHARE, "KS distance of a sample this large from its own law, on average"),
     ("ks", _MP, _SHARE, "two-sample KS statistic"),
     ("ks_sign", _MP, "", "+1 where the EDF of a lies above at the largest gap, -1 where that of b does"),

@@ -216,6 +216,15 @@ def test_sensitivity_repeats_the_comparison_under_other_bins():
     assert np.isnan(one["sensitivity_ks"].sel(setting="uniform bins").item())
 
 
+def test_training_hours_are_seconds_times_iterations():
+    """CIFAR-10 in batches of 128: 391 iterations an epoch; 0.1 s x 391 x 100 epochs are 3910 s, 1.0861 h."""
+    columns = {"error": [5.0, 6.0, 5.0, 6.0], "space": list("AABB"), "dataset": "cifar10", "epochs": [100.0] * 4}
+    ds = build_population(columns | {"iter_time": [0.1, 0.3, 0.2, np.nan]})
+    hours = compare(ds)["train_hours"].sel(measure="none").values
+    np.testing.assert_allclose(hours, [2 * 3910 / 3600] * 2)
+    assert np.isnan(compare(two_spaces(20))["train_hours"]).all()
+
+
 def test_best_models_come_with_their_architecture():
     ds = two_spaces(30, net=[f'{{"d": {i}}}' for i in range(60)])
     found = compare(ds, complexity="none")

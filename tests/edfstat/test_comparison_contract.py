@@ -22,7 +22,7 @@ FROZEN = {
     "failed": "group", "imbalance_before": MG, "bin_quantile": f"{MG} bin q", "slot_lower": "measure slot",
     "slot_upper": "measure slot", "share_before": f"{MG} slot", "share_after": f"{MG} slot",
     "auc_curve": f"{MG} eps_value", "models_needed_lower": f"{MG} target", "models_needed_upper": f"{MG} target",
-    "ks_expected": MG, "ks_method": MP, "auc_difference_curve": f"{MP} eps_value",
+    "ks_expected": MG, "train_hours": MG, "ks_method": MP, "auc_difference_curve": f"{MP} eps_value",
     "auc_difference_curve_lower": f"{MP} eps_value", "auc_difference_curve_upper": f"{MP} eps_value",
     "search_tie": f"{MP} m", "sample_size": MP, "sensitivity_bins": "measure setting",
     "sensitivity_ks": f"{MP} setting", "sensitivity_auc_difference": f"{MP} setting",

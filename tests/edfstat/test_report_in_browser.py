@@ -23,7 +23,8 @@ pytestmark = pytest.mark.browser
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,1000", "--virtual-time-budget=5000",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--window-size=1280,1000", "--virtual-time-budget=5000",
 ]  # fmt: skip
 WATCH = """
 window.seen = [];
