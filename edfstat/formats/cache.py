@@ -152,7 +152,7 @@ def _write(path: Path, columns: Decoded) -> None:
     head = _MAGIC + len(text).to_bytes(8, "little") + text
     parts: list[Any] = [head, b"\0" * (-len(head) % _ALIGN)]
     for array in arrays:
-        parts += [memoryview(array.reshape(-1)).cast("B") if array.size else b"", b"\0" * (-array.nbytes % _ALIGN)]
+        parts += [array.reshape(-1).view(np.uint8).data, b"\0" * (-array.nbytes % _ALIGN)]
     _replace(path, parts)
 
 

@@ -64,17 +64,23 @@ def _filled(
     width = int(lengths.max(initial=0))
     if width * lengths.size > MAX_TABLE_WASTE * (int(lengths.sum()) + 10_000):
         raise BadJob(int(lengths.argmax()), key, f"it has {width} entries, far more than the other jobs")
+    if not others and lengths.size * width == flat.size:  # all as long as the longest
+        return _checked(flat.reshape(lengths.size, width), key)
     table = np.full((lengths.size, width), np.nan)
     reach = np.arange(width) < lengths[:, None]
     for i, values in others.items():
         reach[i] = False
         table[i, : len(values)] = values
     table[reach] = flat  # row by row, as the lists were joined
-    if key.endswith("top1"):
-        with np.errstate(invalid="ignore"):
-            bad = (table < 0) | (table > 100)
-        if bad.any():
-            index, epoch = (int(i) for i in np.argwhere(bad)[0])
+    return _checked(table, key)
+
+
+def _checked(table: NDArray[np.float64], key: str) -> NDArray[np.float64]:
+    """The table, if errors are percentages: the extremes decide the usual case in two passes."""
+    if key.endswith("top1") and table.size:
+        low, high = np.fmin.reduce(table, axis=None), np.fmax.reduce(table, axis=None)
+        if low < 0 or high > 100:
+            index, epoch = (int(i) for i in np.argwhere((table < 0) | (table > 100))[0])
             raise BadJob(index, f"{key}[{epoch}]", f"{table[index, epoch]} is outside 0 to 100 percent")
     return table
 

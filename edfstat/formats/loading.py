@@ -97,7 +97,7 @@ def load(
         from edfstat.formats.tables import population_of_table
 
         return population_of_table(path_or_paths, "DataFrame", reading, columns=columns, space=space)
-    paths: list[Pathish] = [path_or_paths] if isinstance(path_or_paths, str | os.PathLike) else [*path_or_paths]  # type: ignore[list-item]
+    paths: list[Pathish] = [path_or_paths] if isinstance(path_or_paths, str | os.PathLike) else [*path_or_paths]
     if not paths:
         raise InputError("no file to load; give at least one")
     populations = []
@@ -185,10 +185,10 @@ def _read(
 def _read_text(
     source: Source, reading: Reading, space: str | None, columns: Mapping[str, str] | None, cache: Cache | None
 ) -> xr.Dataset | None:
-    found = cache.get(source, curves=reading.curves) if cache else None
+    found: Any = cache.get(source, curves=reading.curves) if cache else None
     if found is None:
         found = _decode_text(source, reading, space, columns, cache)
-        if not isinstance(found, tuple):
+        if found is None or isinstance(found, xr.Dataset):
             return found
     decoded, facts = found
     default_space, default_dataset = describe_name(source.stem)
@@ -206,7 +206,7 @@ def _read_text(
 
 def _decode_text(
     source: Source, reading: Reading, space: str | None, columns: Mapping[str, str] | None, cache: Cache | None
-) -> Any:
+) -> tuple[dict[str, Any], dict[str, Any]] | xr.Dataset | None:
     """Columns and facts of a JSON file, or a finished population, or None if it holds nothing new."""
     lines = source.name.lower().endswith((".jsonl", ".jsonl.gz"))
     kind = "lines" if lines else json_kind(source)

@@ -17,6 +17,7 @@ from edfstat.errors import FormatError
 from edfstat.formats.curves import BadJob
 from edfstat.formats.jobs import Columns, add_jobs, decode_job, decode_jobs, tolerant
 from edfstat.formats.limits import MAX_JOB_BYTES
+from edfstat.formats.shortening import without_unread_lists
 from edfstat.formats.sources import Source, Stream
 
 __all__ = ["Reading", "read_published"]
@@ -69,6 +70,7 @@ def _read_list(source: Source, stream: Stream, text: bytes, columns: Columns, re
         text += more
         cut = len(text) if ended else _cut(text, first)
         piece = b"[" + text if ended else b"".join((b"[", memoryview(text)[:cut], b"]"))
+        piece = without_unread_lists(piece, curves=reading.curves)
         try:
             if cut:
                 index = _add_list(source, piece, columns, reading, index)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO
 
 from edfstat.errors import FormatError
 from edfstat.formats.limits import MAX_MEMBERS, MAX_RATIO, MAX_TOTAL_BYTES
@@ -69,7 +68,7 @@ class Source:
 class Stream:
     """Binary stream that hashes what passes and refuses to unfold beyond the bounds."""
 
-    def __init__(self, raw: BinaryIO | io.BufferedIOBase, label: str, *, packed: int) -> None:
+    def __init__(self, raw: IO[bytes] | gzip.GzipFile, label: str, *, packed: int) -> None:
         self._raw, self._label = raw, label
         self._limit = min(MAX_TOTAL_BYTES, max(64 << 20, packed * MAX_RATIO))
         self._hash = hashlib.sha256()
