@@ -29,7 +29,7 @@ _SPEC.loader.exec_module(_MODULE)
 def stage_archs(draw: st.DrawFn) -> StageArchitecture:
     stages = draw(st.integers(1, 4))
     block = draw(st.sampled_from(["vanilla", "basic", "bottleneck"]))
-    depths = tuple(draw(st.sampled_from([1, 2, 3])) for _ in range(stages - 1)) + (draw(st.sampled_from([1, 24])),)
+    depths = (*(draw(st.integers(1, 3)) for _ in range(stages - 1)), draw(st.sampled_from([1, 24])))
     multipliers = tuple(draw(st.sampled_from([0.25, 0.5, 1.0, 2.0])) for _ in range(stages))
     groups = tuple(draw(st.sampled_from([1, 2, 4, 16])) for _ in range(stages))
     # A width of 16 with a multiplier of 1 and 16 groups is depthwise; 64 x 0.25 likewise.
@@ -84,7 +84,6 @@ def test_any_net_comes_back(arch: Architecture) -> None:
 @given(st.integers(1, 64), st.sampled_from([1, 2, 3, 4]), st.integers(1, 24))
 def test_groups_pass_exactly_where_they_divide(width: int, ratio: int, groups: int) -> None:
     inner = round(width / ratio)
-    divides = inner >= 1 and inner % groups == 0
     options = {"multipliers": (1 / ratio,), "groups": (groups,)}
     if inner < 1 or inner % groups:
         with pytest.raises(ArchitectureError, match="stage 1"):

@@ -39,9 +39,9 @@ def check_counts(sample: list, stem: str, size: int, channels: int) -> None:
 
 @pytest.mark.parametrize("name", SPACES)
 def test_modules_add_up_to_the_arithmetic(name: str) -> None:
-    sample = SPACES[name].sample(10, rng=np.random.default_rng(17))
+    sample = SPACES[name].sample(5, rng=np.random.default_rng(17))
     for i, (stem, size, channels) in enumerate(SETTINGS):
-        check_counts(list(sample[2 * i : 2 * i + 2]), stem, size, channels)
+        check_counts([sample[i]], stem, size, channels)
 
 
 @pytest.mark.slow
