@@ -109,6 +109,16 @@ class EDF:
         area = self._area[inside] + self.probabilities[inside] * (at - self.support[inside])
         return _shaped(np.where(place >= 0, area / at, 0.0), eps, "auc")
 
+    @property
+    def areas(self) -> Floats:
+        """AUC up to each error of `support`, all in one pass; NaN at errors that are not above 0 and finite."""
+        usable = (self.support[0] > 0) and np.isfinite(self.support[-1])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = self._area / self.support
+        if not usable:
+            found[~((self.support > 0) & np.isfinite(self.support))] = np.nan
+        return found
+
     @cached_property
     def _area(self) -> Floats:
         return kernels.area_below(self.support, self.probabilities)

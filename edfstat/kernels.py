@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edfstat.counting import count_on_grid
+from edfstat.ordering import sorted_order
 
 __all__ = [
     "Atoms",
@@ -80,8 +81,9 @@ def merge_ties(errors: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
     counted = count_on_grid(errors, weights)
     if counted is not None:
         return counted
-    order = np.argsort(errors)
-    values, mass = errors[order], weights[order]
+    order, values = sorted_order(errors)
+    mass = weights[order]
+    del order
     first = _first_of_ties(values)
     if first.all():
         return values, mass

@@ -41,6 +41,13 @@ def test_area_is_the_integral_of_the_edf():
         assert auc(x, eps, w) == pytest.approx(integral, rel=1e-12)
 
 
+def test_areas_at_every_error():
+    F = edf([0.0, 2.0, 3.0, 3.0, np.inf], [1, 2, 3, 4, 5])
+    np.testing.assert_allclose(F.areas[1:-1], F.auc(F.support[1:-1]), rtol=1e-14)
+    assert np.isnan(F.areas[[0, -1]]).all()
+    np.testing.assert_allclose(edf([2.0, 3.0]).areas, [0, 1 / 6])
+
+
 def test_tiny_areas_keep_their_digits():
     """One of two models just below eps: half of 1e-12 relative, no difference of nearly equal numbers."""
     eps = 1 + 2.0**-40
