@@ -15,7 +15,7 @@ from edfstat.distributions import EDF, edf
 from edfstat.errors import InputError
 from edfstat.labels import ArrayLike
 
-__all__ = ["Odds", "best_of", "draws_needed", "models_needed", "random_search", "search_crossings"]
+__all__ = ["Odds", "best_of", "draws_needed", "models_needed", "random_search", "search_crossings", "whole_sizes"]
 
 Floats = NDArray[np.float64]
 
@@ -92,7 +92,7 @@ def random_search(
     4.0
     """
     found = _population(error, weights, "error", "weights", replace)
-    sizes, levels = _sizes(m, "m", None if replace else found.n), _levels(quantiles)
+    sizes, levels = whole_sizes(m, "m", None if replace else found.n), _levels(quantiles)
     distinct, place = np.unique(sizes, return_inverse=True)
     if replace:
         moments = minima.best_moments(found, distinct.astype(np.float64))
@@ -269,7 +269,8 @@ def _population(
     return found
 
 
-def _sizes(m: Any, name: str, n: int | None) -> NDArray[np.int64]:
+def whole_sizes(m: Any, name: str, n: int | None = None) -> NDArray[np.int64]:
+    """Numbers of models drawn, each whole, at least 1 and (without replacement) at most `n`."""
     sizes = np.atleast_1d(np.asarray(m.values if isinstance(m, xr.DataArray) else m))
     if sizes.ndim != 1 or sizes.size == 0 or sizes.dtype.kind not in "iuf":
         raise InputError(f"{name} is {m!r}; give a number of models drawn, or a list of them")
@@ -285,7 +286,7 @@ def _sizes(m: Any, name: str, n: int | None) -> NDArray[np.int64]:
 
 
 def _one_size(m: Any, name: str, n: int | None) -> int:
-    sizes = _sizes(m, name, n)
+    sizes = whole_sizes(m, name, n)
     if sizes.size != 1:
         raise InputError(f"{name} is {m!r}; give one number of models")
     return int(sizes[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -75,7 +75,7 @@ def _group(
 ) -> float:
     """Draw one group; returns the highest error worth showing."""
     alpha = float(np.clip(800 / every.size, 0.08, 0.35))
-    points = {"linestyle": "none", "marker": look.marker, "markersize": 2, "markeredgewidth": 0}
+    points: dict[str, Any] = {"linestyle": "none", "marker": look.marker, "markersize": 2, "markeredgewidth": 0}
     ax.plot(cost, error, color=look.color, alpha=alpha, rasterized=True, zorder=1, **points)
     front = pareto_front(error, cost)
     x, y = cost[front], error[front]
