@@ -106,7 +106,12 @@ def digits_of(indices: NDArray[np.int64], radices: tuple[int, ...]) -> Digits:
     >>> digits_of(np.array([0, 3, 5]), (2, 3)).tolist()
     [[0, 0], [1, 0], [1, 2]]
     """
-    return np.stack(np.unravel_index(indices, radices), axis=1).astype(np.int64)
+    # Not `unravel_index`, which refuses spaces of more architectures than an int64 counts.
+    digits = np.empty((len(indices), len(radices)), dtype=np.int64)
+    rest = indices
+    for column in range(len(radices) - 1, -1, -1):
+        rest, digits[:, column] = np.divmod(rest, radices[column])
+    return digits
 
 
 def _drawn(radices: tuple[int, ...], generator: np.random.Generator) -> Iterator[Digits]:

@@ -68,9 +68,6 @@ class Space:
         """Exact number of architectures."""
         return math.prod(self.radices)
 
-    def __len__(self) -> int:
-        return self.size
-
     def contains(self, arch: Architecture | Mapping[str, Any]) -> bool:
         """Whether an architecture, or a `net`, is in this space; `why_not` says why not."""
         return self.why_not(arch) is None

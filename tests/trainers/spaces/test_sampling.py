@@ -181,3 +181,21 @@ def test_trials_pair_architectures_with_seeds_and_settings() -> None:
         trials("ResNet", sample, settings=sample_settings(2, rng=0))
     with pytest.raises(ArchitectureError, match="each once"):
         trials("ResNet", sample, seeds=[1, 1])
+
+
+def test_a_space_too_large_to_count_in_64_bits_can_be_asked_and_walked() -> None:
+    space = SPACES["NASNet"]
+    assert space
+    assert space.size > 2**64
+    walk = iter(space)
+    first, second = next(walk), next(walk)
+    assert (first.depth, second.depth) == (4, 8)
+    assert first.normal == second.normal == (("skip_connect", 0),) * 10
+    assert first in space
+
+
+def test_nothing_asked_is_nothing_given() -> None:
+    empty = SPACES["ResNet"].sample(0, rng=0)
+    assert list(empty) == []
+    assert complexity(empty)["params"].shape == (0,)
+    assert complexity([])["params"].shape == (0,)
