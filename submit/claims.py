@@ -79,7 +79,9 @@ class Claims:
 
     def holds(self, lease: Lease) -> bool:
         """Whether nobody took the batch over in the meantime."""
-        return self._states(lease.batch // SHARD)[lease.batch].token == lease.token
+        later = (f"{lease.token + 1}", f"{lease.token + 1}.free")
+        mine = self._path(lease.batch, str(lease.token)).exists()
+        return mine and not any(self._path(lease.batch, suffix).exists() for suffix in later)
 
     def complete(self, lease: Lease) -> None:
         """All trials of the batch are recorded."""

@@ -210,7 +210,23 @@ def _checked(values: Mapping[str, Any], where: str) -> Config:
     try:
         return Config.model_validate(dict(values))
     except ValidationError as error:
-        raise ConfigError("\n".join(dict.fromkeys(_sentence(dict(e), where) for e in error.errors()))) from None
+        lines = [_sentence(dict(e), where) for e in _telling([dict(e) for e in error.errors()])]
+        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+
+
+def _telling(errors: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without what only follows from other mistakes: a list counted without its faulty items, other alternatives."""
+    places = [tuple(error["loc"]) for error in errors]
+    kept = []
+    for error, place in zip(errors, places, strict=True):
+        inside = any(other[: len(place)] == place and len(other) > len(place) for other in places)
+        if inside and error["type"] == "too_short":
+            continue
+        mapping = isinstance(error["input"], Mapping)
+        if (place[-1:] == ("float",) and mapping) or (error["type"] == "model_type" and place[-1:] == ("Range",)):
+            continue
+        kept.append(error)
+    return kept
 
 
 def _sentence(error: dict[str, Any], where: str) -> str:

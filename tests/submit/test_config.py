@@ -1,0 +1,102 @@
+"""Sweep files: every mistake is named with its key and what is allowed."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from submit.config import ConfigError, json_schema, read_config
+from submit.sweep import main
+from tests.submit.sweeps import fake, write
+
+ROOT = Path(__file__).resolve().parents[2]
+SPACES = [{"name": "ResNet", "count": 3}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"spaces": []}, "spaces"),
+        ({"spaces": [{"name": "ResNet"}]}, "spaces[0].count is missing"),
+        ({"spaces": [{"name": "ResNet", "count": 0}]}, "spaces[0].count is 0"),
+        ({"spaces": [{"name": "ResNet", "cuont": 3, "count": 3}]}, "there are name, count, caps"),
+        ({"spaces": SPACES * 2}, "names ResNet more than once"),
+        ({"optim": {"max_ep": 0}}, "optim.max_ep is 0"),
+        ({"optim": {"base_lr": {"log_uniform": [0, 1]}}}, "both ends are above 0"),
+        ({"optim": {"base_lr": {"uniform": [2, 1]}}}, "low <= high"),
+        ({"optim": {"base_lr": {"choice": [1], "uniform": [1, 2]}}}, "exactly one of"),
+        ({"resources": {"time": "5 min"}}, "greater than or equal to 11"),
+        ({"resources": {"time": "soon"}}, '"90 min", "4h"'),
+        ({"resources": {"memory": "lots"}}, '"16GB"'),
+        ({"resources": {"mem": 4}}, "there are partition, account, qos, gpus"),
+        ({"workers": "many"}, "workers is 'many'"),
+        ({"colour": 1}, "colour is not a key; there are name, spaces"),
+    ],
+)
+def test_a_mistake_is_named(changes: dict, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_config({"spaces": SPACES, **changes})
+    assert said in str(caught.value)
+
+
+def test_every_mistake_is_listed_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, {"spaces": SPACES, "workers": 0, "resources": {"time": "1s"}, "colour": 1})
+    assert main(["plan", str(path)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert all(str(path) in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"), [("90 min", 90), ("1.5h", 90), ("01:30:00", 90), ("2-00:00:00", 2880), ("120", 120)]
+)
+def test_times(text: str, minutes: float) -> None:
+    assert read_config({"spaces": SPACES, "resources": {"time": text}}).resources.time == minutes
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("spaces: [", "is not YAML"),
+        ("- 1", "holds list"),
+        (yaml.safe_dump(fake(3, spaces=[{"name": "Resnet", "count": 2}])), "no design space Resnet"),
+        (yaml.safe_dump(fake(3, caps={"max_params": 10})), "no architecture of Vanilla has params <= 10"),
+        (yaml.safe_dump(fake(3, backend="nope")), "no backend is named 'nope'"),
+        (yaml.safe_dump(fake(3, backend="lookup", backend_options={})), "backend_options.results is missing"),
+        (yaml.safe_dump(fake(3, backend="torch", recipe="fast", backend_options={})), "no recipe 'fast'"),
+        (yaml.safe_dump(fake(3, backend="torch", dataset="mnist", backend_options={})), "no data set 'mnist'"),
+    ],
+)
+def test_bad_files_give_one_line_and_leave_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, said: str
+) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(content)
+    assert main(["run", str(path), "--cluster", "debug"]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert "Traceback" not in error
+    assert [p.name for p in tmp_path.iterdir()] == ["bad.yaml"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["run"], ["fly", "x"], ["run", "x.yaml", "--cluster", "cloud"], ["status", "nowhere.yaml"]]
+)
+def test_bad_command_lines(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+
+
+def test_schema_names_every_key() -> None:
+    schema = json.loads(json.dumps(json_schema()))
+    assert set(schema["properties"]) == set(type(read_config({"spaces": SPACES})).model_fields)
+    assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda p: p.stem)
+def test_examples_are_valid(path: Path) -> None:
+    assert read_config(path).spaces

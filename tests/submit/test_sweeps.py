@@ -1,0 +1,248 @@
+"""Sweeps without a scheduler: in this process and in local workers."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import edfstat
+from edfstat.errors import InputError
+from submit import operations
+from submit.claims import Claims
+from submit.directory import Round, open_sweep
+from submit.planning import batches_of
+from submit.presence import Presence, WorkerInfo, machine, process_start
+from submit.shards import Shard, read_lines
+from submit.status import Tally
+from submit.sweep import main
+from tests.submit.sweeps import DIGITS, fake, finished_once, records, wait_until, write
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_digits_in_this_process(tmp_path: Path) -> None:
+    spaces = [{"name": "Vanilla", "count": 1}, {"name": "ResNet", "count": 1}]
+    path = write(tmp_path, {**DIGITS, "spaces": spaces, "optim": {"max_ep": 1}})
+    assert operations.run(path, cluster="debug").complete
+    finished_once(tmp_path / "sweep")
+    population = operations.collect(path)
+    edfstat.validate(population)
+    assert (population["params"].values > 0).all()
+
+
+def test_same_seed_same_trials_another_seed_others() -> None:
+    def ids(seed: int) -> list[str]:
+        from submit.config import read_config
+
+        return [t.id for t in operations.plan(read_config(fake(30, seed=seed))).trials]
+
+    assert ids(1) == ids(1)
+    assert not set(ids(1)) & set(ids(2))
+
+
+def test_local_workers_stop_on_ctrl_c_and_go_on(tmp_path: Path) -> None:
+    path = write(tmp_path, fake(16, epochs=6, epoch_seconds=0.1))
+    command = [sys.executable, "-m", "submit.sweep", "run", str(path), "--cluster", "local"]
+    running = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: records(tmp_path / "sweep") >= 3, 60, "the first records")
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert "run the same command again" in said
+    assert "Traceback" not in said
+    assert not operations.status(path).workers
+    before = records(tmp_path / "sweep")
+    assert operations.run(path, cluster="local").complete
+    finished_once(tmp_path / "sweep")
+    assert 3 <= before < 16
+
+
+def test_a_failed_trial_keeps_its_reason_and_is_retried_by_it(tmp_path: Path) -> None:
+    spaces = [{"name": "Vanilla", "count": 2}, {"name": "ResNet", "count": 2}]
+    fates = {"fates": {"Vanilla": "oom", "ResNet": "raise"}}
+    path = write(tmp_path, fake(4, epochs=1, spaces=spaces, backend_options=fates, trials_per_worker=4))
+    found = operations.run(path, cluster="local")
+    assert found.by_status == {"oom": 2, "error": 2}
+    messages = [r["message"] for r in _records(tmp_path / "sweep") if r["status"] == "error"]
+    assert all("RuntimeError: as asked" in message and "Traceback" in message for message in messages)
+    assert operations.retry(path, ["timeout"]) == 0
+    assert operations.retry(path, ["oom"]) == 2
+    assert open_sweep(tmp_path / "sweep").rounds()[-1].slots == 2
+    assert operations.status(path).finished == 2
+    assert operations.resume(path, cluster="local").complete
+    assert sorted(r["provenance"]["attempt"] for r in _records(tmp_path / "sweep")) == [1, 1, 1, 1, 2, 2]
+    assert operations.collect(path).sizes["model"] == 4
+
+
+def test_a_trial_whose_process_dies_is_given_up_and_the_others_are_not(tmp_path: Path) -> None:
+    spaces = [{"name": "Vanilla", "count": 2}, {"name": "ResNet", "count": 2}]
+    path = write(tmp_path, fake(4, epochs=1, spaces=spaces, backend_options={"fates": {"ResNet": "die"}}))
+    found = operations.run(path, cluster="local")
+    assert found.by_status == {"ok": 2, "error": 2}
+    assert "signal SIGSEGV" in next(r["message"] for r in _records(tmp_path / "sweep") if r["status"] == "error")
+
+
+def test_torn_lines_foreign_files_and_a_moved_directory(tmp_path: Path) -> None:
+    path = write(tmp_path, fake(6, epochs=1))
+    operations.run(path, cluster="debug")
+    moved = tmp_path / "elsewhere" / "copy"
+    shutil.copytree(tmp_path / "sweep", moved)
+    shutil.rmtree(tmp_path / "sweep")
+    (moved / "records" / "notes.txt").write_text("not a record")
+    (moved / "records" / "other.jsonl").write_text('{"trial_id": "feedfeed"}\n[1, 2]\nnonsense\n')
+    shard = next(p for p in (moved / "records").glob("*.jsonl") if p.name != "other.jsonl")
+    lines = shard.read_bytes().splitlines(keepends=True)
+    # The last record is torn, as by a crash; an earlier one is there twice.
+    shard.write_bytes(b"".join([*lines[:-1], lines[0], lines[-1][: len(lines[-1]) // 2]]))
+    (moved / "status.cache").unlink(missing_ok=True)  # shards only grow; this one was rewritten
+    assert operations.status(moved).finished == 5
+    population = operations.collect(moved)
+    assert population.sizes["model"] == 5
+    assert population.attrs["sweep_duplicates"] == 1
+
+
+def test_code_edited_after_launch_is_not_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = tmp_path / "mybackend.py"
+    source = (ROOT / "tests" / "submit" / "fake.py").read_text()
+    module.write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    path = write(tmp_path, fake(4, epochs=1, backend="mybackend:FakeBackend"))
+    operations.prepare(path)
+    module.write_text("raise RuntimeError('edited')\n")
+    assert operations.run(tmp_path / "sweep", cluster="local").by_status == {"ok": 4}
+
+
+def test_directories_that_cannot_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, fake(3, epochs=1))
+    blocked = tmp_path / "file"
+    blocked.write_text("x")
+    assert main(["run", str(path), "--cluster", "debug", "--directory", str(blocked / "sweep")]) == 2
+    operations.run(path, cluster="debug")
+    other = write(tmp_path, fake(4, epochs=1), "other.yaml")
+    assert main(["run", str(other), "--cluster", "debug", "--directory", str(tmp_path / "sweep")]) == 2
+    provenance = tmp_path / "sweep" / "provenance.json"
+    provenance.write_text(json.dumps({**json.loads(provenance.read_text()), "format": 0}))
+    assert main(["status", str(tmp_path / "sweep")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    said = [line for line in lines if line.startswith("error")]
+    assert len(said) == 3
+    assert "cannot be made" in said[0]
+    assert "different sweep" in said[1]
+    assert "layout 0" in said[2]
+
+
+def test_lookup_runs_a_sweep_against_published_records(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    jobs = [
+        {"job_id": i, "params": int(p), "flops": int(p) * 90, "net": {"ds": [1, i], "ws": [16, 32]},
+         "min_test_top1": float(e), "optim": {"base_lr": 0.1, "wd": 5e-4, "max_ep": 100}, "rng_seed": 1}
+        for i, (p, e) in enumerate(zip(rng.integers(1e4, 1e6, 50), rng.uniform(5, 20, 50), strict=True))
+    ]  # fmt: skip
+    results = tmp_path / "ResNet.json"
+    results.write_text(json.dumps(jobs))
+    options = {"results": str(results)}
+    spaces = [{"name": "ResNet", "count": 40}]
+    path = write(tmp_path, {"spaces": spaces, "backend": "lookup", "backend_options": options, "workers": 1})
+    assert operations.run(path, cluster="debug").by_status == {"ok": 40}
+    known = {json.dumps(job["net"], sort_keys=True): job["min_test_top1"] for job in jobs}
+    population = operations.collect(path)
+    assert [known[net] for net in population["net"].values] == population["error"].values.tolist()
+
+
+def test_claims_are_exclusive_and_fenced(tmp_path: Path) -> None:
+    now = [0.0]
+    (tmp_path / "workers").mkdir()
+
+    def claims(name: str) -> tuple[Claims, Presence]:
+        # Of another machine, so that only its silence can tell its death.
+        presence = Presence(tmp_path / "workers", WorkerInfo(worker=name), 60, clock=lambda: now[0])
+        presence.announce()
+        return Claims(tmp_path / "claims", Round(1, 1, [(0, 2), (2, 3)]), presence), presence
+
+    (a, _), (b, pulse) = claims("a"), claims("b")
+    first, second = a.claim(), b.claim()
+    assert first is not None
+    assert second is not None
+    assert (first.batch, second.batch) == (0, 1)
+    assert b.claim() is None
+    now[0] = 59.0
+    pulse.beat()
+    assert b.claim() is None
+    now[0] = 61.0
+    taken = b.claim()
+    assert taken is not None
+    assert (taken.batch, taken.token, taken.earlier) == (0, 2, ("a",))
+    assert not a.holds(first)
+    assert b.holds(taken)
+    a.complete(first)  # too late, and harmless
+    b.release(second)
+    again, _ = claims("c")
+    lease = again.claim()
+    assert lease is not None
+    assert (lease.batch, lease.earlier) == (1, ("b",))
+    again.complete(lease)
+    b.complete(taken)
+    assert a.outstanding() == 0
+    assert a.claim() is None
+
+
+def test_the_dead_of_this_machine_are_known_at_once(tmp_path: Path) -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    info = WorkerInfo(worker="w", machine=machine(), pid=child.pid, started=process_start(child.pid))
+    Presence(tmp_path, info, 1e6).announce()
+    mine = Presence(tmp_path, WorkerInfo(worker="me"), 1e6)
+    mine.announce()
+    assert mine.lives("w")
+    child.kill()
+    child.wait()
+    assert not mine.lives("w")
+
+
+def test_shards_leave_nothing_torn_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shard = Shard(tmp_path / "a.jsonl")
+    shard.append({"trial_id": "1"})
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr("os.fsync", full)
+        shard.append({"trial_id": "2"})
+    shard.append({"trial_id": "3"})
+    shard.close()
+    assert read_lines(tmp_path / "a.jsonl")[0] == [b'{"trial_id":"1"}', b'{"trial_id":"3"}']
+
+
+@pytest.mark.parametrize(("trials", "workers"), [(1, 1), (7, 3), (1000, 8), (5, 100)])
+def test_batches_cover_every_trial_once_and_end_with_one(trials: int, workers: int) -> None:
+    cost = np.sort(np.random.default_rng(trials).lognormal(size=trials))[::-1]
+    batches = batches_of(cost, workers)
+    assert [i for start, stop in batches for i in range(start, stop)] == list(range(trials))
+    assert batches[-1] == (trials - 1, trials)
+    left = [cost[start:].sum() for start, _ in batches]
+    for (start, stop), rest in zip(batches, left, strict=True):
+        assert stop - start == 1 or cost[start:stop].sum() <= 0.5 * rest / workers * (1 + 1e-9)
+
+
+def test_status_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, fake(5, epochs=1))
+    operations.run(path, cluster="debug")
+    sweep = open_sweep(tmp_path / "sweep")
+    tally = Tally(sweep)
+    assert tally.update() == 5
+    tally.keep()
+    again = Tally.kept(sweep)
+    assert again.update() == 0
+    assert again.finished().all()
+    assert main(["status", str(path), "--json"]) == 0
+    assert "100.0 %" in (tmp_path / "sweep" / "status.html").read_text()
+
+
+def _records(directory: Path) -> list[dict]:
+    return [json.loads(line) for path in (directory / "records").glob("*.jsonl") for line in path.open()]
