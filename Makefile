@@ -49,7 +49,7 @@ test-wheel: $(VENV)/.dev ## Build the wheel, install it alone, check that the an
 	sh .ci/check_wheel.sh $(BIN)/python
 
 bench: $(VENV)/.dev ## Benchmarks, as ratios against what one would use instead
-	$(BIN)/python -m pytest -o addopts="" -o filterwarnings=default -p no:xdist benchmarks
+	$(BIN)/python -m pytest -o addopts="" -o filterwarnings=default -o python_files="bench_*.py" -p no:xdist benchmarks
 
 clean: ## Remove the environment and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
