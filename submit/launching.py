@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -189,7 +191,8 @@ def _submit(sweep: Sweep, cluster: Cluster, made: Launch) -> list[Any]:
     with _workers_environment(sweep):
         executor = _executor(sweep, cluster, made)
         if cluster != "slurm":
-            return [executor.submit(task) for task in tasks]
+            with _deaf_to_interrupts():
+                return [executor.submit(task) for task in tasks]
         size = max(1, scheduler.read_limits().array)
         jobs: list[Any] = []
         for start in range(0, len(tasks), size):
@@ -243,6 +246,19 @@ def _workers_environment(sweep: Sweep) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Ctrl-C reaches every process of the terminal; what is started here leaves it to the launching process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def start_here(jobs: list[Any]) -> None:
