@@ -170,6 +170,8 @@ def concat_populations(populations: list[xr.Dataset]) -> xr.Dataset:
         raise PopulationError("no population to join; give at least one")
     if len(populations) == 1:
         return populations[0]
+    longest = max(population.sizes.get("epoch", 0) for population in populations)
+    populations = [_padded(population, longest) for population in populations]
     everywhere = set.intersection(*(set(map(str, p.variables)) for p in populations))
     kept = []
     for population in populations:
@@ -185,6 +187,12 @@ def concat_populations(populations: list[xr.Dataset]) -> xr.Dataset:
         data_vars="all",
         compat="override",
     )
+
+
+def _padded(population: xr.Dataset, longest: int) -> xr.Dataset:
+    """Curves filled with NaN to `longest` epochs."""
+    missing = longest - population.sizes.get("epoch", longest)
+    return population.pad(epoch=(0, missing), constant_values=np.nan) if missing else population
 
 
 def _fill_coordinates(population: xr.Dataset, populations: list[xr.Dataset]) -> xr.Dataset:

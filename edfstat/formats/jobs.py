@@ -60,6 +60,7 @@ class Job(Struct, gc=False):
     group: str | None = None
     trial_id: str | None = None
     extra: dict[str, Any] | UnsetType = UNSET
+    absent: list[str] | None = None
 
 
 _JOBS = msgspec.json.Decoder(list[Job])
@@ -141,6 +142,7 @@ class Columns:
     lists: dict[str, list[Any]] = field(default_factory=dict)
     curves: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
     count: int = 0
+    absent: set[str] = field(default_factory=set)
 
     def finish(self, label: str) -> dict[str, Any]:
         """Arrays, without the columns that no job has.
@@ -152,6 +154,8 @@ class Columns:
         """
         done: dict[str, Any] = {}
         for name, values in self.lists.items():
+            if name in self.absent:
+                continue
             if name in ("params", "flops", "acts") and values:
                 missing = values.count(None)
                 if missing == len(values):
@@ -177,6 +181,8 @@ class Columns:
                 f"{label}: some job has a curve of {width} entries, far more than the others; leave it out"
             )
         for name, pieces in self.curves.items():
+            if not any(piece.shape[1] for piece in pieces):  # no job has this curve
+                continue
             done[name] = _stack(pieces, width)
             pieces.clear()
         return done
@@ -241,6 +247,7 @@ def add_jobs(columns: Columns, jobs: Sequence[Job], *, curves: bool, group: str 
     for name, table in tables.items():
         columns.curves.setdefault(name, []).append(table)
     columns.count += len(jobs)
+    columns.absent.update(name for job in jobs if job.absent for name in job.absent)
     for values in columns.lists.values():
         values.extend([None] * (columns.count - len(values)))
 

@@ -194,7 +194,8 @@ def _read_text(
     default_space, default_dataset = describe_name(source.stem)
     decoded = dict(decoded)
     decoded["space"] = _filled(decoded["space"], default_space) if space is None else space
-    decoded["dataset"] = _filled(decoded["dataset"], default_dataset)
+    if "dataset" in decoded:
+        decoded["dataset"] = _filled(decoded["dataset"], default_dataset)
     decoded["source"] = source.name
     extras = {name: _extra(decoded.pop(name)) for name in [n for n in decoded if n.startswith("extra:")]}
     decoded |= {name.removeprefix("extra:"): values for name, values in extras.items()}

@@ -22,6 +22,8 @@ _KEYS = {
     "iter_time": "iter_time", "min_test_top1": "error", "final_test_top1": "final_error",
     "space": "space", "dataset": "dataset", "status": "status",
 }  # fmt: skip
+#: What readers fill in where a file does not say it.
+_FILLED = ("dataset", "net", "job_id", "seed", "group", "final_error")
 _OPTIM = {"base_lr": "lr", "wd": "weight_decay", "max_ep": "epochs"}
 _CURVES = {"train_ep_loss": "train_loss", "train_ep_top1": "train_error", "test_ep_top1": "test_error"}
 
@@ -37,7 +39,9 @@ def write_published(population: xr.Dataset, path: Path) -> None:
             file.write(b"]\n")
             return
         for opening, group in ((b"{", groups[0]), (b", ", groups[-1])):
-            chosen = population.isel(model=np.flatnonzero(groups == group)).drop_vars("group")
+            chosen = population.isel(model=np.flatnonzero(groups == group)).assign_coords(
+                group=("model", [""] * int((groups == group).sum()))
+            )
             file.write(opening + json.dumps(str(group)).encode() + b": [")
             _write_jobs(file, jobs_of(chosen))
             file.write(b"]")
@@ -75,6 +79,7 @@ def jobs_of(population: xr.Dataset) -> Iterator[dict[str, Any]]:
     extra = {
         str(name): _values(population, str(name)) for name in population.variables if _is_extra(population, name, own)
     }
+    absent = [name for name in _FILLED if name not in population.variables]
     for i in range(count):
         job = {key: values[i] for key, values in columns.items()}
         job["net"] = _net(nets[i], i)
@@ -86,6 +91,8 @@ def jobs_of(population: xr.Dataset) -> Iterator[dict[str, Any]]:
             job["group"] = groups[i]
         if extra:
             job["extra"] = {name: values[i] for name, values in extra.items()}
+        if absent and i == 0:  # so that a reader does not fill in what the population does not say
+            job["absent"] = absent
         yield job
 
 

@@ -6,7 +6,7 @@ __all__ = ["without_unread_lists"]
 
 _NEVER = frozenset((b'"train_it_loss', b'"train_it_top1'))
 _CURVES = frozenset((b'"train_ep_loss', b'"train_ep_top1'))
-_OPENING = b'": ['
+_START = b'"train_'
 
 
 def without_unread_lists(text: bytes, *, curves: bool) -> bytes:
@@ -23,9 +23,11 @@ def without_unread_lists(text: bytes, *, curves: bool) -> bytes:
     """
     dropped = _NEVER if curves else _NEVER | _CURVES
     find, parts, done, place = text.find, [], 0, 0
-    while (at := find(_OPENING, place)) >= 0:
-        place = at + 4
-        key = text[at - 14 : at] if at >= 14 else b""
+    while (at := find(_START, place)) >= 0:
+        place = at + 14
+        if text[place : place + 4] != b'": [':
+            continue
+        key, place = text[at:place], place + 4
         if key not in dropped:
             continue
         end = find(b"]", place)

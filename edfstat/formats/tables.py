@@ -97,7 +97,8 @@ def population_of_table(
         result["space"] = space
     elif "space" not in result:
         result["space"] = defaults[0]
-    result.setdefault("dataset", defaults[1])
+    if defaults[1]:
+        result.setdefault("dataset", defaults[1])
     result.setdefault("source", Path(label).name)
     try:
         return build_population(_known_counts(result), attrs)

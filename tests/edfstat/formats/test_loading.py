@@ -1,0 +1,304 @@
+"""Reading published files: every value compared with what `json` finds in the same file."""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edfstat
+from edfstat.errors import FormatError, InputError
+from edfstat.formats import published
+from edfstat.population import build_population
+
+SAMPLES = Path(__file__).parents[2] / "data" / "published"
+NAMES = ["DARTS", "DARTS_in", "ResNeXt-A", "ResNet"]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDFSTAT_CACHE", str(tmp_path / "cache"))
+
+
+def write(path: Path, value: Any) -> Path:
+    path.write_text(json.dumps(value), encoding="utf-8")
+    return path
+
+
+def job(**changes: Any) -> dict[str, Any]:
+    made = {"job_id": 1, "params": 10, "flops": 20, "net": {"ds": [1, 2]}, "min_test_top1": 7.5}
+    return {key: value for key, value in (made | changes).items() if value is not ...}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("piece", [1 << 20, 3000])
+def test_every_value_is_that_of_the_file(name: str, piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(published, "PIECE", piece)
+    path = SAMPLES / f"{name}.json"
+    jobs = json.loads(path.read_text())
+    ds = edfstat.load(path, curves=True)
+    assert ds["params"].values.tolist() == [j["params"] for j in jobs]
+    assert ds["flops"].values.tolist() == [j["flops"] for j in jobs]
+    assert ds["error"].values.tolist() == [j["min_test_top1"] for j in jobs]
+    assert ds["final_error"].values.tolist() == [j["test_ep_top1"][-1] for j in jobs]
+    assert ds["lr"].values.tolist() == [j["optim"]["base_lr"] for j in jobs]
+    assert ds["job_id"].values.tolist() == [str(j["job_id"]) for j in jobs]
+    assert ds["net"].values.tolist() == [json.dumps(j["net"], sort_keys=True) for j in jobs]
+    for key, variable in (
+        ("train_ep_loss", "train_loss"),
+        ("train_ep_top1", "train_error"),
+        ("test_ep_top1", "test_error"),
+    ):
+        np.testing.assert_array_equal(ds[variable].values, [j[key] for j in jobs])
+    diverged = [any(math.isnan(x) for x in j["train_ep_loss"]) for j in jobs]
+    assert (ds["status"].values == "diverged").tolist() == diverged
+    assert ds["space"].values[0] == name.removesuffix("_in")
+    assert set(ds["dataset"].values) == {"imagenet" if name.endswith("_in") else "cifar10"}
+    without = edfstat.load(path)
+    assert without.equals(ds.drop_dims("epoch"))
+
+
+def test_reruns_keep_their_lists() -> None:
+    lists = json.loads((SAMPLES / "ResNet_reruns.json").read_text())
+    ds = edfstat.load(SAMPLES / "ResNet_reruns.json")
+    for group, jobs in lists.items():
+        errors = ds["error"].values[ds["group"].values == group]
+        assert errors.tolist() == [j["min_test_top1"] for j in jobs]
+
+
+def test_folder_zip_and_several_files_give_the_same(tmp_path: Path) -> None:
+    archive = tmp_path / "data.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in SAMPLES.iterdir():
+            file.write(path, f"nds_data/{path.name}")
+    before = set(tmp_path.rglob("*"))
+    from_zip = edfstat.load(archive, curves=True)
+    assert set(tmp_path.rglob("*")) == before  # nothing was unpacked
+    assert from_zip.identical(edfstat.load(SAMPLES, curves=True))
+    several = edfstat.load([SAMPLES / "DARTS.json", SAMPLES / "ResNet.json"])
+    assert several.sizes["model"] == 80
+    assert [entry["file"] for entry in json.loads(several.attrs["sources"])] == ["DARTS.json", "ResNet.json"]
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "null"])
+def test_bare_words_are_read_and_mark_divergence(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "ResNet.json"
+    path.write_text(json.dumps([job(train_ep_loss=[1.5, 0.0])]).replace("0.0]", f"{text}]"))
+    ds = edfstat.load(path, curves=True)
+    assert ds["status"].item() == "diverged"
+    np.testing.assert_array_equal(ds["train_loss"].values, [[1.5, np.nan]])
+    assert edfstat.load(path)["status"].item() == "diverged"
+
+
+def test_words_within_strings_stay(tmp_path: Path) -> None:
+    text = json.dumps([job(job_id='a, NaN, "Infinity": [NaN]', train_ep_loss=[math.nan], net={"x": "NaN"})])
+    path = tmp_path / "ResNet.json"
+    path.write_text(text)
+    ds = edfstat.load(path)
+    assert ds["job_id"].item() == 'a, NaN, "Infinity": [NaN]'
+    assert json.loads(ds["net"].item()) == {"x": "NaN"}
+
+
+@pytest.mark.parametrize(
+    "net", [{"a": 1e-7}, {"a": 1e22}, {"é": "ü"}, {"a": 12345678901234567}, {"b": {}, "a": []}, {"a": "\n\\"}]
+)
+def test_nets_are_spelled_as_json_does(tmp_path: Path, net: Any) -> None:
+    ds = edfstat.load(write(tmp_path / "ResNet.json", [job(net=net), job()]))
+    assert ds["net"].values[0] == json.dumps(net, sort_keys=True)
+
+
+def test_missing_keys(tmp_path: Path) -> None:
+    jobs = [job(min_test_top1=..., test_ep_top1=[9.0, 6.5, 7.0]), job(iter_time=0.5, job_id=...)]
+    ds = edfstat.load(write(tmp_path / "ResNet.json", jobs))
+    assert ds["error"].values.tolist() == [6.5, 7.5]
+    assert ds["iter_time"].values.tolist()[1] == 0.5
+    assert "lr" not in ds
+    assert ds["job_id"].values.tolist() == ["1", ""]
+    assert edfstat.load(write(tmp_path / "ResNet.json", jobs), curves=True)["test_error"].values[
+        1
+    ].tolist() == pytest.approx([np.nan] * 3, nan_ok=True)
+
+
+CORRUPT = [
+    ({"min_test_top1": -1.0}, "min_test_top1"),
+    ({"min_test_top1": 100.5}, "min_test_top1"),
+    ({"min_test_top1": ...}, "min_test_top1"),
+    ({"min_test_top1": "low"}, "min_test_top1"),
+    ({"params": -5}, "params"),
+    ({"params": 1.5}, "params"),
+    ({"params": 10**30}, "params"),
+    ({"net": [1, 2]}, "net"),
+    ({"optim": {"base_lr": [1]}}, "optim.base_lr"),
+    ({"status": "fine"}, "status"),
+    ({"rng_seed": "one"}, "rng_seed"),
+]
+
+
+@pytest.mark.parametrize(("change", "key"), CORRUPT)
+def test_corrupt_job_is_named_by_index_and_key(tmp_path: Path, change: dict[str, Any], key: str) -> None:
+    path = write(tmp_path / "ResNet.json", [job(), job(), job(**change), job()])
+    with pytest.raises(FormatError, match=rf"ResNet.json: job 2, key '{key}'"):
+        edfstat.load(path)
+    ds = edfstat.load(path, errors="skip")
+    assert ds.sizes["model"] == 3
+    assert ds.attrs["skipped"] == 1
+    assert f"job 2, key '{key}'" in json.loads(ds.attrs["skipped_jobs"])[0]
+
+
+def test_corrupt_job_in_a_later_piece_has_its_index_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(published, "PIECE", 500)
+    path = write(tmp_path / "ResNet.json", [job(params=-1 if i == 77 else i) for i in range(100)])
+    with pytest.raises(FormatError, match="job 77, key 'params'"):
+        edfstat.load(path)
+
+
+def test_corrupt_curve(tmp_path: Path) -> None:
+    path = write(tmp_path / "ResNet.json", [job(), job(test_ep_top1=[9.0, 101.0, 8.0])])
+    with pytest.raises(FormatError, match=r"job 1, key 'test_ep_top1\[1\]'"):
+        edfstat.load(path, curves=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "starts with"), ("hello", "starts with"), ("[]", "no jobs"), ("{}", "keys"), ('{"a": 1}', "keys"),
+        ('[{"job_id": 1,', "broken JSON"), ("[1, 2]", "job 0"), ('[{"a": 1}] x', "broken JSON"),
+        ("[" * 100_000, "job 0"), ('[{"a": ' + "[" * 100_000, "nested too deeply"), ('{"top": [], "mid": {}}', "mid"),
+    ],
+)  # fmt: skip
+def test_files_of_another_shape(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "ResNet.json"
+    path.write_text(text)
+    with pytest.raises(FormatError, match=says) as caught:
+        edfstat.load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_nested_lists_of_objects_do_not_confuse_the_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(published, "PIECE", 300)
+    jobs = [job(job_id=i, more=[{"job_id": 1}, {"job_id": 2, "t": "}, {"}]) for i in range(50)]
+    ds = edfstat.load(write(tmp_path / "ResNet.json", jobs))
+    assert ds["job_id"].values.tolist() == [str(i) for i in range(50)]
+
+
+def test_records_skip_a_torn_line_and_repeats(tmp_path: Path) -> None:
+    lines = [json.dumps(job(trial_id=name, space="A", dataset="digits")) for name in ("x", "y", "x")]
+    (tmp_path / "one.jsonl").write_text("\n".join(lines) + '\n{"job_id": 5, "par')
+    (tmp_path / "two.jsonl").write_text(
+        json.dumps(job(trial_id="y", space="B")) + "\n" + json.dumps(job(space="C")) + "\n"
+    )
+    ds = edfstat.load(tmp_path)
+    assert ds["space"].values.tolist() == ["A", "A", "C"]
+    assert ds.attrs["skipped"] == 3
+
+
+def test_a_broken_line_within_a_file_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "one.jsonl"
+    path.write_text(json.dumps(job()) + "\n{oops\n" + json.dumps(job()) + "\n")
+    with pytest.raises(FormatError, match="record 1 is broken JSON"):
+        edfstat.load(path)
+    assert edfstat.load(path, errors="skip").sizes["model"] == 2
+
+
+def test_a_sweep_folder_is_its_records(tmp_path: Path) -> None:
+    (tmp_path / "records").mkdir()
+    (tmp_path / "trials.jsonl").write_text("{}\n")
+    (tmp_path / "records" / "w1.jsonl").write_text(json.dumps(job(space="A")) + "\n")
+    assert edfstat.load(tmp_path)["space"].item() == "A"
+
+
+def test_archives_that_lead_out_or_unfold_too_far_are_refused(tmp_path: Path) -> None:
+    evil = tmp_path / "evil.zip"
+    with zipfile.ZipFile(evil, "w") as file:
+        file.writestr("../ResNet.json", "[]")
+    with pytest.raises(FormatError, match="leads out"):
+        edfstat.load(evil)
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("ResNet.json", b"[" + b" " * (100 << 20))
+    with pytest.raises(FormatError, match="unfolds to more"):
+        edfstat.load(bomb)
+    (tmp_path / "no.zip").write_bytes(b"PK\x03\x04 damaged")
+    with pytest.raises(FormatError, match="no readable zip"):
+        edfstat.load(tmp_path / "no.zip")
+
+
+def test_one_very_long_curve_cannot_ask_for_a_huge_table(tmp_path: Path) -> None:
+    jobs = [job(test_ep_top1=[5.0] * 300_000)] + [job(test_ep_top1=[5.0]) for _ in range(3000)]
+    with pytest.raises(FormatError, match="far more than"):
+        edfstat.load(write(tmp_path / "ResNet.json", jobs), curves=True)
+
+
+def test_cache_gives_the_same_and_follows_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edfstat.formats.cache.SMALLEST", 1)
+    path = tmp_path / "ResNet.json"
+    path.write_bytes((SAMPLES / "ResNet.json").read_bytes())
+    first = {curves: edfstat.load(path, curves=curves) for curves in (True, False)}
+    assert list((tmp_path / "cache").glob("*.columns"))
+    monkeypatch.setattr("edfstat.formats.loading.read_published", None)  # reading the file again would fail
+    for curves, population in first.items():
+        assert edfstat.load(path, curves=curves).identical(population)
+    monkeypatch.undo()
+    monkeypatch.setenv("EDFSTAT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("edfstat.formats.cache.SMALLEST", 1)
+    write(path, [job()])
+    assert edfstat.load(path).sizes["model"] == 1
+    for entry in (tmp_path / "cache").glob("*.columns"):
+        entry.write_bytes(entry.read_bytes()[:-40])
+    assert edfstat.load(path).sizes["model"] == 1
+
+
+def test_bad_arguments(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        edfstat.load(tmp_path / "nowhere.json")
+    with pytest.raises(InputError, match="errors is 'ignore'"):
+        edfstat.load(SAMPLES / "ResNet.json", errors="ignore")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="at least one"):
+        edfstat.load([])
+    with pytest.raises(FormatError, match="no results file"):
+        edfstat.load(tmp_path)
+    assert set(edfstat.load(SAMPLES / "ResNet.json", space="mine")["space"].values) == {"mine"}
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr", ".parquet", ".csv", ".json", ".jsonl", ".jsonl.gz"])
+@pytest.mark.parametrize("name", [*NAMES, "ResNet_reruns"])
+def test_round_trips_are_exact(tmp_path: Path, suffix: str, name: str) -> None:
+    ds = edfstat.load(SAMPLES / f"{name}.json", curves=True).drop_vars("source")
+    for _ in range(2):  # the second time replaces the first
+        path = edfstat.save(ds, tmp_path / f"copy{suffix}")
+    again = edfstat.load(path, curves=True).drop_vars("source")
+    assert again.equals(ds)
+    if suffix in (".nc", ".zarr", ".parquet"):
+        assert again.attrs == ds.attrs
+    assert [p.name for p in tmp_path.iterdir()] == [f"copy{suffix}"]
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr", ".parquet", ".csv", ".json", ".jsonl"])
+def test_round_trip_of_odd_values(tmp_path: Path, suffix: str) -> None:
+    ds = build_population({
+        "error": [0.1 + 0.2, np.nan, 5e-324], "status": ["ok", "diverged", "ok"], "space": ["a,\"b'", "", "é\nü"],
+        "lr": [np.nan, 1e-5, 1 / 3], "train_loss": [[1.0, np.nan], [np.nan, np.nan], [0.1, 2.0]],
+        "net": ["{}", '{"a": 1e-07}', '{"ds": []}'], "mine": [1.5, np.nan, 2.5], "note": ["", "x", "1"],
+    })  # fmt: skip
+    again = edfstat.load(edfstat.save(ds, tmp_path / f"odd{suffix}"), curves=True)
+    assert again.drop_vars(["source", "note"]).equals(ds.drop_vars("note"))
+    assert again["note"].values.astype(str).tolist() in (["", "x", "1"], ["", "x", "1.0"])
+
+
+def test_unwritable_targets(tmp_path: Path) -> None:
+    ds = build_population({"error": [1.0]})
+    with pytest.raises(InputError, match="no folder"):
+        edfstat.save(ds, tmp_path / "missing" / "x.nc")
+    with pytest.raises(InputError, match="end it in one of"):
+        edfstat.save(ds, tmp_path / "x.xlsx")
+    (tmp_path / "x.nc").mkdir()
+    with pytest.raises(InputError, match="it is a folder"):
+        edfstat.save(ds, tmp_path / "x.nc")

@@ -1,0 +1,86 @@
+"""The command line as a user meets it: output, exit codes, one line of complaint."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edfstat import commands
+
+SAMPLES = Path(__file__).parents[1] / "data" / "published"
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as done:
+        commands.main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    return int(done.value.code or 0), out, err
+
+
+def test_info(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "info", SAMPLES / "ResNet.json", SAMPLES / "ResNeXt-A.json")
+    assert code == 0
+    assert "80 models" in out
+    assert "ResNeXt-A" in out
+    code, out, _ = run(capsys, "info", "--json", SAMPLES / "ResNet.json")
+    jobs = json.loads((SAMPLES / "ResNet.json").read_text())
+    (group,) = json.loads(out)["groups"]
+    assert group["error"]["best"] == min(job["min_test_top1"] for job in jobs)
+    assert group["params"]["highest"] == max(job["params"] for job in jobs)
+
+
+def test_convert(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, _ = run(capsys, "convert", SAMPLES / "ResNet.json", tmp_path / "x.nc")
+    assert code == 0
+    assert "40 models" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["info", "nowhere.json"], "nowhere.json"),
+        (["info"], "FILE"),
+        (["inof", "x"], "inof"),
+        (["info", "x", "--wrong"], "--wrong"),
+        (["compare", "example", "--bins", "many"], "--bins"),
+        (["report", str(SAMPLES / "ResNet.json"), "-o", "nowhere/report.html"], "no folder"),
+        (["report", str(SAMPLES / "ResNet.json"), "-o", "report.docx"], ".html"),
+        (["convert", str(SAMPLES / "ResNet.json"), "out.xlsx"], ".nc"),
+        (["fetch", "ResNet-1001"], "none of the published files"),
+        (["paper", "--data", "nowhere", "-o", "out"], "nowhere"),
+    ],
+)
+def test_wrong_input_is_one_line_and_code_2(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(capsys, *arguments)
+    assert code == 2
+    assert says in err
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+
+
+def test_corrupt_jobs_can_be_left_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    jobs = json.loads((SAMPLES / "ResNet.json").read_text())
+    jobs[3]["min_test_top1"] = -4.0
+    path = tmp_path / "ResNet.json"
+    path.write_text(json.dumps(jobs))
+    code, _, err = run(capsys, "info", path)
+    assert (code, "job 3, key 'min_test_top1'" in err) == (2, True)
+    code, out, err = run(capsys, "info", path, "--skip-corrupt")
+    assert (code, "39 models" in out, "1 jobs left out" in err) == (0, True, True)
+
+
+def test_help_leaves_heavy_packages_unloaded() -> None:
+    code = (
+        "import sys\nfrom edfstat import commands\ntry:\n    commands.main(['--help'])\nexcept SystemExit: pass\n"
+        "print([m for m in ('numpy', 'xarray', 'scipy', 'pandas', 'matplotlib') if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert "compare" in done.stdout

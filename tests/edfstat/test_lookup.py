@@ -1,0 +1,58 @@
+"""The lookup backend answers what the file says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edfstat import Trial, backends
+from edfstat.errors import InputError
+from edfstat.lookup import LookupBackend
+
+SAMPLES = Path(__file__).parents[1] / "data" / "published"
+JOBS = json.loads((SAMPLES / "ResNeXt-A.json").read_text())
+
+
+def trial(net: object, path: Path = SAMPLES / "ResNeXt-A.json", **changes: object) -> Trial:
+    return Trial(space="ResNeXt-A", net=net, options={"results": str(path)}, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", [0, 17, 39])
+def test_every_job_is_found_whatever_the_key_order(number: int) -> None:
+    job = JOBS[number]
+    record = backends()["lookup"].run(trial(dict(reversed(job["net"].items()))))
+    assert record["min_test_top1"] == job["min_test_top1"]
+    assert (record["params"], record["flops"]) == (job["params"], job["flops"])
+    assert record["final_test_top1"] == job["test_ep_top1"][-1]
+    json.dumps(record, allow_nan=False)
+
+
+def test_several_trainings_of_one_net_are_told_apart(tmp_path: Path) -> None:
+    base = {"params": 1, "flops": 2, "net": {"ds": [1, 2]}}
+    jobs = [
+        base | {"rng_seed": seed, "optim": {"base_lr": lr, "wd": 0.1, "max_ep": 2}, "min_test_top1": seed + 10 * lr}
+        for seed in (1, 2, 3) for lr in (0.1, 0.5)
+    ]  # fmt: skip
+    path = tmp_path / "ResNet.json"
+    path.write_text(json.dumps(jobs))
+    record = LookupBackend().run(trial({"ds": [1, 2.0]}, path, seed=2, optim={"base_lr": 0.5}))
+    assert record["min_test_top1"] == 7.0
+    assert record["optim"] == {"base_lr": 0.5, "wd": 0.1, "max_ep": 2}
+
+
+def test_what_is_not_there_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no model with the net"):
+        LookupBackend().run(trial({"ds": [9, 9]}))
+    with pytest.raises(InputError, match="options"):
+        LookupBackend().run(Trial(space="A", net={}))
+    with pytest.raises(InputError, match="not there"):
+        LookupBackend().run(trial({}, tmp_path / "none.json"))
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "ResNet.json"
+    for error in (5.0, 6.25):
+        path.write_text(json.dumps([{"net": {"a": 1}, "min_test_top1": error}] * int(error)))
+        assert LookupBackend().run(trial({"a": 1}, path))["min_test_top1"] == error
