@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-__all__ = ["SyncNorm", "join", "place", "synced", "total", "wrapped"]
+__all__ = ["SyncNorm", "join", "leave", "place", "synced", "total", "wrapped"]
 
 
 def place() -> tuple[int, int]:
@@ -39,6 +39,12 @@ def join(device: torch.device) -> tuple[int, int]:
     if int(env.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return place()
+
+
+def leave() -> None:
+    """Part from the other processes."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def first_host(nodes: str) -> str:

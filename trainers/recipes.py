@@ -88,7 +88,7 @@ class Recipe:
 
 _INF = float("inf")
 _LIMITS: dict[str, tuple[type, float, float]] = {
-    "epochs": (int, 1, 1e6), "base_lr": (float, 0, 1e6), "weight_decay": (float, 0, 1e6), "momentum": (float, 0, 1),
+    "epochs": (int, 1, 1e6), "base_lr": (float, 0, 1e30), "weight_decay": (float, 0, 1e6), "momentum": (float, 0, 1),
     "batch_size": (int, 2, 1e6), "warmup_epochs": (float, 0, 1e6), "cutout": (int, 0, 1e4),
     "drop_path": (float, 0, 0.99),
     "aux_weight": (float, 0, 1e3), "label_smoothing": (float, 0, 0.99), "precise_bn": (int, 0, 1e9),

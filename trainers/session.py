@@ -54,7 +54,7 @@ class Session:
         torch.manual_seed(seed_of(task.trial.seed, MODEL))
         net = build(
             task.architecture, num_classes=task.train.num_classes, in_channels=task.train.in_channels,
-            image_size=task.recipe.image_size, stem=task.stem,
+            image_size=task.recipe.image_size, stem=task.stem, aux=task.recipe.aux_weight > 0,
         )  # fmt: skip
         self.net = parallel.synced(net, self.world).to(device).to(memory_format=torch.channels_last)
         self.optimizer = steps.make_optimizer(self.net, self.recipe, device)
@@ -83,7 +83,7 @@ class Session:
         """
         # An epoch's random numbers depend on the seed and its number alone: that is what makes resuming exact.
         torch.manual_seed(seed_of(self.task.trial.seed, EPOCH, epoch, 1 + self.rank))
-        self._set_drop_path(self.recipe.drop_path * epoch / self.recipe.epochs)
+        cast(Any, self.net).set_drop_path(self.recipe.drop_path * epoch / self.recipe.epochs)
         begun = time.perf_counter()
         with _profiler(trace) as profiler:
             loss, wrong = self._train(epoch, out_of_time, profiler)
@@ -126,11 +126,6 @@ class Session:
             epoch, base_lr=recipe.base_lr, epochs=recipe.epochs, warmup_epochs=recipe.warmup_epochs,
             schedule=recipe.schedule,
         )  # fmt: skip
-
-    def _set_drop_path(self, probability: float) -> None:
-        for module in self.net.modules():
-            if hasattr(module, "drop_path"):
-                setattr(module, "drop_path", probability)  # noqa: B010
 
     def state(self) -> dict[str, Any]:
         """Tensors that a checkpoint holds."""

@@ -159,10 +159,11 @@ def random_box(height: int, width: int, rng: np.random.Generator) -> tuple[int, 
 
 
 def _decoded(path: str) -> Tensor:
-    from torchvision.io import ImageReadMode, decode_image
+    # Pillow decodes without holding the interpreter's lock, and its pixels do not depend on the device.
+    from PIL import Image
 
-    pixels: Tensor = decode_image(path, mode=ImageReadMode.RGB)
-    return pixels
+    with Image.open(path) as photograph:
+        return torch.from_numpy(np.array(photograph.convert("RGB"))).permute(2, 0, 1)
 
 
 def _resized(pixels: Tensor, height: int, width: int) -> Tensor:

@@ -18,6 +18,8 @@ from trainers.recipes import Recipe, resolve
 
 __all__ = ["OPTIONS", "Task", "prepare"]
 
+AUX_WEIGHT = 0.4
+
 #: What `Trial.options` may hold for this backend, each a number.
 OPTIONS = {
     "train_images": "use only so many training images, the same for every trial",
@@ -58,8 +60,6 @@ def prepare(trial: Trial, root: str | PathLike[str] | None = None) -> Task:
         raise InputError(f"trial: unknown option {unknown}; the torch backend has {sorted(OPTIONS)}")
     recipe = resolve(trial.recipe, dataset=trial.dataset, optim=trial.optim)
     net = dict(trial.net)
-    if recipe.aux_weight and "genotype" in net:
-        net["aux"] = True
     try:
         architecture = Architecture.from_net(net)
         train, test = (_images(trial, str(root) if root else None, split) for split in ("train", "test"))
@@ -68,13 +68,20 @@ def prepare(trial: Trial, root: str | PathLike[str] | None = None) -> Task:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"trial: net {net!r:.200} describes no architecture ({error})") from None
     size = recipe.image_size or train.image_size
-    stem: Literal["cifar", "imagenet"] = "imagenet" if size > 64 else "cifar"
+    stem: Literal["cifar", "imagenet"] = "imagenet" if trial.dataset == "imagenet" else "cifar"
     counts = complexity(
-        Architecture.from_net(dict(trial.net)), stem=stem, image_size=size, in_channels=train.in_channels,
+        architecture, stem=stem, image_size=size, in_channels=train.in_channels,
         num_classes=train.num_classes,
     )  # fmt: skip
+    # Published cell networks say themselves whether they train with an auxiliary head and dropped paths.
+    recipe = replace(
+        recipe,
+        image_size=size,
+        aux_weight=recipe.aux_weight or (AUX_WEIGHT if net.get("aux") else 0.0),
+        drop_path=recipe.drop_path or float(net.get("drop_prob") or 0.0),
+    )
     numbers = {name: int(np.ravel(values)[0]) for name, values in counts.items()}
-    return Task(trial, replace(recipe, image_size=size), architecture, train, test, stem, numbers)
+    return Task(trial, recipe, architecture, train, test, stem, numbers)
 
 
 @lru_cache(maxsize=8)

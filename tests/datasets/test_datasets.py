@@ -1,0 +1,138 @@
+"""Data sets against files written in the official formats, and against the libraries that read them too."""
+
+import gzip
+import pickle
+import struct
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import datasets
+from datasets import synthetic
+from datasets.errors import DatasetError
+
+
+def test_digits_are_those_of_scikit_learn() -> None:
+    from sklearn.datasets import load_digits
+
+    reference = load_digits()
+    parts = [datasets.get("digits", split=split) for split in ("train", "test")]
+    assert [len(part) for part in parts] == [1347, 450]
+    ours = {(p.tobytes(), int(y)) for part in parts for p, y in zip(part.images, part.labels)}
+    theirs = {
+        (np.rint(x * 255 / 16).astype(np.uint8).reshape(8, 8, 1).tobytes(), int(y))
+        for x, y in zip(reference.data, reference.target)
+    }
+    assert ours == theirs
+    shares = np.bincount(parts[1].labels) / np.bincount(reference.target)
+    assert np.all(np.abs(shares - 450 / 1797) < 0.005), "the split is not stratified"
+    assert abs(parts[0].images.mean() / 255 - parts[0].mean[0]) < 1e-3
+    assert abs(parts[0].images.std() / 255 - parts[0].std[0]) < 1e-3
+
+
+def write_cifar10(folder: Path, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """The official layout: pickled dictionaries of bytes, red plane first."""
+    folder.mkdir()
+    images = {}
+    for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]:
+        rows = rng.integers(256, size=(20, 3072), dtype=np.uint8)
+        labels = [int(y) for y in rng.integers(10, size=20)]
+        content = {"batch_label": name, "labels": labels, "data": rows, "filenames": ["x.png"] * 20}
+        (folder / name).write_bytes(pickle.dumps(content, protocol=2))
+        images[name] = rows
+    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": names, "num_vis": 3072}, protocol=2))
+    return images
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_cifar10_reads_the_official_layout(tmp_path: Path, archived: bool) -> None:
+    folder = tmp_path / "cifar-10-batches-py"
+    rows = write_cifar10(folder, np.random.default_rng(0))
+    root = tmp_path
+    if archived:
+        root = tmp_path / "archives"
+        root.mkdir()
+        with tarfile.open(root / "cifar-10-python.tar.gz", "w:gz") as archive:
+            archive.add(folder, "cifar-10-batches-py")
+    train, test = (datasets.get("cifar10", root, split) for split in ("train", "test"))
+    assert train.images.shape == (100, 32, 32, 3)
+    assert train.classes[3] == "cat"
+    # Image 0, channel 2 (blue), row 5, column 7.
+    assert test.images[0, 5, 7, 2] == rows["test_batch"][0, 2 * 1024 + 5 * 32 + 7]
+    assert train.augmentation == datasets.Augmentation(4, True, (125, 123, 114))
+
+
+def test_cifar100_reads_the_official_layout(tmp_path: Path) -> None:
+    folder = tmp_path / "cifar-100-python"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("train", "test"):
+        content = {
+            "fine_labels": [99, 0], "coarse_labels": [1, 2], "data": rng.integers(256, size=(2, 3072), dtype=np.uint8),
+        }  # fmt: skip
+        (folder / name).write_bytes(pickle.dumps(content, protocol=2))
+    (folder / "meta").write_bytes(pickle.dumps({"fine_label_names": [f"c{i}" for i in range(100)]}, protocol=2))
+    images = datasets.get("cifar100", tmp_path, "test")
+    assert images.labels.tolist() == [99, 0]
+    assert images.num_classes == 100
+
+
+def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "cifar-10-batches-py"
+    write_cifar10(folder, np.random.default_rng(0))
+    (folder / "data_batch_3").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    with pytest.raises(DatasetError, match=r"system"):
+        datasets.get("cifar10", tmp_path, "train")
+
+
+def write_idx(path: Path, values: np.ndarray) -> None:
+    header = bytes([0, 0, 8, values.ndim]) + b"".join(struct.pack(">I", n) for n in values.shape)
+    with gzip.open(path, "wb") as out:
+        out.write(header + values.tobytes())
+
+
+def test_fashion_mnist_reads_idx_and_refuses_a_cut_file(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(256, size=(6, 28, 28), dtype=np.uint8)
+    write_idx(tmp_path / "t10k-images-idx3-ubyte.gz", images)
+    write_idx(tmp_path / "t10k-labels-idx1-ubyte.gz", np.arange(6, dtype=np.uint8))
+    found = datasets.get("fashion-mnist", tmp_path, "test")
+    assert np.array_equal(found.images[..., 0], images)
+    assert found.classes[5] == "Sandal"
+    whole = gzip.decompress((tmp_path / "t10k-images-idx3-ubyte.gz").read_bytes())
+    (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(whole[:-1]))
+    with pytest.raises(DatasetError, match=r"fetch it again"):
+        datasets.get("fashion-mnist", tmp_path, "test")
+
+
+def test_the_systems_fashion_mnist_is_found_where_it_is_installed() -> None:
+    if not Path("/usr/share/datasets/fashion-mnist").is_dir():
+        pytest.skip("Debian's dataset-fashion-mnist is not installed")
+    images = datasets.get("fashion-mnist", split="test")
+    assert np.bincount(images.labels).tolist() == [1000] * 10
+
+
+def test_what_is_missing_is_named_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"download=True"):
+        datasets.get("cifar10", tmp_path)
+    with pytest.raises(DatasetError, match=r"train/CLASS"):
+        datasets.get("imagenet", tmp_path)
+    with pytest.raises(DatasetError, match=r"no data set is named 'mnist'.*digits"):
+        datasets.get("mnist")
+    with pytest.raises(DatasetError, match=r"'train' or 'test'"):
+        datasets.get("digits", split="val")
+
+
+def test_synthetic_images_are_reproducible_and_splits_differ() -> None:
+    assert np.array_equal(synthetic.make(50).images, synthetic.make(50).images)
+    assert not np.array_equal(synthetic.make(50).images, synthetic.make(50, split="test").images)
+
+
+def test_reading_needs_neither_torch_nor_scikit_learn() -> None:
+    code = "import datasets, sys; datasets.get('digits'); print([m for m in ('torch', 'sklearn') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,76 @@
+"""Two processes on a small folder of photographs give what one process gives with the same global batch."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edfstat import Trial
+from trainers import train
+from trainers.streams import random_box
+
+NET = {"block_type": "res_basic_block", "ds": [1, 1, 1, 1, 1], "ws": [16, 16, 16, 16, 16], "ss": [4, 1, 2, 2, 2]}
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for split, n in (("train", 16), ("val", 6)):
+        for label in range(2):
+            folder = tmp_path / "images" / split / f"n0000{label}"
+            folder.mkdir(parents=True)
+            for i in range(n):
+                shape = (*rng.integers(60, 100, size=2), 3)
+                pixels = np.clip(rng.normal(80 + 90 * label, 30, size=shape), 0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(folder / f"{i}.JPEG")
+    return tmp_path / "images"
+
+
+def trial() -> Trial:
+    recipe = {"batch_size": 16, "image_size": 64, "precise_bn": 16}
+    return Trial("ResNet", NET, "imagenet", recipe, {"max_ep": 2})
+
+
+@pytest.mark.parametrize("launcher", ["torchrun", "slurm"])
+def test_two_processes_give_what_one_gives(photographs: Path, tmp_path: Path, launcher: str) -> None:
+    alone = train(trial(), device="cpu", root=photographs)
+    assert alone["status"] == "ok", alone["message"]
+    (tmp_path / "trial.json").write_text(json.dumps(trial().to_dict()))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = []
+    for rank in range(2):
+        env = {**os.environ, "MASTER_PORT": str(port), "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}
+        if launcher == "torchrun":
+            env |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
+        else:
+            env |= {"SLURM_PROCID": str(rank), "SLURM_NTASKS": "2", "SLURM_JOB_NODELIST": "localhost"}
+        command = [sys.executable, "-m", "trainers", "trial.json", "--root", str(photographs), "--device", "cpu"]
+        started.append(
+            subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        )
+    ended = [process.communicate(timeout=200) for process in started]
+    assert [process.returncode for process in started] == [0, 0], ended
+    together = json.loads(ended[0][0])
+    assert ended[1][0] == ""
+    assert together["train_ep_loss"] == pytest.approx(alone["train_ep_loss"], abs=2e-4)
+    assert together["test_ep_top1"] == alone["test_ep_top1"]
+
+
+def test_random_boxes_lie_inside_and_have_the_stated_sizes() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        top, left, height, width = random_box(300, 500, rng)
+        assert 0 <= top <= 300 - height
+        assert 0 <= left <= 500 - width
+        assert 0.07 <= height * width / 150_000 <= 1
+        assert 0.72 <= width / height <= 1.36
+    assert random_box(10, 1000, rng)[2] <= 10

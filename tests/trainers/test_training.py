@@ -1,0 +1,143 @@
+"""Trials on real digits: same trial same record, interruption, statuses, checkpoints that are refused."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from edfstat import InputError, Trial, TrialInterrupted, backends
+from trainers import checkpoints, train
+
+NET = {"block_type": "res_basic_block", "ds": [1, 1, 1, 1], "ws": [16, 16, 16, 16], "ss": [1, 1, 2, 2]}
+
+
+def trial(epochs: int = 3, **changes: Any) -> Trial:
+    settings: dict[str, Any] = {"dataset": "digits", "optim": {"max_ep": epochs}, "options": {"train_images": 400}}
+    return Trial("ResNet", NET, **{**settings, **changes})
+
+
+def outcome(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key not in ("provenance", "iter_time")}
+
+
+def test_an_interrupted_trial_gives_the_record_of_an_uninterrupted_one(tmp_path: Path) -> None:
+    whole = train(trial(), device="cpu")
+    assert outcome(train(trial(), device="cpu")) == outcome(whole)
+    for _ in range(2):
+        with pytest.raises(TrialInterrupted):
+            train(trial(), device="cpu", directory=tmp_path, should_stop=lambda: True)
+        # The global generator's state must not matter.
+        torch.rand(3)
+    torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    resumed = backends()["torch"].run(trial(), directory=tmp_path, device="cpu")
+    assert outcome(resumed) == outcome(whole)
+    rows = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert [row["test_error"] for row in rows] == whole["test_ep_top1"]
+    assert not (tmp_path / "checkpoint.pt").exists()
+    assert train(trial(), device="cpu", directory=tmp_path) == resumed
+
+
+def test_another_seed_gives_another_record_and_the_best_epoch_is_the_error() -> None:
+    one, two = (train(trial(seed=seed), device="cpu") for seed in (1, 2))
+    assert one["train_ep_loss"] != two["train_ep_loss"]
+    assert one["min_test_top1"] == min(one["test_ep_top1"])
+    assert one["final_test_top1"] == one["test_ep_top1"][-1]
+
+
+def test_params_and_flops_are_those_of_the_arithmetic_by_hand() -> None:
+    record = train(trial(1), device="cpu")
+    # 1 stem and 6 block convolutions of 3x3, two 1x1 shortcuts, 9 norms, the classifier.
+    assert record["params"] == 9 * 16 + 6 * 9 * 256 + 2 * 256 + 9 * 32 + 170
+
+
+def test_divergence_is_an_outcome() -> None:
+    record = train(trial(4, optim={"max_ep": 4, "base_lr": 1e12}), device="cpu")
+    assert record["status"] == "diverged"
+    assert record["train_ep_loss"][-1] is None
+    assert "not finite" in record["message"]
+
+
+def test_a_time_limit_and_an_accident_are_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = train(trial(50), device="cpu", time_limit=1e-6)
+    assert record["status"] == "timeout"
+    from trainers.session import Session
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 9 bytes")
+
+    monkeypatch.setattr(Session, "epoch", broken)
+    assert train(trial(), device="cpu")["status"] == "oom"
+    monkeypatch.setattr(Session, "epoch", lambda *_, **__: 1 / 0)
+    record = train(trial(), device="cpu")
+    assert (record["status"], record["message"]) == ("error", "ZeroDivisionError: division by zero")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"dataset": "nope"}, "no data set"),
+        ({"recipe": "nope"}, "no recipe"),
+        ({"recipe": {"epoch": 3}}, "unknown setting"),
+        ({"optim": {"max_ep": 0}}, "epochs is 0"),
+        ({"options": {"results": "x"}}, "unknown option"),
+        ({"options": {"train_images": 10**6}}, "train_images"),
+    ],
+)
+def test_a_trial_that_makes_no_sense_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        train(trial(**changes), device="cpu")
+
+
+def test_foreign_checkpoints_are_refused_and_damaged_ones_set_aside(tmp_path: Path) -> None:
+    with pytest.raises(TrialInterrupted):
+        train(trial(), device="cpu", directory=tmp_path, should_stop=lambda: True)
+    with pytest.raises(InputError, match="belongs to trial"):
+        train(trial(seed=9), device="cpu", directory=tmp_path)
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(checkpoints.DamagedCheckpoint):
+        checkpoints.load(path, trial_id=trial().id)
+    assert train(trial(), device="cpu", directory=tmp_path)["status"] == "ok"
+    assert (tmp_path / "checkpoint.pt.refused").exists()
+
+
+def test_enhanced_recipe_trains_a_cell_network() -> None:
+    pair = [["skip_connect", 0], ["sep_conv_3x3", 1]]
+    cell = {"normal": pair, "normal_concat": [2], "reduce": pair, "reduce_concat": [2]}
+    net = {"genotype": cell, "width": 16, "depth": 4, "aux": False, "drop_prob": 0.0}
+    recipe = {"base": "enhanced", "cutout": 4, "label_smoothing": 0.1}
+    record = train(
+        Trial("DARTS", net, "synthetic", recipe, {"max_ep": 2}, options={"train_images": 256, "test_images": 100}),
+        device="cpu",
+    )
+    assert record["status"] == "ok", record["message"]
+    assert record["provenance"]["recipe"]["drop_path"] == 0.2
+
+
+def test_command_line_profiles_and_reports(tmp_path: Path) -> None:
+    (tmp_path / "trial.json").write_text(json.dumps(trial(1, options={}).to_dict()))
+    command = [sys.executable, "-m", "trainers", "trial.json", "--directory", "out", "--device", "cpu", "--profile"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["status"] == "ok"
+    assert "epoch 1/1" in done.stderr
+    assert "traceEvents" in json.loads((tmp_path / "out" / "trace.json").read_text())
+    done = subprocess.run([*command[:3], "no.json"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_digits_reach_two_and_a_half_percent() -> None:
+    net = {**NET, "ws": [16, 16, 32, 64]}
+    errors = [
+        train(Trial("ResNet", net, "digits", optim={"max_ep": 20}, seed=seed), device="cpu")["final_test_top1"]
+        for seed in (1, 2, 3)
+    ]
+    assert np.median(errors) <= 2.5

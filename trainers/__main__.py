@@ -1,0 +1,62 @@
+"""``python -m trainers TRIAL.json``: train one trial, also as one of several processes started for it.
+
+Under ``torchrun --nproc-per-node 2 -m trainers TRIAL.json`` or ``srun -n 8 python -m trainers TRIAL.json`` the
+processes share each batch; the first one writes and prints.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m trainers", description="Train one trial and print its record.")
+    parser.add_argument("trial", type=Path, help="JSON file: space, net, dataset, recipe, optim, seed, options")
+    parser.add_argument("--directory", type=Path, help="folder of checkpoint, progress.jsonl and record.json")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--root", type=Path, help="folder of the data set")
+    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
+    parser.add_argument("--profile", action="store_true", help="write DIRECTORY/trace.json, a torch profiler trace")
+    args = parser.parse_args(argv)
+
+    from edfstat.errors import InputError
+    from edfstat.trials import Trial
+    from trainers import devices, parallel
+    from trainers.loop import train
+
+    try:
+        try:
+            trial = Trial.from_dict(json.loads(args.trial.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(f"{args.trial} holds no trial ({error})") from None
+        device = devices.pick(args.device)
+        local = os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID"))
+        name = f"cuda:{local or 0}" if device.type == "cuda" and device.index is None else str(device)
+        rank, _ = parallel.join(devices.pick(name))
+
+        def say(text: str) -> None:
+            if rank == 0:
+                sys.stderr.write(text + "\n")
+                sys.stderr.flush()
+
+        record = train(
+            trial, device=name, directory=args.directory, root=args.root, precision=args.precision,
+            profile=args.profile, listener=say,
+        )  # fmt: skip
+    except InputError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    finally:
+        parallel.leave()
+    if rank == 0:
+        sys.stdout.write(json.dumps(record) + "\n")
+    return 0 if record["status"] in ("ok", "diverged") else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
