@@ -75,7 +75,7 @@ def _measure_caveats(found: xr.Dataset, measure: str, spacing: str) -> Iterator[
                 f"{measure}: {int(outside)} of {int(total)} models of {name} lie outside the range that all groups "
                 "share; the comparison is about the rest."
             )
-        if np.isfinite(imbalance) and abs(imbalance) > LARGEST_IMBALANCE:
+        if bins > 1 and np.isfinite(imbalance) and abs(imbalance) > LARGEST_IMBALANCE:
             yield (
                 f"{measure}: {name} still differs by {imbalance:+.2f} standard deviations of log {measure} after "
                 "weighting; more bins would balance better."

@@ -37,7 +37,7 @@ QUANTILES = (0.05, 0.5, 0.95)
 #: EDFs are stored at every distinct error up to this many, else at as many evenly spaced ranks.
 MAX_SUPPORT = 10_000
 TOP_MODELS = 5
-SLOTS = 30
+LEAST_SLOTS, SLOTS = 5, 30
 
 
 def distributions(groups: Groups, weighting: Weighting) -> list[EDF]:
@@ -230,18 +230,20 @@ def bin_table(groups: Groups, weighting: Weighting, bins: int) -> Columns:
 
 def histogram_table(groups: Groups, weighting: Weighting, spacing: str) -> Columns:
     """Complexity of all models and of the weighted ones, over the range of all groups."""
-    edges = np.full(SLOTS + 1, np.nan)
-    before = np.full((len(groups.names), SLOTS), np.nan)
+    # As many intervals as the smallest group can fill: a histogram of 40 models in 30 would be noise.
+    slots = int(np.clip(np.sqrt(np.bincount(groups.code).min()), LEAST_SLOTS, SLOTS))
+    edges = np.full(slots + 1, np.nan)
+    before = np.full((len(groups.names), slots), np.nan)
     after = before.copy()
     if weighting.stratum is not None:
         complexity = groups.models[weighting.measure].values.astype(np.float64)
         low, high = complexity.min(), complexity.max()
         edges = (
-            np.geomspace(low, high, SLOTS + 1) if spacing == "log" and low > 0 else np.linspace(low, high, SLOTS + 1)
+            np.geomspace(low, high, slots + 1) if spacing == "log" and low > 0 else np.linspace(low, high, slots + 1)
         )
         edges[-1] = high
         if low == high:
-            edges = np.linspace(low - 0.5, high + 0.5, SLOTS + 1)
+            edges = np.linspace(low - 0.5, high + 0.5, slots + 1)
         for code in range(len(groups.names)):
             mine = groups.code == code
             before[code] = np.histogram(complexity[mine], edges)[0] / mine.sum()

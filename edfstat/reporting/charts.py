@@ -140,22 +140,19 @@ def _trend_chart(one: xr.Dataset, measure: str) -> Chart:
     ends = (float(np.nanmin(lower)) / scale, float(np.nanmax(upper)) / scale)
     log = one.attrs["spacing"] == "log" and ends[0] > 0
     ticks = _log_ticks(*ends) if log else []
-    middle = (np.sqrt(lower * upper) if log else (lower + upper) / 2) / scale
+    used = np.flatnonzero(np.isfinite(lower))
+    edges = np.append(lower[used], upper[used[-1]]) / scale
     series, values = [], []
     for place, name in _groups(one):
-        low, mid, high = one["bin_quantile"].values[place].T
-        keep = np.isfinite(mid)
-        series.append(
-            Series(
-                name, place, [name], middle[keep], mid[keep], low[keep], np.where(np.isfinite(high), high, 1e3)[keep]
-            )
-        )
-        values += [low[keep], mid[keep], high[keep][np.isfinite(high[keep])]]
+        # Each bin is a step; the last is repeated at the upper end of the range.
+        low, mid, high = one["bin_quantile"].values[place][np.append(used, used[-1])].T
+        series.append(Series(name, place, [name], edges, mid, low, np.where(np.isinf(high), 1e3, high)))
+        values += [part[np.isfinite(part)] for part in (low, mid, high)]
     pooled = np.concatenate(values) if values else np.array([0.0, 1.0])
     top = min(float(pooled.max()), 1.2 * float(one.attrs["eps"])) if pooled.size else 1.0
     bottom = float(pooled.min()) if pooled.size else 0.0
     return Chart(
-        key=f"trend-{measure}", measure=measure, title=f"Error against {measure}", kind="line",
+        key=f"trend-{measure}", measure=measure, title=f"Error against {measure}", kind="step",
         x_label=f"{measure}{unit}", y_label="error (%)", series=series, x_log=log, ticks=ticks,
         x_range=_wide(*ends),
         y_range=_wide(bottom - 0.05 * (top - bottom), top), y_unit="%",
