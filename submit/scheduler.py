@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,5 +142,6 @@ def queue(folder: Path, names: list[str], *, fresh: bool = False) -> list[Queued
         return []
     text = ask("squeue", "--noheader", "--array", f"--name={','.join(names)}", "--format=%i|%T|%r|%j")
     jobs = [QueuedJob(*line.strip().split("|", 3)) for line in text.splitlines() if line.count("|") >= 3]
-    write_atomically(kept, json.dumps([[j.id, j.state, j.reason, j.name] for j in jobs]))
+    with suppress(OSError):  # a full disk is no reason not to know
+        write_atomically(kept, json.dumps([[j.id, j.state, j.reason, j.name] for j in jobs]))
     return jobs

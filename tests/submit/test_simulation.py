@@ -36,10 +36,9 @@ def test_every_trial_once_though_workers_die(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_hundred_thousand_trials_on_a_thousand_workers(tmp_path: Path) -> None:
-    ratio, files = play_with_faults(tmp_path, trials=100_000, workers=1000)
+def test_twenty_thousand_trials_on_two_hundred_workers(tmp_path: Path) -> None:
+    ratio, files = play_with_faults(tmp_path, trials=20_000, workers=200)
     # The lower bound: the work that was done spread evenly over all workers, the dead ones included.
     assert ratio < 1.08
     # Of each worker, submitit writes four files more.
-    assert files + 4 * 1000 <= 10 * 1000 + 100_000 / 20
-    print(f"makespan {100 * (ratio - 1):.1f} % above the bound, {files} files")
+    assert files + 4 * 200 <= 10 * 200 + 20_000 / 20

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import edfstat
-from edfstat.errors import InputError
 from submit import operations
 from submit.claims import Claims
 from submit.directory import Round, open_sweep
@@ -211,9 +210,10 @@ def test_shards_leave_nothing_torn_behind(tmp_path: Path, monkeypatch: pytest.Mo
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+    with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        shard.append({"trial_id": "2"})
+        with pytest.raises(OSError, match="No space"):
+            shard.append({"trial_id": "2"})
     shard.append({"trial_id": "3"})
     shard.close()
     assert read_lines(tmp_path / "a.jsonl")[0] == [b'{"trial_id":"1"}', b'{"trial_id":"3"}']
