@@ -24,7 +24,8 @@ class Images(Dataset):
     def __init__(self) -> None:
         self.data = synthetic.make(N)
         self.transform = v2.Compose([
-            v2.ToImage(), v2.RandomCrop(32, padding=4), v2.RandomHorizontalFlip(), v2.ToDtype(torch.float32, scale=True),
+            v2.ToImage(), v2.RandomCrop(32, padding=4), v2.RandomHorizontalFlip(),
+            v2.ToDtype(torch.float32, scale=True),
             v2.Normalize(self.data.mean, self.data.std),
         ])  # fmt: skip
 
