@@ -37,7 +37,7 @@ class Shard:
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         self._end = 0
-        self._encoder = msgspec.json.Encoder()
+        self._encoder = msgspec.json.Encoder(enc_hook=_plain)
 
     def append(self, record: dict[str, Any]) -> None:
         """Write one record and wait until it is durable.
@@ -60,6 +60,11 @@ class Shard:
 
     def close(self) -> None:
         os.close(self._file)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no form for: numbers of numpy as numbers, versions and paths as text."""
+    return value.item() if hasattr(value, "item") else str(value)
 
 
 def read_lines(path: Path, start: int = 0) -> tuple[list[bytes], int]:
