@@ -37,7 +37,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
             stages = rng.integers(1, 25, (2, 3)).tolist()
             job = {
                 "job_id": i, "rng_seed": 1, "params": 1000 + i, "flops": 10**8 + i,
-                "net": {"block_type": "res_basic_block", "ds": [1, *stages[0]], "ws": [16, *stages[1]], "ss": [1, 1, 2, 2]},
+                "net": {"block_type": "res_basic_block", "ds": [1, *stages[0]], "ws": [16, *stages[1]]},
                 "optim": {"base_lr": 0.1, "wd": 5e-4, "max_ep": EPOCHS}, "iter_time": 0.04,
                 "min_test_top1": float(curve[2].min()), "train_ep_loss": np.round(loss, 3).tolist(),
                 "train_ep_top1": curve[1].tolist(), "test_ep_top1": curve[2].tolist(),

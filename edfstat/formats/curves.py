@@ -97,7 +97,8 @@ def one_curve(text: bytes, key: str, index: int) -> Sequence[float]:
         raise BadJob(index, key, str(error)) from None
     values: Iterable[Any] = _ANY.decode(text)
     if isinstance(values, list) and all(
-        value is None or type(value) in (int, float) or value in SPELLED_TEXT for value in values
+        value is None or type(value) in (int, float) or (isinstance(value, str) and value in SPELLED_TEXT)
+        for value in values
     ):
         return [math.nan if value is None or isinstance(value, str) else float(value) for value in values]
     raise BadJob(index, key, complaint)

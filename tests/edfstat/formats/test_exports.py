@@ -1,0 +1,109 @@
+"""Exports of other programs, written here by hand in their form."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import edfstat
+from edfstat.errors import FormatError, InputError
+
+
+def test_pycls_sweep(tmp_path: Path) -> None:
+    job = {
+        "cfg": {"OPTIM": {"BASE_LR": 0.1, "WEIGHT_DECAY": 5e-5, "MAX_EPOCH": 3}, "TRAIN": {"DATASET": "imagenet"}, "RNG_SEED": 4,
+                "REGNET": {"DEPTH": 12}},
+        "complexity": {"params": 5_000_000, "flops": 400_000_000, "acts": 7_000_000},
+        "test_epoch": {"epoch_ind": [1, 2, 3], "top1_err": [40.0, 30.0, 31.0], "min_top1_err": [40.0, 30.0, 30.0]},
+        "test_ema_epoch": {"min_top1_err": [39.0, 29.0, 28.5]},
+        "train_epoch": {"loss": [3.0, 2.0, 1.0], "top1_err": [50.0, 40.0, 35.0]},
+        "log_file": "logs/001/stdout.log", "err_file": "", "err": "",
+    }  # fmt: skip
+    started = {"log_file": "logs/002/stdout.log", "err": "killed", "cfg": job["cfg"], "complexity": job["complexity"]}
+    path = tmp_path / "sweep.json"
+    path.write_text(json.dumps([job, started], sort_keys=True))
+    ds = edfstat.load(path, curves=True, space="RegNet")
+    assert ds["error"].values[0] == 30.0
+    assert ds["final_error"].values[0] == 31.0
+    assert ds["ema_error"].values[0] == 28.5
+    assert ds["status"].values.tolist() == ["ok", "lost"]
+    assert ds["acts"].values[0] == 7_000_000
+    assert ds["test_error"].values[0].tolist() == [40.0, 30.0, 31.0]
+    assert json.loads(ds["net"].values[0]) == {"REGNET": {"DEPTH": 12}}
+
+
+def test_wandb_json(tmp_path: Path) -> None:
+    runs = [
+        {
+            "id": "a",
+            "state": "finished",
+            "config": {"lr": {"value": 0.1}, "_wandb": {}},
+            "summary": {"err": 7.5, "params": 10},
+        },
+        {"id": "b", "state": "crashed", "config": {"lr": {"value": 0.2}}, "summary": {"params": 20}},
+        {"id": "c", "state": "running", "config": {}, "summary": {}},
+    ]
+    path = tmp_path / "runs.json"
+    path.write_text(json.dumps(runs))
+    ds = edfstat.load(path, columns={"error": "err"})
+    assert ds["job_id"].values.tolist() == ["a", "b"]
+    assert ds["status"].values.tolist() == ["ok", "error"]
+    assert ds["lr"].values.tolist() == [0.1, 0.2]
+
+
+def test_optuna_storage_and_json(tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+    with sqlite3.connect(path) as base:
+        base.executescript("""
+            CREATE TABLE studies (study_id INTEGER, study_name TEXT);
+            CREATE TABLE trials (trial_id INTEGER, number INTEGER, study_id INTEGER, state TEXT);
+            CREATE TABLE trial_values (trial_id INTEGER, objective INTEGER, value REAL);
+            CREATE TABLE trial_user_attributes (trial_id INTEGER, key TEXT, value_json TEXT);
+            CREATE TABLE trial_params (trial_id INTEGER, param_name TEXT, param_value REAL, distribution_json TEXT);
+            INSERT INTO studies VALUES (1, 'wide');
+            INSERT INTO trials VALUES (1, 0, 1, 'COMPLETE'), (2, 1, 1, 'FAIL'), (3, 2, 1, 'RUNNING');
+            INSERT INTO trial_values VALUES (1, 0, 8.25);
+            INSERT INTO trial_user_attributes VALUES (1, 'params', '1000'), (2, 'params', '2000');
+            INSERT INTO trial_params VALUES
+                (1, 'block', 1, '{"name": "CategoricalDistribution", "attributes": {"choices": ["a", "b"]}}'),
+                (1, 'depth', 4, '{"name": "IntDistribution", "attributes": {}}');
+        """)
+    base.close()
+    ds = edfstat.load(f"sqlite:///{path}")
+    assert ds["error"].values[0] == 8.25
+    assert ds["status"].values.tolist() == ["ok", "error"]
+    assert json.loads(ds["net"].values[0]) == {"block": "b", "depth": 4}
+    assert ds["params"].values.tolist() == [1000, 2000]
+    assert set(ds["space"].values) == {"wide"}
+    exported = tmp_path / "trials.json"
+    exported.write_text(json.dumps([{"number": 0, "state": "COMPLETE", "values": [8.25], "params": {"depth": 4}}]))
+    assert edfstat.load(exported)["error"].values.tolist() == [8.25]
+
+
+def test_no_other_data_base() -> None:
+    with pytest.raises(InputError, match="no SQLite storage"):
+        edfstat.load("mysql://host/base")
+
+
+def test_tables(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"val_acc": [90.0, 80.5], "n_params": [10, 20], "who": ["x", "y"]})
+    ds = edfstat.load(frame, columns={"accuracy": "val_acc"}, space="S")
+    assert ds["error"].values.tolist() == [10.0, 19.5]
+    assert ds["params"].values.tolist() == [10, 20]
+    assert ds["who"].values.tolist() == ["x", "y"]
+    path = tmp_path / "runs.csv"
+    path.write_text("err,params\n7.5,10\n-3,20\n6.5,many\n")
+    with pytest.raises(FormatError, match="row 2, column 'params'"):
+        edfstat.load(path)
+    kept = edfstat.load(path, errors="skip")
+    assert kept["error"].values.tolist() == [7.5]
+    assert kept.attrs["skipped"] == 2
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(FormatError, match="no column of errors"):
+        edfstat.load(path)
+    with pytest.raises(FormatError, match="fractions"):
+        edfstat.load(pd.DataFrame({"acc": [0.9, 0.8]}))
