@@ -15,8 +15,8 @@ from edfstat.errors import FormatError, InputError
 
 def test_pycls_sweep(tmp_path: Path) -> None:
     job = {
-        "cfg": {"OPTIM": {"BASE_LR": 0.1, "WEIGHT_DECAY": 5e-5, "MAX_EPOCH": 3}, "TRAIN": {"DATASET": "imagenet"}, "RNG_SEED": 4,
-                "REGNET": {"DEPTH": 12}},
+        "cfg": {"OPTIM": {"BASE_LR": 0.1, "WEIGHT_DECAY": 5e-5, "MAX_EPOCH": 3}, "TRAIN": {"DATASET": "imagenet"},
+                "RNG_SEED": 4, "REGNET": {"DEPTH": 12}},
         "complexity": {"params": 5_000_000, "flops": 400_000_000, "acts": 7_000_000},
         "test_epoch": {"epoch_ind": [1, 2, 3], "top1_err": [40.0, 30.0, 31.0], "min_top1_err": [40.0, 30.0, 30.0]},
         "test_ema_epoch": {"min_top1_err": [39.0, 29.0, 28.5]},
