@@ -153,8 +153,8 @@ def test_a_regnet_adds_up_like_torchvisions_module(name: str) -> None:
 
     parameters = {"regnet_x_400mf": (22, 24, 24.48, 2.54, 16), "regnet_x_1_6gf": (18, 80, 34.01, 2.25, 24)}[name]
     arch = regnet(**dict(zip(("depth", "w0", "wa", "wm", "group_width"), parameters)))
-    with torch.device("meta"):
-        theirs = counted(getattr(models, name)(), 224)
+    # Theirs reads numbers from tensors while it is built, so it needs storage.
+    theirs = counted(getattr(models, name)(), 224)
     ours = counted(on_meta(arch, num_classes=1000, stem="simple"), 224)
     assert ours == theirs
 
