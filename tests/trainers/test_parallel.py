@@ -34,7 +34,8 @@ def photographs(tmp_path: Path) -> Path:
 
 
 def trial() -> Trial:
-    recipe = {"batch_size": 16, "image_size": 64, "precise_bn": 16}
+    # A small rate: at 0.05 the two runs drift apart by 0.3 % of the loss within an epoch.
+    recipe = {"batch_size": 16, "image_size": 64, "precise_bn": 16, "base_lr": 0.005}
     return Trial("ResNet", NET, "imagenet", recipe, {"max_ep": 2})
 
 
