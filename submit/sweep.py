@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -77,7 +78,7 @@ def _run(
     source: Source, cluster: Where = None, directory: Folder = None, workers: Workers = None, watch: Watch = None
 ) -> None:
     """Launch a sweep, or go on with it."""
-    _end(run(source, cluster=_chosen(cluster), directory=directory, workers=workers, watch=watch))
+    _end(_uninterrupted(run, source, cluster, directory, workers, watch))
 
 
 @app.command("resume")
@@ -85,7 +86,7 @@ def _resume(
     source: Source, cluster: Where = None, directory: Folder = None, workers: Workers = None, watch: Watch = None
 ) -> None:
     """Go on with a sweep that was begun."""
-    _end(resume(source, cluster=_chosen(cluster), directory=directory, workers=workers, watch=watch))
+    _end(_uninterrupted(resume, source, cluster, directory, workers, watch))
 
 
 @app.command("status")
@@ -144,6 +145,17 @@ def _schema() -> None:
     from submit.config import json_schema
 
     _print(json.dumps(json_schema(), indent=2))
+
+
+def _uninterrupted(
+    act: Callable[..., Status], source: Path, cluster: ClusterName | None, directory: Path | None,
+    workers: int | None, watch: bool | None,
+) -> Status:  # fmt: skip
+    try:
+        return act(source, cluster=_chosen(cluster), directory=directory, workers=workers, watch=watch)
+    except KeyboardInterrupt:
+        # typer would end with a code of its own and no word of what to do next.
+        raise InputFailure("interrupted; run the same command again to go on") from None
 
 
 def _chosen(cluster: ClusterName | None) -> Cluster | None:

@@ -245,4 +245,6 @@ def test_status_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def _records(directory: Path) -> list[dict]:
-    return [json.loads(line) for path in (directory / "records").glob("*.jsonl") for line in path.open()]
+    return [
+        json.loads(line) for path in (directory / "records").glob("*.jsonl") for line in path.read_text().splitlines()
+    ]
