@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edfstat import plot as plot
-    from edfstat.backends import Backend as Backend
-    from edfstat.backends import backends as backends
+    from edfstat.registry import Backend as Backend
+    from edfstat.registry import backends as backends
     from edfstat.errors import FormatError as FormatError
     from edfstat.errors import InputError as InputError
     from edfstat.errors import PopulationError as PopulationError
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _HOME = {
     "adjust_pvalues": "kolmogorov",
     "auc": "area",
-    "Backend": "backends",
-    "backends": "backends",
+    "Backend": "registry",
+    "backends": "registry",
     "balance_weights": "balancing",
     "best_of": "search_odds",
     "compare": "comparison",

@@ -15,7 +15,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
 
-from edfstat.backends import Backend, backends
+from edfstat.registry import Backend, backends
 from edfstat.errors import InputError, TrialInterrupted
 from edfstat.records import make_record
 from edfstat.trials import Trial
