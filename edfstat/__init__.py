@@ -11,15 +11,49 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edfstat import plot as plot
-    from edfstat.registry import Backend as Backend
-    from edfstat.registry import backends as backends
+    from edfstat.area import auc as auc
+    from edfstat.balancing import balance_weights as balance_weights
+    from edfstat.budgets import hit_probability as hit_probability
+    from edfstat.budgets import search_budget as search_budget
+    from edfstat.budgets import time_to_target as time_to_target
+    from edfstat.comparison import compare as compare
+    from edfstat.complexity import complexity_bins as complexity_bins
+    from edfstat.complexity import complexity_weights as complexity_weights
+    from edfstat.distributions import EDF as EDF
+    from edfstat.distributions import Interval as Interval
+    from edfstat.distributions import edf as edf
+    from edfstat.downloads import fetch as fetch
     from edfstat.errors import FormatError as FormatError
     from edfstat.errors import InputError as InputError
     from edfstat.errors import PopulationError as PopulationError
     from edfstat.errors import TrialInterrupted as TrialInterrupted
+    from edfstat.example import example_population as example_population
+    from edfstat.formats import load as load
+    from edfstat.formats import save as save
+    from edfstat.fronts import pareto_inclusion as pareto_inclusion
+    from edfstat.kolmogorov import KSResult as KSResult
+    from edfstat.kolmogorov import adjust_pvalues as adjust_pvalues
+    from edfstat.kolmogorov import ks_test as ks_test
+    from edfstat.kolmogorov import ks_tests as ks_tests
+    from edfstat.planning import expected_ks as expected_ks
+    from edfstat.planning import sample_size as sample_size
+    from edfstat.planning import sample_size_auc as sample_size_auc
     from edfstat.population import validate as validate
+    from edfstat.ranges import parameter_range as parameter_range
+    from edfstat.ranges import relative_rank as relative_rank
     from edfstat.records import from_records as from_records
+    from edfstat.registry import Backend as Backend
+    from edfstat.registry import backends as backends
+    from edfstat.reporting import report as report
+    from edfstat.rerun_variance import reruns as reruns
+    from edfstat.search_bands import search_band as search_band
+    from edfstat.search_odds import best_of as best_of
+    from edfstat.search_odds import models_needed as models_needed
+    from edfstat.search_odds import random_search as random_search
+    from edfstat.search_odds import search_crossings as search_crossings
+    from edfstat.transport import wasserstein as wasserstein
     from edfstat.trials import Trial as Trial
+    from edfstat.verdicts import verdict as verdict
 
 _HOME = {
     "adjust_pvalues": "kolmogorov",
