@@ -60,7 +60,8 @@ def provenance(device: torch.device, **more: Any) -> dict[str, Any]:
     except PackageNotFoundError:  # run from a copied folder
         ours = "unknown"
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    # torch's version is a class of its own, which not every writer of JSON takes for text.
     return {
-        "edfstat": ours, "torch": torch.__version__, "python": platform.python_version(), "host": socket.gethostname(),
+        "edfstat": ours, "torch": str(torch.__version__), "python": platform.python_version(), "host": socket.gethostname(),
         "device": f"{device} ({name})", "finished": datetime.now(UTC).isoformat(timespec="seconds"), **more,
     }  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from edfstat import InputError, Trial, TrialInterrupted, backends
+from edfstat.records import RECORD_KEYS
 from trainers import checkpoints, train
 
 NET = {"block_type": "res_basic_block", "ds": [1, 1, 1, 1], "ws": [16, 16, 16, 16], "ss": [1, 1, 2, 2]}
@@ -54,6 +55,19 @@ def test_params_and_flops_are_those_of_the_arithmetic_by_hand() -> None:
     record = train(trial(1), device="cpu")
     # 1 stem and 6 block convolutions of 3x3, two 1x1 shortcuts, 9 norms, the classifier.
     assert record["params"] == 9 * 16 + 6 * 9 * 256 + 2 * 256 + 9 * 32 + 170
+
+
+def test_a_record_holds_nothing_but_plain_json_values() -> None:
+    """Writers of JSON differ in which subclasses of str they take, such as that of torch's version."""
+
+    def kinds(value: Any) -> set[type]:
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        return {type(value)}.union(*map(kinds, inside))
+
+    record = train(trial(1), device="cpu")
+    assert kinds(record) <= {dict, list, str, int, float, bool, type(None)}
+    assert record["provenance"]["torch"] == str(torch.__version__)
+    assert set(record) == set(RECORD_KEYS)
 
 
 def test_divergence_is_an_outcome() -> None:
