@@ -67,20 +67,20 @@ def edf(
     'error (%)'
     """
     found = comparison_of(data, measure, by=by, groups=groups)
-    ax = axes_for(ax)
-    styles = looks(group_names(found))
-    _draw(ax, found, styles, band=band)
     right = _right_end(found) if max_error is None else max_error
     left = _left_end(found, right)
+    free = _corner_is_free(found, left, right)
+    ax, corner = _beside_each_other() if ax is None and zoom and not free else (axes_for(ax), None)
+    styles = looks(group_names(found))
+    _draw(ax, found, styles, band=band)
     ax.set_xlim(left, right)
     ax.set_ylim(0, 1)
     level = f", {100 * float(data.attrs.get('level', 0.95)):g} % bands" if band else ""
     what = "Models as they are" if measure == "none" else f"Normalized by {measure}"
     finish(ax, xlabel="error (%)", ylabel="share of models with at most this error", title=what + level)
-    # The upper left is free: no EDF is high where errors are low.
-    legend(ax, loc="upper left")
+    legend(ax, loc="upper left" if free else "best")
     if zoom:
-        _inset(ax, found, styles, band=band)
+        _enlarge_corner(ax, corner, found, styles, band=band)
     return ax
 
 
@@ -117,20 +117,44 @@ def _left_end(found: xr.Dataset, right: float) -> float:
     return best - 0.03 * max(right - best, 1e-9)
 
 
-def _inset(ax: Axes, found: xr.Dataset, styles: dict[str, Look], *, band: bool) -> None:
-    """The lower left corner, enlarged into the lower right, which EDFs leave free."""
+#: Place of the enlarged corner inside the Axes: left, bottom, width, height.
+_INSIDE = (0.56, 0.12, 0.42, 0.42)
+
+
+def _corner_is_free(found: xr.Dataset, left: float, right: float) -> bool:
+    """Whether every EDF has risen above the lower right before it gets there."""
+    errors = found["support"].values.astype(float)
+    begin = int(np.searchsorted(errors, left + _INSIDE[0] * (right - left), side="right")) - 1
+    return bool((found["edf"].values[:, max(begin, 0)] > _INSIDE[1] + _INSIDE[3]).all())
+
+
+def _beside_each_other() -> tuple[Axes, Axes]:
+    """New Axes, and narrower ones to their right."""
+    import matplotlib.pyplot as plt
+
+    both = plt.subplots(1, 2, width_ratios=(1.9, 1), figsize=(9.4, 4.2), layout="constrained")[1]
+    return both[0], both[1]
+
+
+def _enlarge_corner(ax: Axes, corner: Axes | None, found: xr.Dataset, styles: dict[str, Look], *, band: bool) -> None:
+    """The lower left, where the best models are, enlarged: into `corner`, else into the lower right of `ax`."""
     errors, shares = found["support"].values.astype(float), found["edf"].values
     left, right = ax.get_xlim()
     top = 0.1
     ends = [errors[np.searchsorted(row, top)] for row in shares if row[-1] >= top]
     end = min(max(ends, default=right), left + 0.45 * (right - left))
     if not left < end < right:
+        if corner is not None:
+            corner.remove()
         return
-    inset = ax.inset_axes((0.56, 0.12, 0.42, 0.42))
+    inset = ax.inset_axes(_INSIDE) if corner is None else corner
     _draw(inset, found, styles, band=band)
     height = max(float(row[np.searchsorted(errors, end, side="right") - 1]) for row in shares)
     inset.set_xlim(left, end)
     inset.set_ylim(0, min(1.0, 1.1 * max(height, 1e-3)))
+    if corner is not None:
+        finish(corner, xlabel="error (%)", ylabel="", title="The best models, enlarged")
+        return
     inset.tick_params(labelsize="x-small")
     inset.set_title("best models", fontsize="x-small", pad=2)
     ax.indicate_inset_zoom(inset, edgecolor="#777777")
