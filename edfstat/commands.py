@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,6 +35,10 @@ Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Results fil
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Skip = Annotated[bool, typer.Option("--skip-corrupt", help="Leave corrupt jobs out instead of refusing the file.")]
 Space = Annotated[str | None, typer.Option(help="Design space of all the models, whatever the files say.")]
+Column = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="OURS=YOURS", help="What a table calls a column, such as error=val_err."),
+]
 By = Annotated[str, typer.Option(help="What tells the groups apart: space, dataset, source, group, ...")]
 Complexity = Annotated[str, typer.Option(help="auto, none, params, flops, or several with commas.")]
 Bins = Annotated[str, typer.Option(help="Number of complexity bins, or auto.")]
@@ -41,11 +46,14 @@ Spacing = Annotated[str, typer.Option(help="uniform, log or quantile bins.")]
 Eps = Annotated[float | None, typer.Option(help="Error (%) up to which the area under the EDF is taken.")]
 Level = Annotated[float, typer.Option(help="Confidence level of bands and intervals.")]
 Resamples = Annotated[int, typer.Option(help="Permutations per test.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of everything random.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of everything random.")]
 
 
-def _read(files: list[str], *, space: str | None = None, skip: bool = False, curves: bool = False) -> xr.Dataset:
+def _read(
+    files: list[str], *, space: str | None, skip: bool, column: list[str] | None, curves: bool = False
+) -> xr.Dataset:
     """Population of the files named on the command line."""
+    columns = dict(_named_columns(column or []))
     from edfstat.example import example_population
     from edfstat.formats import load
     from edfstat.population import concat_populations
@@ -56,11 +64,19 @@ def _read(files: list[str], *, space: str | None = None, skip: bool = False, cur
         parts = [parts[0].drop_dims("epoch", errors="ignore")]
     if named:
         with _working(f"reading {len(named)} file{'s' * (len(named) > 1)}"):
-            parts.append(load(named, space=space, curves=curves, errors="skip" if skip else "raise"))
+            parts.append(load(named, space=space, curves=curves, errors="skip" if skip else "raise", columns=columns))
     population = concat_populations(parts)
     if population.attrs.get("skipped"):
         typer.echo(f"note: {population.attrs['skipped']} jobs left out; `edfstat info --json` names them", err=True)
     return population
+
+
+def _named_columns(texts: list[str]) -> Iterator[tuple[str, str]]:
+    for text in texts:
+        ours, equals, yours = text.partition("=")
+        if not (ours and equals and yours):
+            raise InputError(f"--column is {text!r}; give our name and the table's, such as error=val_err")
+        yield ours, yours
 
 
 @contextlib.contextmanager
@@ -76,11 +92,13 @@ def _working(what: str) -> Iterator[None]:
 
 
 @app.command(epilog="Example: `edfstat info ResNet.json --json | jq .models`")
-def info(files: Files, as_json: Json = False, skip_corrupt: Skip = False, space: Space = None) -> None:
+def info(
+    files: Files, as_json: Json = False, skip_corrupt: Skip = False, space: Space = None, column: Column = None
+) -> None:
     """What the files hold: spaces, models, how runs ended, ranges of error and complexity."""
     from edfstat.printing import info_json, print_info, strict_json
 
-    population = _read(files, space=space, skip=skip_corrupt)
+    population = _read(files, space=space, skip=skip_corrupt, column=column)
     if as_json:
         typer.echo(strict_json(info_json(population)))
     else:
@@ -101,13 +119,14 @@ def compare(
     seed: Seed = None,
     skip_corrupt: Skip = False,
     space: Space = None,
+    column: Column = None,
 ) -> None:
     """Compare the groups: EDFs, KS tests, areas, random search, with complexity taken out."""
     import edfstat
     from edfstat.printing import comparison_json, print_comparison, strict_json
 
     options = _options(by, complexity, bins, spacing, eps, level, resamples, seed)
-    population = _read(files, space=space, skip=skip_corrupt)
+    population = _read(files, space=space, skip=skip_corrupt, column=column)
     with _working("comparing"):
         comparison = edfstat.compare(population, **options)
         verdict = edfstat.verdict(comparison)
@@ -133,6 +152,7 @@ def report(
     seed: Seed = None,
     skip_corrupt: Skip = False,
     space: Space = None,
+    column: Column = None,
 ) -> None:
     """Write a report that a stranger to the method can read: verdict, evidence, method."""
     import edfstat
@@ -142,7 +162,7 @@ def report(
     if output.suffix.lower() not in (".html", ".htm", ".pdf", ".md"):
         raise InputError(f"cannot write {output}: end its name in .html, .pdf or .md")
     options = _options(by, complexity, bins, spacing, eps, level, resamples, seed)
-    population = _read(files, space=space, skip=skip_corrupt)
+    population = _read(files, space=space, skip=skip_corrupt, column=column)
     with _working("comparing and writing"):
         edfstat.report(population, output, **options)
     typer.echo(output)
@@ -155,13 +175,14 @@ def convert(
     curves: Annotated[bool, typer.Option(help="Keep the curves over epochs.")] = True,
     skip_corrupt: Skip = False,
     space: Space = None,
+    column: Column = None,
 ) -> None:
     """Convert results: .nc, .zarr, .parquet, .csv, .json (published form), .jsonl, .jsonl.gz."""
     from edfstat.formats.saving import check_suffix, check_writable, save
 
     check_suffix(target)
     check_writable(target)
-    population = _read([source], space=space, skip=skip_corrupt, curves=curves)
+    population = _read([source], space=space, skip=skip_corrupt, column=column, curves=curves)
     with _working("writing"):
         save(population, target)
     typer.echo(f"{target}: {population.sizes['model']} models")
@@ -189,7 +210,7 @@ def paper(
     data: Annotated[Path, typer.Option(help="Folder or zip of the published files.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
     figure: Annotated[list[int] | None, typer.Option(help="Only this figure (1 to 16); may be repeated.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of what the paper simulates.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what the paper simulates.")] = 0,
 ) -> None:
     """The paper's figures and tables from the published files: PNG, SVG, JSON and an index page."""
     from edfstat.paper import draw_paper
@@ -228,14 +249,15 @@ def _guarded(run: Callable[[], Any]) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             error.show()  # type: ignore[attr-defined]
             return 2
-        return _say(f"{error.format_message()}; see edfstat --help", 2)  # type: ignore[attr-defined]
+        return _say(_complaint(error), 2)
     except (typer.Abort, KeyboardInterrupt):
         return _say("interrupted", 1)
-    except BrokenPipeError:  # the reader of the pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError:
+        return _pipe_closed()
+    except SystemExit as error:  # the command line library leaves this way where a pipe broke inside a command
+        return _pipe_closed() if isinstance(error.__context__, BrokenPipeError) else int(error.code or 0)
     except InputError as error:
-        return _say(str(error), 2)
+        return _say(_as_options(str(error)), 2)
     except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError) as error:
         name = f": {error.filename}" if error.filename else ""
         return _say(f"{error.strerror}{name}; check the path and its permissions" if error.strerror else str(error), 2)
@@ -245,6 +267,24 @@ def _guarded(run: Callable[[], Any]) -> int:
         if os.environ.get("EDFSTAT_DEBUG"):
             raise
         return _say(f"failed: {type(error).__name__}: {error} (set EDFSTAT_DEBUG=1 for the traceback)", 1)
+
+
+def _complaint(error: Any) -> str:
+    """What is wrong with the command line, and which help says what is right."""
+    path = error.ctx.command_path if getattr(error, "ctx", None) else "edfstat"
+    return f"{error.format_message().rstrip('.')}; see {path} --help"
+
+
+def _as_options(message: str) -> str:
+    """A remedy that is a keyword of Python, as the option that it is on the command line."""
+    message = message.replace("pass errors='skip'", "pass --skip-corrupt")
+    return re.sub(r"columns=\{'(\w+)': '(\w+)'\}", r"--column \1=\2", message)
+
+
+def _pipe_closed() -> int:
+    """The reader of the pipe has seen enough: nothing went wrong, and nothing more is written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())  # type: ignore[union-attr]
+    return 0
 
 
 def _say(message: str, code: int) -> int:

@@ -110,6 +110,8 @@ def check_writable(target: Path) -> None:
         Naming the folder and why not.
     """
     folder = target.parent
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"cannot write {target}: {folder} is a file; choose another folder")
     if not folder.is_dir():
         raise InputError(f"cannot write {target}: there is no folder {folder}; create it first")
     if target.is_dir() and target.suffix != ".zarr":

@@ -56,8 +56,8 @@ def draw_paper(
     unknown = [number for number in wanted if number not in FIGURES]
     if unknown:
         raise InputError(f"there is no figure {unknown[0]}; give 1 to {max(FIGURES)}")
-    folder = _folder(Path(output))
     results = Results(Path(data))
+    folder = _folder(Path(output))
     return _draw_all(results, folder, wanted, tables=not figures, rng=rng)
 
 

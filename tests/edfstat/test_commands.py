@@ -52,6 +52,11 @@ def test_convert(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         (["convert", str(SAMPLES / "ResNet.json"), "out.xlsx"], ".nc"),
         (["fetch", "ResNet-1001"], "none of the published files"),
         (["paper", "--data", "nowhere", "-o", "out"], "nowhere"),
+        (["paper", "--data", ".", "-o", "out"], "ResNet.json"),
+        (["compare", "example", "--seed", "-1"], "--seed"),
+        (["compare"], "see edfstat compare --help"),
+        (["convert", "example", f"{__file__}/x.nc"], "test_commands.py is a file"),
+        (["info", "example", "--column", "error"], "--column"),
     ],
 )
 def test_wrong_input_is_one_line_and_code_2(
@@ -63,6 +68,7 @@ def test_wrong_input_is_one_line_and_code_2(
     assert says in err
     assert err.count("\n") == 1
     assert "Traceback" not in err
+    assert not list(tmp_path.iterdir())
 
 
 def test_corrupt_jobs_can_be_left_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -71,9 +77,29 @@ def test_corrupt_jobs_can_be_left_out(capsys: pytest.CaptureFixture[str], tmp_pa
     path = tmp_path / "ResNet.json"
     path.write_text(json.dumps(jobs))
     code, _, err = run(capsys, "info", path)
-    assert (code, "job 3, key 'min_test_top1'" in err) == (2, True)
+    assert (code, "job 3, key 'min_test_top1'" in err, "--skip-corrupt" in err) == (2, True, True)
     code, out, err = run(capsys, "info", path, "--skip-corrupt")
     assert (code, "39 models" in out, "1 jobs left out" in err) == (0, True, True)
+
+
+def test_a_table_with_names_of_its_own(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    table = tmp_path / "own.csv"
+    table.write_text("space,hits\nA,91.5\nA,88\nB,70\n")
+    code, _, err = run(capsys, "info", table)
+    assert (code, "--column accuracy=val_acc" in err) == (2, True)
+    code, out, _ = run(capsys, "info", table, "--column", "accuracy=hits", "--json")
+    best = [group["error"]["best"] for group in json.loads(out)["groups"]]
+    assert (code, best) == (0, [8.5, 30.0])
+
+
+@pytest.mark.parametrize("arguments", [["info", "example"], ["compare", "example", "--resamples", "9"]])
+def test_a_reader_that_has_seen_enough_is_no_failure(arguments: list[str]) -> None:
+    code = f"from edfstat.commands import main; main({arguments!r})"
+    running = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdout is not None
+    running.stdout.close()
+    _, complaint = running.communicate(timeout=120)
+    assert (running.returncode, b"Traceback" in complaint) == (0, False)
 
 
 def test_help_leaves_heavy_packages_unloaded() -> None:
