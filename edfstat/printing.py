@@ -96,7 +96,8 @@ def print_info(population: xr.Dataset) -> None:
 
 
 def _range(limits: dict[str, int] | None, scale: float) -> str:
-    return f"{limits['lowest'] * scale:.3f} to {limits['highest'] * scale:.3f}" if limits else "-"
+    # Three digits wherever the point is: the smallest networks are a thousandth of the largest.
+    return f"{limits['lowest'] * scale:.3g} to {limits['highest'] * scale:.3g}" if limits else "-"
 
 
 def comparison_json(comparison: xr.Dataset, verdict: str) -> dict[str, Any]:
@@ -119,7 +120,7 @@ def print_comparison(comparison: xr.Dataset, verdict: str) -> None:
         at = comparison.sel(measure=measure)
         title = "errors as they are" if measure == "none" else f"normalized by {measure}"
         rows = [_group_row(at.isel(group=i)) for i in range(at.sizes["group"])]
-        _table(title, ["group", "models", "eff. n", "best %", "median %", "AUC", "interval", "best of 10 %"], rows)
+        _table(title, ["group", "models", "eff. n", "best %", "median %", "AUC", "interval", "best of m, %"], rows)
         pairs = [_pair_row(at.isel(pair=i)) for i in range(at.sizes.get("pair", 0))]
         if pairs:
             _table("", ["a", "b", "KS D", "p", "p (Holm)", "area %", "AUC a - b", "interval", "above"], pairs)
