@@ -62,6 +62,7 @@ def provenance(device: torch.device, **more: Any) -> dict[str, Any]:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     # torch's version is a class of its own, which not every writer of JSON takes for text.
     return {
-        "edfstat": ours, "torch": str(torch.__version__), "python": platform.python_version(), "host": socket.gethostname(),
-        "device": f"{device} ({name})", "finished": datetime.now(UTC).isoformat(timespec="seconds"), **more,
+        "edfstat": ours, "torch": str(torch.__version__), "python": platform.python_version(),
+        "host": socket.gethostname(), "device": f"{device} ({name})",
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"), **more,
     }  # fmt: skip
