@@ -48,7 +48,7 @@ def verdict(comparison: xr.Dataset) -> str:
     Returns
     -------
     str
-        Plain text: a headline, one paragraph per pair, the cost of a random search, and the limits.
+        Plain text: a headline, one paragraph per pair (a single pair's is under the headline), the cost of a random search, and the limits.
 
     Raises
     ------
@@ -71,8 +71,9 @@ def verdict(comparison: xr.Dataset) -> str:
     A is better than B.
     """
     found = findings(comparison)
-    parts = [found.headline]
-    parts += ["\n".join([pair.claim, *(f"  - {line}" for line in pair.evidence)]) for pair in found.pairs]
+    paragraphs = ["\n".join([pair.claim, *(f"  - {line}" for line in pair.evidence)]) for pair in found.pairs]
+    # The claim about a single pair is the headline.
+    parts = paragraphs if len(paragraphs) == 1 else [found.headline, *paragraphs]
     if found.search:
         parts.append("\n".join(["Random search:", *(f"  - {line}" for line in found.search)]))
     if found.limits:

@@ -28,6 +28,13 @@ def test_a_clear_winner_is_named_first():
     assert "(Holm)" in text
 
 
+def test_no_sentence_comes_twice():
+    for shifts in ([0.0, 1.0], [0.0, 0.0], [0.0, 1.0, 2.0]):
+        lines = [line for line in verdict(compare(population(shifts), rng=0)).splitlines() if line]
+        assert len(lines) == len(set(lines))
+        assert all(line.startswith("  - ") for line in lines[1:3]) == (len(shifts) == 2)
+
+
 def test_no_difference_is_not_called_one():
     text = verdict(compare(population([0.0, 0.0]), rng=0))
     assert text.splitlines()[0].startswith("No difference between A and B is demonstrated at equal params.")
