@@ -53,7 +53,7 @@ class Pair:
 
 
 class _Sample(NamedTuple):
-    """The models of one side; `weights` sum to 1, `raw` are as given, both None where all count the same."""
+    """The models of one side; `weights` sum to 1, None where all count the same; `raw` are as given."""
 
     errors: Floats
     weights: Floats | None
@@ -108,8 +108,13 @@ def _sample(errors: ArrayLike | EDF, weights: ArrayLike | None, strata: Any, nam
     checked = as_errors(errors, name)
     normalised = as_weights(weights, checked.size, f"weights_{name}")
     labels = None if strata is None else _labels(strata, checked.size, f"strata_{name}")
-    if normalised is None or (labels is None and normalised.min() == normalised.max()):
+    if weights is None:
         return _Sample(checked, None, None, labels)
+    if labels is None:
+        normalised = None if normalised is None or normalised.min() == normalised.max() else normalised
+    elif normalised is None:
+        # Equal weights that were given say that a stratum counts as much as it has models; none given, 1/k.
+        normalised = np.full(checked.size, 1 / checked.size)
     return _Sample(checked, normalised, np.asarray(weights, dtype=np.float64), labels)
 
 
@@ -161,13 +166,19 @@ def _rows(first: _Sample, second: _Sample) -> Rows:
 
 def _common_scale(first: _Sample, second: _Sample) -> Floats:
     """Weights of both samples without strata, as given unless each sum is 1 or one side has none."""
+    if first.weights is None and second.weights is None:
+        return np.ones(first.errors.size + second.errors.size)
     sides = []
     for sample, other in ((first, second), (second, first)):
         if sample.raw is None:
-            scale = 1.0 if other.raw is None else float(other.raw.mean())
+            scale = 1.0 if other.raw is None else float((other.raw / other.raw.size).sum())
             sides.append(np.full(sample.errors.size, scale))
         else:
             sides.append(sample.raw)
+    largest = max(float(side.max()) for side in sides)
+    if not 1e-100 < largest < 1e100:
+        # Sums of weights near either end of the float range would leave it.
+        sides = [side / largest for side in sides]
     if all(abs(side.sum() - 1.0) < 1e-9 for side in sides):
         sides = [side * side.size for side in sides]
     return np.concatenate(sides)

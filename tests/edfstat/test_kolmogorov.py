@@ -218,6 +218,43 @@ def test_weights_given_with_strata_equal_the_default_ones():
         assert weighted.pvalue == plain.pvalue
 
 
+def test_pairs_keep_their_weights_also_where_one_sample_has_equal_ones():
+    """Every assignment of the pairs as given; b's best-of-all weights 1, 2, 3 against a's 1 and 1."""
+    errors, weights = [1.0, 4.0, 2.0, 3.0, 5.0], [1, 1, 1, 2, 3]
+
+    def gap(chosen):
+        rest = [i for i in range(5) if i not in chosen]
+        shares = [
+            [Fraction(sum(weights[i] for i in side if errors[i] <= at), sum(weights[i] for i in side)) for at in errors]
+            for side in (chosen, rest)
+        ]
+        return max(abs(f - g) for f, g in zip(*shares, strict=True))
+
+    sizes = [gap(chosen) for chosen in itertools.combinations(range(5), 2)]
+    exact = sum(size >= gap((0, 1)) for size in sizes) / len(sizes)
+    for scale in (1.0, 1e-300, 1e307):
+        given = {"weights_a": [scale] * 2, "weights_b": [scale, 2 * scale, 3 * scale]}
+        result = ks_test(errors[:2], errors[2:], method="permutation", **given)
+        assert result.pvalue == pytest.approx(exact, abs=1e-12)
+        assert result.statistic == pytest.approx(float(gap((0, 1))), rel=1e-12)
+
+
+def test_equal_weights_are_no_weights_whatever_their_scale():
+    a, b = [1.0, 4.0, 4.0, 6.0], [2.0, 4.0, 7.0]
+    plain = ks_test(a, b, method="permutation")
+    for scale_a, scale_b in ((5, 1), (1 / 4, 1 / 3), (1e308, 1e-308)):
+        given = {"weights_a": [scale_a] * 4, "weights_b": [scale_b] * 3}
+        assert ks_test(a, b, method="permutation", **given) == plain
+
+
+def test_equal_weights_with_strata_share_by_models():
+    """Three models of a in bin 0, one in bin 1, weights equal: F_a at 2 is 3/4; without weights it is 1/2."""
+    given = {"strata_a": [0, 0, 0, 1], "strata_b": [0, 1]}
+    errors = ([1.0, 2.0, 2.0, 9.0], [5.0, 8.0])
+    assert ks_test(*errors, weights_a=[7] * 4, weights_b=[1, 1], **given).statistic == 0.75
+    assert ks_test(*errors, **given).statistic == 0.5
+
+
 def test_target_shares_follow_the_stratum():
     """Shares 3/4 and 1/4; one model of a against two of b in each bin: F_a - F_b at 1 is 3/4, then less."""
     result = ks_test(
