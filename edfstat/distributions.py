@@ -165,7 +165,10 @@ class EDF:
 
 
 def _points(x: Any, name: str) -> Floats:
-    at = np.asarray(x.values if isinstance(x, xr.DataArray) else x, dtype=np.float64)
+    try:
+        at = np.asarray(x.values if isinstance(x, xr.DataArray) else x, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} is {x!r:.100}; give a number or an array of numbers") from None
     if np.isnan(at).any():
         raise InputError(f"{name} holds NaN; give numbers")
     return at

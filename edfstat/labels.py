@@ -57,8 +57,8 @@ def as_errors(values: Any, name: str = "error", *, nan: NanPolicy = "raise") -> 
         missing = np.isnan(array)
         if nan == "raise":
             raise InputError(
-                f"{name}[{int(missing.argmax())}] is NaN ({int(missing.sum())} of {array.size} are); "
-                "pass nan='fail' to count them as failed models or nan='drop' to leave them out"
+                f"{name}[{int(missing.argmax())}] is NaN ({int(missing.sum())} of {array.size} are); make them inf to "
+                "count them as failed models, or leave them out: edf() does either, by nan='fail' or nan='drop'"
             )
         if nan == "fail":
             array = np.where(missing, np.inf, array)

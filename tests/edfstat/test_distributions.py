@@ -127,6 +127,8 @@ def test_nan_errors():
     assert failed.support.tolist() == [1, 2, np.inf]
     assert dropped.probabilities.tolist() == [0.25, 1]
     assert (dropped.n, dropped.dropped) == (2, 1)
+    with pytest.raises(InputError, match="x is 'five'; give a number"):
+        failed("five")
     with pytest.raises(InputError, match="every error is NaN"):
         edf([np.nan], nan="drop")
 
