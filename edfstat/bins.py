@@ -161,9 +161,10 @@ def _support(
 
 
 def _limits(limit: Any) -> tuple[float, float]:
-    if np.shape(limit) != (2,) or not np.isfinite(limit).all() or not limit[0] < limit[1]:
-        raise InputError(f"range is {limit!r}; give two numbers, low < high")
-    return float(limit[0]), float(limit[1])
+    ends = np.asarray(limit.values if isinstance(limit, xr.DataArray) else limit)
+    if ends.shape != (2,) or ends.dtype.kind not in "iuf" or not np.isfinite(ends).all() or not ends[0] < ends[1]:
+        raise InputError(f"range is {limit!r}; give two finite numbers, low < high")
+    return float(ends[0]), float(ends[1])
 
 
 def _common(axis: Floats, codes: Codes, labels: NDArray[Any]) -> tuple[float, float]:

@@ -240,6 +240,8 @@ def test_most_bins_holds_what_it_says():
         ([1.0, 2.0], {"range": (2, 1)}, "range is"),
         ([1.0, 2.0], {"range": (1, np.nan)}, "range is"),
         ([1.0, 2.0], {"range": 3}, "range is 3"),
+        ([1.0, 2.0], {"range": (None, 3)}, "give two finite numbers"),
+        ([1.0, 2.0], {"range": (0, np.inf)}, "give two finite numbers"),
         ([1.0, 2.0], {"range": (5, 6)}, "group all has no model"),
         ([1.0, 2.0], {"groups": ["a"]}, "groups has 1 entries for 2 models"),
         ([1.0, 2.0], {"groups": ["a", "b"]}, "groups share no range of complexity: b starts at 2, above the end of a"),
