@@ -228,6 +228,8 @@ def validate(ds: xr.Dataset) -> None:
     ...
     edfstat.errors.PopulationError: error is outside 0 to 100 percent in 1 of 2 models: model 1 has 150.0
     """
+    if not isinstance(ds, xr.Dataset):
+        raise PopulationError(f"a population is an xarray Dataset; this is a {type(ds).__name__}")
     if "model" not in ds.dims or ds.sizes["model"] == 0:
         raise PopulationError(
             f"a population has the dimension 'model' with at least one entry; this has {dict(ds.sizes)}"
@@ -253,7 +255,7 @@ def validate(ds: xr.Dataset) -> None:
 def _validate_variable(array: xr.DataArray, name: str, known: Variable) -> None:
     if array.dims != known.dims:
         raise PopulationError(f"{name} has dimensions {array.dims}; it should have {known.dims}")
-    kinds = {str: "OUT", np.int64: "iu", np.float64: "f"}[known.dtype]
+    kinds = {str: "OUT", np.int64: "iu", np.float64: "fiu"}[known.dtype]
     if array.dtype.kind not in kinds:
         raise PopulationError(f"{name} has type {array.dtype}; it should be {known.dtype.__name__}")
     if known.percent:

@@ -1,0 +1,64 @@
+"""The data model refuses what it should, naming the variable and the models, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import edfstat
+from edfstat import PopulationError, validate
+
+
+def population(error: Any = (5.0, 6.0), status: Any = ("ok", "ok"), **more: Any) -> xr.Dataset:
+    count = len(error)
+    coords = {"space": ("model", ["A"] * count), "status": ("model", list(status))}
+    return xr.Dataset({"error": ("model", np.array(error)), **more}, coords=coords)
+
+
+@pytest.mark.parametrize(
+    "ds",
+    [
+        population(),
+        population(error=[0, 100]),
+        population(error=np.array([5.0, 6.0], dtype=np.float32)),
+        population(error=[5.0, np.nan], status=["ok", "diverged"]),
+        population(error=[5.0, np.nan], status=["ok", "lost"]),
+        population(epochs=("model", [100, 100]), params=("model", [1, 2])),
+        population(test_error=(("model", "epoch"), [[50.0, 5.0], [6.0, np.nan]])),
+        population(anything_else=("model", ["x", "y"])),
+    ],
+)
+def test_what_is_valid(ds: xr.Dataset) -> None:
+    assert validate(ds) is None
+
+
+@pytest.mark.parametrize(
+    ("ds", "message"),
+    [
+        (population(error=[5.0, 100.5]), r"^error is outside 0 to 100 percent in 1 of 2 models: model 1 has 100.5$"),
+        (population(error=[-1.0, 101.0]), r"in 2 of 2 models: model 0 has -1"),
+        (population(error=[5.0, np.inf], status=["ok", "diverged"]), "model 1 has inf"),
+        (population(error=[5.0, np.nan]), "^error is NaN though the status is ok in 1 of 2 models: model 1"),
+        (population(status=["ok", "fine"]), "status is none of .* model 1 has fine"),
+        (population(params=("model", [1, -1])), "params is negative in 1 of 2 models: model 1 has -1"),
+        (population(params=("model", [1.0, 2.0])), "params has type float64; it should be int64"),
+        (population(params=("other", [1, 2])), r"params has dimensions \('other',\)"),
+        (population(test_error=(("model", "epoch"), [[5.0, 5.0], [6.0, 101.0]])), "test_error .* model 1 has 101"),
+        (population().drop_vars("error"), "needs 'error'"),
+        (population().drop_vars("status"), "needs 'status'"),
+        (population().isel(model=[]), "at least one entry"),
+        (population().rename(model="network"), "dimension 'model'"),
+        (population()["error"], "is an xarray Dataset; this is a DataArray"),
+        ([5.0, 6.0], "is an xarray Dataset; this is a list"),
+    ],
+)
+def test_what_is_refused(ds: Any, message: str) -> None:
+    with pytest.raises(PopulationError, match=message):
+        validate(ds)
+
+
+def test_only_populations_must_lie_within_0_and_100() -> None:
+    assert edfstat.edf([-5.0, 250.0])(0.0) == 0.5
