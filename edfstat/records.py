@@ -134,8 +134,9 @@ def from_records(
     columns["seed"] = np.array([int(row.get("rng_seed") or 0) for row in rows], dtype=np.int64)
     columns["net"] = _text([json.dumps(row.get("net") or {}, sort_keys=True) for row in rows])
     if curves:
+        longest = max(len(row.get(key) or []) for row in rows for key in _CURVES)
         for key, name in _CURVES.items():
-            columns[name] = _padded([row.get(key) or [] for row in rows])
+            columns[name] = _padded([row.get(key) or [] for row in rows], longest)
     return build_population(columns, attrs)
 
 
@@ -149,8 +150,7 @@ def _text(values: list[str]) -> NDArray[np.object_]:
     return array
 
 
-def _padded(lists: list[list[float | None]]) -> NDArray[np.float64]:
-    longest = max(map(len, lists), default=0)
+def _padded(lists: list[list[float | None]], longest: int) -> NDArray[np.float64]:
     table = np.full((len(lists), longest), np.nan)
     for row, values in zip(table, lists, strict=True):
         row[: len(values)] = [np.nan if value is None else value for value in values]
