@@ -39,7 +39,7 @@ def test_what_is_not_finite_is_null() -> None:
 
 @pytest.mark.parametrize(("status", "extra"), [("won", {}), ("ok", {"accuracy": 1.0})])
 def test_unknown_statuses_and_keys_are_refused(status: str, extra: dict[str, float]) -> None:
-    with pytest.raises(FormatError, match="won|accuracy"):
+    with pytest.raises(FormatError, match=r"won|accuracy"):
         make_record(TRIAL, status=status, **extra)
 
 
