@@ -48,7 +48,8 @@ def verdict(comparison: xr.Dataset) -> str:
     Returns
     -------
     str
-        Plain text: a headline, one paragraph per pair (a single pair's is under the headline), the cost of a random search, and the limits.
+        Plain text: a headline, one paragraph per pair (of a single pair the headline begins it), the cost of a random
+        search, and the limits.
 
     Raises
     ------
