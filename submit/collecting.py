@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from edfstat.errors import InputError
 from submit.directory import Sweep
 from submit.shards import read_lines
 
-__all__ = ["Collected", "collect", "gather"]
+__all__ = ["Collected", "collect", "commonest_message", "gather"]
 
 
 @dataclass
@@ -83,6 +84,13 @@ def collect(sweep: Sweep, *, curves: bool = True, output: Path | None = None) ->
     population = edfstat.from_records(found.records, curves=curves, attrs=_attributes(sweep, found))
     edfstat.save(population, output or sweep.path / "population.nc")
     return population
+
+
+def commonest_message(sweep: Sweep) -> str:
+    """Last line of what most records that failed say; empty where none says anything."""
+    said = [str(record.get("message") or "").strip().splitlines() for record in gather(sweep).records]
+    counted = Counter(lines[-1] for lines in said if lines)
+    return counted.most_common(1)[0][0] if counted else ""
 
 
 def _attributes(sweep: Sweep, found: Collected) -> dict[str, Any]:

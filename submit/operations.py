@@ -30,7 +30,6 @@ from submit.launching import (
     stop,
 )
 from submit.planning import Plan, batches_of, make_plan
-from submit.running import load_backend
 from submit.snapshot import describe_origin, snapshot_code
 from submit.status import Status, Tally, read_status
 from submit.watching import Show, follow, shown
@@ -80,7 +79,6 @@ def prepare(source: str | os.PathLike[str], directory: str | os.PathLike[str] | 
     path, config = locate(source, directory)
     if config is None or (path / "sweep.yaml").exists():
         return open_sweep(path, config)
-    load_backend(config.backend)
     if config.name is None:
         config = config.model_copy(update={"name": Path(source).stem})
     made = make_plan(config)
@@ -229,8 +227,7 @@ def _run_here(sweep: Sweep, show: Show | None) -> Status:
 
 def resume(source: str | os.PathLike[str], **options: Any) -> Status:
     """Go on with a sweep that was begun; the same as `run`, but refuses to begin one."""
-    path, _ = locate(source, options.get("directory"))
-    open_sweep(path)
+    _opened(source, options.get("directory"))
     return run(source, **options)
 
 
@@ -302,6 +299,8 @@ def report(source: str | os.PathLike[str], output: str | os.PathLike[str] | None
 
 def _opened(source: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None) -> Sweep:
     path, config = locate(source, directory)
+    if config is not None and not (path / "sweep.yaml").exists():
+        raise InputError(f"{source} has not been run yet (there is no sweep in {path}); start it with run")
     return open_sweep(path, config)
 
 

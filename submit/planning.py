@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from edfstat.errors import InputError
 from edfstat.trials import Trial
 from submit.config import Caps, Config, Range, SpaceChoice
 from submit.directory import PlannedTrial, Round
+from submit.running import load_backend
 
 __all__ = ["IMAGES", "Plan", "SpaceSample", "batches_of", "make_plan"]
 
@@ -69,8 +70,9 @@ def make_plan(config: Config) -> Plan:
     Raises
     ------
     InputError
-        If a design space, data set or recipe is unknown, or a cap leaves nothing.
+        If the backend, a design space, data set, recipe or setting is unknown, or a cap leaves nothing.
     """
+    load_backend(config.backend)
     rng = np.random.default_rng(config.seed)
     found = _from_results(config, rng) if config.backend == "lookup" else _from_spaces(config, rng)
     trials: list[PlannedTrial] = []
@@ -135,7 +137,7 @@ def _from_spaces(config: Config, rng: np.random.Generator) -> Iterator[Found]:
     unknown = [choice.name for choice in config.spaces if choice.name not in SPACES]
     if unknown:
         raise InputError(f"spaces: there is no design space {', '.join(unknown)}; there are {', '.join(SPACES)}")
-    _check_names(config)
+    _check_training(config)
     _, side, channels, classes = IMAGES.get(config.dataset, (0, 32, 3, 10))
     for choice in config.spaces:
         space = SPACES[choice.name]
@@ -158,19 +160,37 @@ def _from_spaces(config: Config, rng: np.random.Generator) -> Iterator[Found]:
         yield choice, archs.to_nets(), numbers, sample
 
 
-def _check_names(config: Config) -> None:
-    """Names that only the torch backend gives a meaning to."""
+def _check_training(config: Config) -> None:
+    """What only the torch backend gives a meaning to: better refused now than by every trial."""
     if config.backend != "torch":
         return
     from datasets.registry import names
 
     if config.dataset not in names():
         raise InputError(f"dataset: there is no data set {config.dataset!r}; there are {', '.join(names())}")
-    if isinstance(config.recipe, str):
-        from trainers.recipes import RECIPES
+    from trainers.recipes import RECIPES, resolve
+    from trainers.task import OPTIONS
 
-        if config.recipe not in RECIPES:
-            raise InputError(f"recipe: there is no recipe {config.recipe!r}; there are {', '.join(RECIPES)}")
+    if isinstance(config.recipe, str) and config.recipe not in RECIPES:
+        raise InputError(f"recipe: there is no recipe {config.recipe!r}; there are {', '.join(RECIPES)}")
+    for end in (min, max):
+        resolve(config.recipe, dataset=config.dataset, optim=_extremes(config, end))
+    if unknown := sorted(set(config.backend_options) - set(OPTIONS)):
+        raise InputError(
+            f"backend_options.{unknown[0]} is not a key; for the torch backend there are {', '.join(OPTIONS)}"
+        )
+
+
+def _extremes(config: Config, end: Callable[[Sequence[float]], float]) -> dict[str, float]:
+    """Settings of the optimizer; where they are drawn, the lowest or the highest that can come."""
+    found: dict[str, float] = {}
+    for name in ("base_lr", "wd", "max_ep"):
+        setting = getattr(config.optim, name)
+        if isinstance(setting, Range):
+            found[name] = end(setting.choice or setting.uniform or setting.log_uniform or (0.0,))
+        elif setting is not None:
+            found[name] = setting
+    return found
 
 
 def _from_results(config: Config, rng: np.random.Generator) -> Iterator[Found]:
@@ -180,7 +200,10 @@ def _from_results(config: Config, rng: np.random.Generator) -> Iterator[Found]:
     results = config.backend_options.get("results")
     if not isinstance(results, str):
         raise InputError("backend_options.results is missing; the lookup backend needs the path of a results file")
-    population = load(results)
+    try:
+        population = load(results)
+    except (OSError, InputError) as error:
+        raise InputError(f"backend_options.results: {error}") from None
     if "net" not in population.variables:
         raise InputError(f"backend_options.results: {results} does not say the models' architectures (net)")
     spaces = population["space"].values.astype(str)

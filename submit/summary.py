@@ -21,6 +21,8 @@ BARS = " ▁▂▃▄▅▆▇█"
 
 def predicted_hours(made: Plan) -> float:
     """Hours of all workers together, guessed; the running sweep measures its own speed."""
+    if made.config.backend == "lookup":
+        return 0.0
     speed = GUESS["gpu" if made.config.resources.gpus else "cpu"]
     return sum(trial.cost for trial in made.trials) / speed / 3600
 
@@ -56,7 +58,8 @@ def plan_lines(made: Plan) -> list[str]:
         f"workers: {made.config.workers:,} at a time, {made.config.trials_per_worker} trials each; "
         f"{duration(made.config.resources.time * 60)} a task on SLURM"
     )
-    lines.append(f"cost:    about {hours:,.2g} {unit} hours, a guess until trials have run")
+    cost = f"about {hours:,.2g} {unit} hours, a guess until trials have run" if hours else "none, results are looked up"
+    lines.append(f"cost:    {cost}")
     return lines
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -14,6 +15,8 @@ import typer
 
 from edfstat.errors import InputError
 from edfstat.population import ACCIDENTS
+from submit.collecting import commonest_message
+from submit.directory import open_sweep
 from submit.launching import Cluster
 from submit.operations import (
     cancel,
@@ -33,8 +36,16 @@ from submit.status import Status, status_lines
 __all__ = ["cancel", "collect", "locate", "main", "plan", "prepare", "report", "resume", "retry", "run", "status"]
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Sweeps of trials on SLURM, on this machine or in this process."
+    add_completion=False,
+    no_args_is_help=True,
+    help="Sweeps of trials on SLURM, on this machine or in this process.",
+    epilog="First steps: plan sweep.yaml, then run sweep.yaml --cluster local, then report sweep.yaml. "
+    "Examples of sweep files are in examples/ of the checkout; docs/sweeps.md explains every key.",
 )
+
+
+def _command(name: str, example: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return app.command(name, epilog=f"Example: python -m submit.sweep {name} {example}".rstrip())
 
 
 class ClusterName(StrEnum):
@@ -53,7 +64,7 @@ Watch = Annotated[bool | None, typer.Option("--watch/--no-watch", help="Stay unt
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@app.command("plan")
+@_command("plan", "sweep.yaml")
 def _plan(source: Source, as_json: Json = False) -> None:
     """Print what a sweep would train, and submit nothing."""
     from submit.summary import plan_lines, plan_values
@@ -62,7 +73,7 @@ def _plan(source: Source, as_json: Json = False) -> None:
     _print(json.dumps(plan_values(made), indent=2) if as_json else "\n".join(plan_lines(made)))
 
 
-@app.command("doctor")
+@_command("doctor", "sweep.yaml --cluster slurm")
 def _doctor(source: Source, cluster: Where = None) -> None:
     """Check the cluster for a sweep, and say what to change."""
     from submit.doctor import examine
@@ -73,24 +84,28 @@ def _doctor(source: Source, cluster: Where = None) -> None:
         raise typer.Exit(1)
 
 
-@app.command("run")
+@_command("run", "sweep.yaml --cluster local --workers 2")
 def _run(
     source: Source, cluster: Where = None, directory: Folder = None, workers: Workers = None, watch: Watch = None
 ) -> None:
     """Launch a sweep, or go on with it."""
-    _end(_uninterrupted(run, source, cluster, directory, workers, watch))
+    _end(_uninterrupted(run, source, cluster, directory, workers, watch), source, directory)
 
 
-@app.command("resume")
+@_command("resume", "sweep.yaml")
 def _resume(
     source: Source, cluster: Where = None, directory: Folder = None, workers: Workers = None, watch: Watch = None
 ) -> None:
     """Go on with a sweep that was begun."""
-    _end(_uninterrupted(resume, source, cluster, directory, workers, watch))
+    _end(_uninterrupted(resume, source, cluster, directory, workers, watch), source, directory)
 
 
-@app.command("status")
-def _status(source: Source, as_json: Json = False, html: Annotated[bool, typer.Option("--html")] = True) -> None:
+@_command("status", "sweep.yaml --json")
+def _status(
+    source: Source,
+    as_json: Json = False,
+    html: Annotated[bool, typer.Option("--html/--no-html", help="Also write status.html in the sweep.")] = True,
+) -> None:
     """Print how far a sweep is; also written to status.html in its directory."""
     found = status(source)
     if html:
@@ -100,7 +115,7 @@ def _status(source: Source, as_json: Json = False, html: Annotated[bool, typer.O
     _print(json.dumps(found.to_dict(), indent=2) if as_json else "\n".join(status_lines(found)))
 
 
-@app.command("retry")
+@_command("retry", "sweep.yaml --failed oom --slots 1")
 def _retry(
     source: Source,
     failed: Annotated[list[str] | None, typer.Option("--failed", help="Reason: oom, timeout, error, lost.")] = None,
@@ -114,14 +129,14 @@ def _retry(
     )
 
 
-@app.command("cancel")
+@_command("cancel", "sweep.yaml")
 def _cancel(source: Source) -> None:
     """Stop a sweep's workers; they save what they are at, and `resume` goes on."""
     count = cancel(source)
     _print(f"{count} launches stopped" if count else "nothing was running")
 
 
-@app.command("collect")
+@_command("collect", "sweep.yaml -o results.csv")
 def _collect(
     source: Source,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: population.nc in the sweep.")] = None,
@@ -133,13 +148,18 @@ def _collect(
     _print(f"{path}: {population.sizes['model']} of {population.attrs['sweep_trials']} trials")
 
 
-@app.command("report")
-def _report(source: Source, output: Annotated[Path | None, typer.Option("--output", "-o")] = None) -> None:
+@_command("report", "sweep.yaml -o report.html")
+def _report(
+    source: Source,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help=".html, .pdf or .md; default: report.html in the sweep.")
+    ] = None,
+) -> None:
     """Collect a sweep and write the report that compares its design spaces."""
     _print(str(report(source, output)))
 
 
-@app.command("schema")
+@_command("schema", "> sweep.schema.json")
 def _schema() -> None:
     """Print the JSON Schema of sweep files, for editors."""
     from submit.config import json_schema
@@ -162,10 +182,11 @@ def _chosen(cluster: ClusterName | None) -> Cluster | None:
     return cluster.value if cluster else None
 
 
-def _end(found: Status) -> None:
+def _end(found: Status, source: Path, directory: Path | None) -> None:
     _print("\n".join(status_lines(found)))
     if found.complete and found.by_status.get("ok", 0) + found.by_status.get("diverged", 0) == 0:
-        raise InputFailure("every trial failed; their records say why")
+        why = commonest_message(open_sweep(locate(source, directory)[0]))
+        raise InputFailure(f"every trial failed: {why or 'their records say why'}")
     if not found.complete and not found.workers and not found.queued_workers:
         raise InputFailure("the workers are gone and trials are left; look at logs/ in the sweep, then resume")
 
@@ -182,20 +203,37 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     try:
         result: Any = app(arguments, standalone_mode=False, prog_name="python -m submit.sweep")
-    except (InputError, PermissionError) as error:
+        sys.stdout.flush()
+    except (InputError, PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         return _fail(str(error), 2)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted; run the same command again to go on", 1)
     except InputFailure as error:
         return _fail(str(error), 1)
+    except BrokenPipeError:
+        return _pipe_closed()
+    except SystemExit as error:  # the command line library leaves this way where a pipe broke inside a command
+        return _pipe_closed() if isinstance(error.__context__, BrokenPipeError) else int(error.code or 0)
     except OSError as error:
         return _fail(str(error), 2 if error.errno == errno.EROFS else 1)
     except Exception as error:
         # Mistakes on the command line: their class has moved between versions of typer, their method has not.
         if not hasattr(error, "format_message"):
             raise
-        return _fail(error.format_message(), 2)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()  # type: ignore[attr-defined]
+            return 2
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "python -m submit.sweep"
+        message = error.format_message().replace("Value error, ", "").rstrip(".")
+        return _fail(f"{message}; see {path} --help", 2)
     return result if isinstance(result, int) else 0
+
+
+def _pipe_closed() -> int:
+    """The reader of the pipe has seen enough: nothing went wrong, and nothing more is written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())  # type: ignore[union-attr]
+    return 0
 
 
 def _fail(message: str, code: int) -> int:

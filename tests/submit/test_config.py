@@ -59,7 +59,19 @@ def test_times(text: str, minutes: float) -> None:
     ("content", "said"),
     [
         ("spaces: [", "is not YAML"),
+        ("spaces:\n\t- x", "line 2, column 1"),
         ("- 1", "holds list"),
+        ("", "is empty"),
+        ("spaces: [{name: ResNet, count: 2}]\nseed: 1\nseed: 2", "line 3, column 1: the key seed is there twice"),
+        (yaml.safe_dump(fake(3, backend="lookup", backend_options={"results": "gone.json"})), "results: there is no"),
+        (yaml.safe_dump(fake(3, backend="lookup", backend_options={"results": __file__})), "backend_options.results"),
+        (yaml.safe_dump(fake(3, backend="torch", recipe={"lr": 1}, backend_options={})), "unknown setting ['lr']"),
+        (yaml.safe_dump(fake(3, backend="torch", optim={"base_lr": -1}, backend_options={})), "base_lr is -1"),
+        (
+            yaml.safe_dump(fake(3, backend="torch", optim={"wd": {"uniform": [-1, 1]}}, backend_options={})),
+            "weight_decay is -1",
+        ),
+        (yaml.safe_dump(fake(3, backend="torch", backend_options={"colour": 1})), "backend_options.colour"),
         (yaml.safe_dump(fake(3, spaces=[{"name": "Resnet", "count": 2}])), "no design space Resnet"),
         (yaml.safe_dump(fake(3, caps={"max_params": 10})), "no architecture of Vanilla has params <= 10"),
         (yaml.safe_dump(fake(3, backend="nope")), "no backend is named 'nope'"),
@@ -79,6 +91,26 @@ def test_bad_files_give_one_line_and_leave_nothing(
     assert error.count("\n") == 1
     assert "Traceback" not in error
     assert [p.name for p in tmp_path.iterdir()] == ["bad.yaml"]
+
+
+@pytest.mark.parametrize("command", ["resume", "status", "retry", "cancel", "collect", "report"])
+def test_a_sweep_that_was_not_begun_is_pointed_to_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    path = write(tmp_path, fake(3))
+    assert main([command, str(path)]) == 2
+    assert "start it with run" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    shown = capsys.readouterr()
+    assert "plan sweep.yaml" in shown.out
+    assert not shown.err.strip()
+    for command in ("plan", "doctor", "run", "status", "resume", "retry", "cancel", "collect", "report"):
+        assert main([command, "--help"]) == 0
+        assert f"Example: python -m submit.sweep {command} sweep.yaml" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,19 @@ def test_a_failed_trial_keeps_its_reason_and_is_retried_by_it(tmp_path: Path) ->
     assert operations.collect(path).sizes["model"] == 4
 
 
+def test_when_every_trial_fails_the_reason_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EDFSTAT_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    spaces = [{"name": "ResNet", "count": 1}]
+    path = write(tmp_path, {**DIGITS, "spaces": spaces, "dataset": "cifar100", "caps": {"max_params": 30_000}})
+    assert main(["run", str(path), "--cluster", "debug"]) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: every trial failed: ")
+    assert "cifar100" in last
+
+
 def test_a_trial_whose_process_dies_is_given_up_and_the_others_are_not(tmp_path: Path) -> None:
     spaces = [{"name": "Vanilla", "count": 2}, {"name": "ResNet", "count": 2}]
     path = write(tmp_path, fake(4, epochs=1, spaces=spaces, backend_options={"fates": {"ResNet": "die"}}))
