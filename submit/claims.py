@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,8 +24,10 @@ __all__ = ["Claims", "Lease", "claims_of"]
 
 #: Batches per folder of claims, so that no folder grows beyond what a listing takes in its stride.
 SHARD = 500
-#: Leases looked at for a dead owner while there is fresh work as well.
-SAMPLE = 8
+#: The place in its shard of the batch that a name begins with.
+_PLACE = {f"{place:03d}.": place for place in range(SHARD)}
+#: Leases of each listing that are looked at for a dead owner while there is fresh work as well.
+SAMPLE = 4
 
 
 @dataclass(frozen=True)
@@ -37,45 +40,111 @@ class Lease:
     earlier: tuple[str, ...] = ()
 
 
-@dataclass
-class _State:
-    token: int = 0
-    free: bool = True
-    done: bool = False
+@dataclass(frozen=True)
+class _View:
+    """What a listing of one shard says of its batches; those that it does not name were never begun."""
+
+    batches: range
+    tokens: dict[int, int]
+    free: set[int]
+    done: set[int]
+
+    def add(self, batch: int, token: str, mark: str) -> None:
+        """Take in a lease; the highest number counts."""
+        if token.isdigit() and int(token) > self.tokens.get(batch, 0):
+            self.tokens[batch] = int(token)
+            (self.free.add if mark == "free" else self.free.discard)(batch)
+
+    def untouched(self) -> list[int]:
+        return [batch for batch in self.batches if batch not in self.tokens and batch not in self.done]
+
+    def released(self) -> list[int]:
+        return sorted(self.free - self.done)
+
+    def held(self) -> list[int]:
+        return sorted(self.tokens.keys() - self.free - self.done)
 
 
 class Claims:
-    """The batches of one round, as one worker sees them."""
+    """The batches of one round, as one worker sees them.
+
+    What a listing can never take back is remembered: shards whose batches are all done, and how far the batches
+    that nobody began have moved. So a claim costs two listings and a few looks at other workers, whatever the
+    number of batches.
+    """
 
     def __init__(self, folder: Path, round_: Round, presence: Presence) -> None:
         self._folder = folder
         self._size = len(round_.batches)
         self._presence = presence
-        self._open_shards = list(range((self._size + SHARD - 1) // SHARD))
-        self._owners: dict[tuple[int, int], str] = {}
         self._random = random.Random(presence.worker)
+        self._shards = (self._size + SHARD - 1) // SHARD
+        #: Shards that may hold unfinished batches.
+        self._open = list(range(self._shards))
+        #: No shard before this one has a batch that was never begun.
+        self._frontier = 0
+        #: Where the looks at earlier shards and at other workers go on; workers start apart, so together they see all.
+        self._turn = self._random.randrange(max(1, self._shards))
+        self._looked = self._random.randrange(max(1, self._size))
+        self._owners: dict[tuple[int, int], str] = {}
 
     def claim(self) -> Lease | None:
-        """A lease on the next batch: the longest that is free, or one whose owner is dead."""
-        for shard in list(self._open_shards):
-            states = self._states(shard)
-            if all(state.done for state in states.values()):
-                self._open_shards.remove(shard)
-                continue
-            free = [batch for batch, state in states.items() if state.free]
-            held = [batch for batch, state in states.items() if not state.free and not state.done]
-            if free and len(held) > SAMPLE:
-                held = self._random.sample(held, SAMPLE)
-            orphans = [batch for batch in held if not self._owner_lives(batch, states[batch].token)]
-            for batch in sorted(orphans + free[: 4 * SAMPLE]):
-                lease = self._take(batch, states[batch].token + 1)
+        """A lease on a batch that was given back or whose owner is dead, else on the longest that nobody began."""
+        while (view := self._advance()) is not None:
+            earlier = self._in_turn()
+            for seen in [view] if earlier is None else [earlier, view]:
+                if lease := self._take_over(seen, SAMPLE):
+                    return lease
+            if lease := self._begin(view.untouched()):
+                return lease
+        for shard in list(self._open):
+            if (view := self._view(shard)) and (lease := self._take_over(view, 8 * SAMPLE)):
+                return lease
+        return None
+
+    def outstanding(self) -> bool:
+        """Whether a batch is not finished, whoever holds it."""
+        return any(self._view(shard) is not None for shard in list(self._open))
+
+    def _advance(self) -> _View | None:
+        """The first shard with batches that nobody began."""
+        while self._frontier < self._shards:
+            view = self._view(self._frontier) if self._frontier in self._open else None
+            if view is not None and len(view.tokens.keys() | view.done) < len(view.batches):
+                return view
+            self._frontier += 1
+        return None
+
+    def _in_turn(self) -> _View | None:
+        """One of the shards whose batches were all begun, another one each time."""
+        earlier = [shard for shard in self._open if shard < self._frontier]
+        self._turn += 1
+        return self._view(earlier[self._turn % len(earlier)]) if earlier else None
+
+    def _take_over(self, view: _View, looks: int) -> Lease | None:
+        """A lease on a batch that was given back, or whose owner is found dead in so many looks."""
+        for batch in view.released():
+            if lease := self._take(batch, view.tokens[batch] + 1):
+                return lease
+        held = view.held()
+        ahead = bisect_right(held, self._looked)
+        for batch in (held[ahead:] + held[:ahead])[:looks]:
+            self._looked = batch
+            if not self._owner_lives(batch, view.tokens[batch]):
+                lease = self._take(batch, view.tokens[batch] + 1)
                 if lease:
                     return lease
         return None
 
-    def outstanding(self) -> int:
-        """Batches that are not finished, whoever holds them."""
-        return sum(sum(not state.done for state in self._states(shard).values()) for shard in self._open_shards)
+    def _begin(self, batches: list[int]) -> Lease | None:
+        """A lease on the first of these batches; where others are faster, ever further from the crowd."""
+        reach = 1
+        while batches:
+            batch = batches.pop(self._random.randrange(min(reach, len(batches))))
+            if lease := self._take(batch, 1):
+                return lease
+            reach *= 2
+        return None
 
     def holds(self, lease: Lease) -> bool:
         """Whether nobody took the batch over in the meantime."""
@@ -90,7 +159,6 @@ class Claims:
         for token in range(1, lease.token):
             for suffix in ("", ".free"):
                 self._path(lease.batch, f"{token}{suffix}").unlink(missing_ok=True)
-        self._compact(lease.batch // SHARD)
 
     def release(self, lease: Lease) -> None:
         """Give the batch back; what is done of it stays done."""
@@ -99,8 +167,6 @@ class Claims:
 
     def _compact(self, shard: int) -> None:
         """Let one file stand for a shard whose batches are all done."""
-        if not all(state.done for state in self._states(shard).values()):
-            return
         # The mark comes first: whoever sees the emptied folder sees the mark when it looks again.
         self._mark(shard).touch()
         shutil.rmtree(self._folder / f"{shard:03d}", ignore_errors=True)
@@ -111,27 +177,35 @@ class Claims:
     def _path(self, batch: int, suffix: str) -> Path:
         return self._folder / f"{batch // SHARD:03d}" / f"{batch % SHARD:03d}.{suffix}"
 
-    def _states(self, shard: int) -> dict[int, _State]:
+    def _view(self, shard: int) -> _View | None:
+        """What a shard's folder says, None if all its batches are done; then it is not looked at again."""
         first = shard * SHARD
-        states = {batch: _State() for batch in range(first, min(first + SHARD, self._size))}
-        if self._mark(shard).exists():
-            return {batch: _State(free=False, done=True) for batch in states}
+        view = _View(range(first, min(first + SHARD, self._size)), {}, set(), set())
         try:
-            names = os.listdir(self._folder / f"{shard:03d}")  # noqa: PTH208 - thousands of names, no Path objects
+            names = os.listdir(self._folder / f"{shard:03d}")  # noqa: PTH208 - many names, no Path objects
         except FileNotFoundError:
-            return states
-        for name in names:
-            number, _, suffix = name.partition(".")
-            if not number.isdigit() or first + int(number) not in states:
+            names = []
+        # After the listing: without the mark, nobody had begun to empty the folder.
+        if self._mark(shard).exists():
+            self._open.remove(shard)
+            return None
+        count = len(view.batches)
+        for name in names:  # the worker's hot loop: what is most frequent comes first
+            number, suffix = _PLACE.get(name[:4], SHARD), name[4:]
+            if number >= count:
                 continue  # a temporary or foreign file
-            state = states[first + int(number)]
-            token, _, mark = suffix.partition(".")
             if suffix == "done":
-                state.done, state.free = True, False
-            elif token.isdigit() and int(token) > state.token:
-                state.token = int(token)
-                state.free = mark == "free" and not state.done
-        return states
+                view.done.add(first + number)
+            elif suffix == "1":
+                view.tokens.setdefault(first + number, 1)
+            else:
+                view.add(first + number, *suffix.partition(".")[::2])
+        if len(view.done) == len(view.batches):
+            with suppress(OSError):  # a full disk: another claim will do it
+                self._compact(shard)
+            self._open.remove(shard)
+            return None
+        return view
 
     def _take(self, batch: int, token: int) -> Lease | None:
         target = self._path(batch, str(token))
@@ -140,16 +214,21 @@ class Claims:
         try:
             temporary.write_text(self._presence.worker, encoding="utf-8")
             os.link(temporary, target)
-        except (FileExistsError, FileNotFoundError):  # taken, or its shard was completed in this moment
+        except FileNotFoundError:  # its shard was completed in this moment
             return None
+        except FileExistsError:
+            # A file server whose first answer was lost says so of its own success; the count of names tells.
+            if temporary.stat().st_nlink < 2:
+                return None
         finally:
             temporary.unlink(missing_ok=True)
         if self._mark(batch // SHARD).exists():
             shutil.rmtree(target.parent, ignore_errors=True)
             return None
-        if self._path(batch, "done").exists() or self._path(batch, f"{token}.free").exists():
+        # In this order: a batch's .free files vanish only after it is done.
+        if self._path(batch, f"{token}.free").exists() or self._path(batch, "done").exists():
             # Another worker finished or held and released the batch since the listing.
-            target.unlink()
+            target.unlink(missing_ok=True)
             return None
         return Lease(batch, token, self._earlier(batch, token))
 
@@ -157,17 +236,18 @@ class Claims:
         owners = [self._owner(batch, number) for number in range(1, token)]
         return tuple(dict.fromkeys(owner for owner in owners if owner))
 
-    def _owner(self, batch: int, token: int) -> str:
+    def _owner(self, batch: int, token: int) -> str | None:
+        """Who made a lease; None if it is gone, empty if a crash of the machine took what was written."""
         key = (batch, token)
         if key not in self._owners:
             for suffix in ("", ".free"):
                 with suppress(FileNotFoundError):
                     self._owners[key] = self._path(batch, f"{token}{suffix}").read_text(encoding="utf-8")
-        return self._owners.get(key, "")
+        return self._owners.get(key)
 
     def _owner_lives(self, batch: int, token: int) -> bool:
         owner = self._owner(batch, token)
-        return not owner or self._presence.lives(owner)
+        return owner is None or (owner != "" and self._presence.lives(owner))
 
 
 def claims_of(folder: Path, rounds: Sequence[Round], presence: Presence) -> list[Claims]:

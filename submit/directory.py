@@ -122,6 +122,9 @@ class Sweep:
         """The rounds of work so far: the plan's, then one for each retry."""
         return [msgspec.json.decode(path.read_bytes(), type=Round) for path in self.round_files()]
 
+    def round_file(self, number: int) -> Path:
+        return self.path / "rounds" / f"{number:03d}.json"
+
     def round_files(self) -> list[Path]:
         return sorted((self.path / "rounds").glob("[0-9][0-9][0-9].json"))
 
@@ -133,8 +136,8 @@ class Sweep:
         InputError
             If another process added one in the same moment.
         """
-        number = len(self.round_files())
-        target = self.folder("rounds") / f"{number:03d}.json"
+        self.folder("rounds")
+        target = self.round_file(len(self.round_files()))
         temporary = target.with_name(f".{uuid4().hex}")
         temporary.write_bytes(msgspec.json.encode(round_))
         try:

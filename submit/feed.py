@@ -111,9 +111,9 @@ class Feed:
             batch.claims.release(batch.lease)
         self._open.clear()
 
-    def outstanding(self) -> int:
-        """Batches of all rounds that are not finished, those of this worker included."""
-        return sum(claims.outstanding() for claims in self._claims)
+    def outstanding(self) -> bool:
+        """Whether a batch of any round is not finished, those of this worker included."""
+        return any(claims.outstanding() for claims in self._claims)
 
     def expected(self, planned: PlannedTrial) -> float | None:
         """Seconds that a trial is expected to take, None before anything ran."""
@@ -148,8 +148,8 @@ class Feed:
         return None
 
     def _see_new_rounds(self) -> None:
-        if len(self._sweep.round_files()) > len(self._rounds):
-            known = len(self._rounds)
+        known = len(self._rounds)
+        if self._sweep.round_file(known).exists():
             self._rounds = self._sweep.rounds()
             self._claims += claims_of(self._sweep.folder("claims"), self._rounds, self._presence)[known:]
 
