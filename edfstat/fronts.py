@@ -116,7 +116,7 @@ def pareto_front(error: ArrayLike, complexity: ArrayLike) -> NDArray[np.intp]:
     before = np.append(np.inf, lowest[:-1])
     new = errors[order] < before
     # Equals of a front model, next to it in this order, are on the front too.
-    repeat = np.append(False, (np.diff(errors[order]) == 0) & (np.diff(costs[order]) == 0))
+    repeat = np.append(False, ~_changes(errors[order], costs[order]))
     leader = np.maximum.accumulate(np.where(repeat, 0, np.arange(order.size)))
     return order[new[leader]]
 
@@ -207,7 +207,7 @@ def _dominating(errors: Floats, costs: Floats, mass: Floats) -> Floats:
     order = np.lexsort((errors, costs))
     e, c, w = errors[order], costs[order], mass[order]
     rank = np.unique(e, return_inverse=True)[1]
-    new = np.append(True, (np.diff(c) != 0) | (np.diff(e) != 0))
+    new = np.append(True, _changes(c, e))
     label = np.cumsum(new) - 1
     equals = np.bincount(label, w)
     # In this order all that are no worse in both come before a model or among its equals.
@@ -216,6 +216,11 @@ def _dominating(errors: Floats, costs: Floats, mass: Floats) -> Floats:
     result = np.empty(errors.size)
     result[order] = below[label]
     return np.clip(result, 0.0, 1.0 - equals[label][np.argsort(order, kind="stable")])
+
+
+def _changes(first: Floats, second: Floats) -> NDArray[np.bool_]:
+    """Whether a pair differs from the one before it; two failed models (inf) do not differ in error."""
+    return (first[1:] != first[:-1]) | (second[1:] != second[:-1])
 
 
 def _mass_before(rank: NDArray[np.intp], mass: Floats) -> Floats:

@@ -57,6 +57,17 @@ def test_failed_models_are_on_no_front():
     assert pareto_front([np.inf, 5.0], [1.0, 2.0]).tolist() == [1]
 
 
+def test_failed_models_of_equal_cost_do_not_dominate_each_other():
+    errors, costs = [np.inf, 4.0, np.inf, np.inf, 5.0], [2.0, 3.0, 2.0, 3.0, 1.0]
+    mass = [
+        sum(dominates(*pair, e, c) for pair in zip(errors, costs, strict=True)) / 5
+        for e, c in zip(errors, costs, strict=True)
+    ]
+    np.testing.assert_allclose(dominating_mass(errors, costs), mass, rtol=1e-12)
+    assert pareto_front(errors, costs).tolist() == [4, 1]
+    assert pareto_inclusion(errors, costs, 3)[[0, 2, 3]].tolist() == [0, 0, 0]
+
+
 def test_inclusion_of_rare_models_in_huge_searches_keeps_its_digits():
     # Nothing dominates the first: 1 - (1 - p)^m with p = 1e-12 and m = 1000, by its series.
     chance = pareto_inclusion([1.0, 2.0], [1.0, 2.0], 1000, [1e-12, 1.0])[0]
