@@ -126,16 +126,24 @@ def compare(
 
 
 def _check(bins: Any, spacing: str, eps: float | None, level: float, n_resamples: int) -> None:
-    if bins != "auto" and (isinstance(bins, bool | str) or int(bins) != bins or bins < 1):
+    if not (isinstance(bins, str) and bins == "auto") and not _is_count(bins):
         raise InputError(f"bins is {bins!r}; give 'auto' or a whole number from 1")
     if spacing not in ("uniform", "log", "quantile"):
         raise InputError(f"spacing is {spacing!r}; give 'uniform', 'log' or 'quantile'")
-    if eps is not None and not 0 < eps < np.inf:
-        raise InputError(f"eps is {eps}; give an error above 0")
-    if not 0 < level < 1:
-        raise InputError(f"level is {level}; give a share between 0 and 1, such as 0.95")
-    if isinstance(n_resamples, bool) or int(n_resamples) != n_resamples or n_resamples < 1:
+    if eps is not None and not (_is_number(eps) and 0 < eps < np.inf):
+        raise InputError(f"eps is {eps!r}; give an error above 0")
+    if not (_is_number(level) and 0 < level < 1):
+        raise InputError(f"level is {level!r}; give a share between 0 and 1, such as 0.95")
+    if not _is_count(n_resamples):
         raise InputError(f"n_resamples is {n_resamples!r}; give a whole number from 1")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return _is_number(value) and bool(value >= 1) and float(value).is_integer()
 
 
 def _limits(asked: Any, measures: list[str]) -> dict[str, tuple[float, float]]:
@@ -146,7 +154,7 @@ def _limits(asked: Any, measures: list[str]) -> dict[str, tuple[float, float]]:
     if unknown:
         raise InputError(f"range has {unknown}, which are not compared; the measures are {measures[1:]}")
     for name, ends in by_measure.items():
-        if np.shape(ends) != (2,) or not ends[0] < ends[1]:
+        if np.shape(ends) != (2,) or not all(map(_is_number, ends)) or not ends[0] < ends[1]:
             raise InputError(f"range for {name} is {ends!r}; give (low, high) with low < high")
     return {name: (float(low), float(high)) for name, (low, high) in by_measure.items()}
 

@@ -300,6 +300,12 @@ def test_a_failed_group_is_dominated():
         ({"range": (3, 1)}, r"range for params is \(3, 1\)"),
         ({"range": {"flops": (1, 2)}}, "not compared"),
         ({"n_resamples": 0}, "n_resamples is 0"),
+        ({"bins": None}, "bins is None"),
+        ({"bins": [1, 2, 3]}, r"bins is \[1, 2, 3\]"),
+        ({"eps": "ten"}, "eps is 'ten'"),
+        ({"level": "95 %"}, "level is '95 %'"),
+        ({"range": (None, 3)}, r"range for params is \(None, 3\)"),
+        ({"n_resamples": "all"}, "n_resamples is 'all'"),
     ],
 )
 def test_wrong_arguments_are_named(options, message):
