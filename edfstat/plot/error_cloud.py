@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat.errors import InputError
-from edfstat.plot.inputs import is_comparison, models_of, population_of, under
+from edfstat.plot.inputs import is_comparison, models_of, population_of, refuse_all_failed, under
 from edfstat.plot.style import Look, axes_for, finish, legend, looks, scale_of
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def error_vs_complexity(
     if is_comparison(data):
         return _draw_bins_of(under(data, measure), ax, measure, groups, average)
     models = models_of(population_of(data, "error_vs_complexity", [measure]), by, groups)
+    refuse_all_failed(models, "error_vs_complexity")
     if kind == "density" and len(models) > 1:
         raise InputError(f"density draws one group and there are {list(models)}; give groups=[one of them]")
     cost = np.concatenate([group[measure].values for group in models.values()]).astype(float)

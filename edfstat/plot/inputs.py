@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from edfstat.errors import InputError
+from edfstat.errors import InputError, PopulationError
 from edfstat.population import compared_errors
 
-__all__ = ["comparison_of", "group_names", "is_comparison", "models_of", "population_of", "under"]
+__all__ = ["comparison_of", "group_names", "is_comparison", "models_of", "population_of", "refuse_all_failed", "under"]
 
 
 def is_comparison(data: Any) -> bool:
@@ -94,6 +94,13 @@ def models_of(ds: xr.Dataset, by: str, groups: Sequence[str] | None = None) -> d
     if unknown:
         raise InputError(f"groups has {unknown}; the population has {sorted(set(labels.tolist()))}")
     return {name: models.isel(model=np.flatnonzero(labels == name)) for name in names}
+
+
+def refuse_all_failed(models: dict[str, xr.Dataset], figure: str) -> None:
+    """Refuse models none of which has a finite error: nothing lies inside the axes."""
+    if not any(np.isfinite(group["error"].values).any() for group in models.values()):
+        total = sum(group.sizes["model"] for group in models.values())
+        raise PopulationError(f"none of {total} models has a finite error; {figure} has nothing to draw")
 
 
 def _check_population(data: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from edfstat.fronts import attainment, pareto_front
-from edfstat.plot.inputs import models_of, population_of
+from edfstat.plot.inputs import models_of, population_of, refuse_all_failed
 from edfstat.plot.style import Look, axes_for, finish, legend, looks, scale_of
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def pareto(
         If `data` is a comparison, or lacks the measure or a group.
     """
     models = models_of(population_of(data, "pareto", [measure]), by, groups)
+    refuse_all_failed(models, "pareto")
     ax = axes_for(ax)
     cost = np.concatenate([group[measure].values for group in models.values()]).astype(float)
     divisor, label = scale_of(measure, cost)

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from edfstat import compare, plot
-from edfstat.errors import InputError
+from edfstat.errors import InputError, PopulationError
 from edfstat.plot.style import looks
 from edfstat.population import build_population
 
@@ -227,3 +227,25 @@ def test_terminal_figure_fits_and_names_every_group(comparison, ascii):
 def test_terminal_colours_only_when_asked(comparison):
     assert "\x1b" not in plot.terminal_edf(comparison)
     assert "\x1b[38;5;33m" in plot.terminal_edf(comparison, color=True)
+
+
+@pytest.mark.parametrize("name", ["edf", "error_vs_complexity", "pareto", "random_search"])
+def test_a_population_of_failed_models_only_is_refused(name):
+    failed = build_population(
+        {"error": [np.nan] * 6, "params": [1, 2, 3, 1, 2, 3], "space": ["A"] * 3 + ["B"] * 3, "status": "diverged"}
+    )
+    with pytest.raises(PopulationError, match="none of 6 models has a finite error"):
+        getattr(plot, name)(failed)
+
+
+@pytest.mark.parametrize("name", ["error_vs_complexity", "pareto"])
+def test_failed_models_beside_others_are_left_to_the_legend(name, ax):
+    errors = [5.0, np.nan, np.nan, 6.0, 7.0, np.nan, np.nan, 8.0]
+    status = ["ok" if np.isfinite(error) else "diverged" for error in errors]
+    ds = build_population(
+        {"error": errors, "params": [1, 2, 2, 3] * 2, "space": ["A"] * 4 + ["B"] * 4, "status": status}
+    )
+    assert getattr(plot, name)(ds, ax) is ax
+    low, high = ax.get_ylim()
+    assert 4 < low <= 5
+    assert 7 <= high < 100  # the better models of both groups are inside
