@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from trainers.spaces.architectures import Architecture, whole_number
 from trainers.spaces.errors import ArchitectureError
 
@@ -105,7 +107,7 @@ class CellArchitecture(Architecture):
         object.__setattr__(self, "width", whole_number(self.width, "width", least=1))
         object.__setattr__(self, "depth", whole_number(self.depth, "depth", least=1))
         object.__setattr__(self, "aux", bool(self.aux))
-        if isinstance(self.drop_prob, str) or not 0 <= self.drop_prob < 1:
+        if not isinstance(self.drop_prob, (int, float, np.number)) or not 0 <= self.drop_prob < 1:
             raise ArchitectureError(f"drop_prob is {self.drop_prob!r}; it must be from 0 to below 1")
         object.__setattr__(self, "drop_prob", float(self.drop_prob))
 

@@ -135,6 +135,9 @@ class Space:
         if require not in ("any", "all"):
             raise ArchitectureError(f"require is {require!r}; give 'any' or 'all'")
         caps = {key: cap for key, cap in (("params", max_params), ("flops", max_flops)) if cap is not None}
+        for key, cap in caps.items():
+            if not isinstance(cap, (int, float, np.number)) or cap != cap:
+                raise ArchitectureError(f"max_{key} is {cap!r}; give a number")
         words = (" or " if require == "any" else " and ").join(f"{key} <= {cap:,}" for key, cap in caps.items())
 
         def passing(table: Architectures) -> NDArray[np.bool_]:

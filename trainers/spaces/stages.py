@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from trainers.spaces.architectures import Architecture, whole_number
 from trainers.spaces.errors import ArchitectureError
 
@@ -185,7 +187,7 @@ def _multipliers(values: Sequence[Any], count: int) -> tuple[float, ...]:
     if len(values) != count:
         raise ArchitectureError(f"multipliers has {len(values)} entries for {count} stages; give one per stage")
     for i, value in enumerate(values, 1):
-        if isinstance(value, str) or not 0 < float(value) < float("inf"):
+        if not isinstance(value, (int, float, np.number)) or not 0 < value < float("inf"):
             raise ArchitectureError(f"stage {i}: multiplier is {value!r}; it must be a positive number")
     return tuple(float(value) for value in values)
 
@@ -212,10 +214,11 @@ def _from_later_layout(
     """From 2020 the lists hold the stages only, and a group width takes the place of the number of groups."""
     groups: list[int] = []
     if block == "bottleneck" and group_widths:
-        multipliers = multipliers or (1.0,) * len(widths)
+        multipliers = _multipliers(multipliers or (1.0,) * len(widths), len(widths))
         for i, (width, multiplier, group) in enumerate(zip(widths, multipliers, group_widths), 1):
-            inner = inner_width(width, multiplier)
-            if group < 1 or inner % group:
+            inner = inner_width(whole_number(width, f"stage {i}: width", least=1), multiplier)
+            group = whole_number(group, f"stage {i}: group width", least=1)
+            if inner % group:
                 raise ArchitectureError(
                     f"stage {i}: group width {group} does not divide the inner width {inner}; it must divide it"
                 )

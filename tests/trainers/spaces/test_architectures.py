@@ -101,6 +101,12 @@ def test_a_named_tuple_is_a_genotype() -> None:
     assert Architecture.from_net({**CELL, "genotype": as_tuple}) == Architecture.from_net(CELL)
 
 
+LATER = {
+    "block_type": "res_bottleneck_block", "stem_w": 32, "ds": [1, 2], "ws": [16, 32], "ss": [2, 2], "bms": [1.0, 1.0],
+    "gws": [8, 8],
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("net", "words"),
     [
@@ -111,6 +117,10 @@ def test_a_named_tuple_is_a_genotype() -> None:
         (changed(BOTTLENECK, "ws", 3, value=16.5), ["stage 3", "16.5", "whole number"]),
         (changed(BOTTLENECK, "bot_muls", 1, value=0.0), ["stage 1", "multiplier", "positive"]),
         (changed(BOTTLENECK, "bot_muls", 1, value=0.001), ["stage 1", "no inner channel"]),
+        (changed(BOTTLENECK, "bot_muls", 1, value=None), ["stage 1", "multiplier is None"]),
+        (LATER | {"gws": [8, "x"]}, ["stage 2", "group width", "'x'"]),
+        (LATER | {"ws": [16, "x"]}, ["stage 2", "width", "'x'"]),
+        (LATER | {"gws": [8, 5]}, ["stage 2", "group width 5", "inner width 32"]),
         (changed(BOTTLENECK, "ss", value=[1, 1, 2]), ["4, 4 and 3"]),
         (changed(BOTTLENECK, "block_type", value="dense_block"), ["dense_block", "bottleneck"]),
         (changed(BOTTLENECK, "ws", value=...), ["lacks", "ws"]),
@@ -123,6 +133,7 @@ def test_a_named_tuple_is_a_genotype() -> None:
         (changed(CELL, "genotype", "reduce_concat", value=[]), ["reduce_concat", "at least one"]),
         (changed(CELL, "genotype", "normal_concat", value=[2, 2]), ["normal_concat", "once"]),
         (changed(CELL, "drop_prob", value=1.0), ["drop_prob", "1.0"]),
+        (changed(CELL, "drop_prob", value=[0.2]), ["drop_prob", "[0.2]"]),
         (changed(CELL, "depth", value=...), ["lacks", "depth"]),
         (changed(CELL, "genotype", "normal", value=...), ["lacks", "normal"]),
         ({}, ["block_type", "genotype"]),

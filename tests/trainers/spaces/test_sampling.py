@@ -118,7 +118,8 @@ def test_a_cap_that_leaves_nothing_says_so_with_the_smallest(name: str) -> None:
 
 
 def test_bad_requests_are_named() -> None:
-    for options, word in (({"n": -1}, "n is -1"), ({"n": 1, "require": "both"}, "both")):
+    caps = (({"n": 1, "max_params": "1M"}, "max_params is '1M'"), ({"n": 1, "max_flops": np.nan}, "max_flops is nan"))
+    for options, word in (({"n": -1}, "n is -1"), ({"n": 1, "require": "both"}, "both"), *caps):
         with pytest.raises(ArchitectureError, match=word):
             SMALL.sample(**{"rng": 0, **options})
     for options, word in (({"flops": "gmacs"}, "gmacs"), ({"stem": "tiny"}, "tiny"), ({"image_size": 0}, "image_size")):
