@@ -80,8 +80,8 @@ def load(kind: Cifar, root: Path | None, split: str, *, download: bool = False) 
         place = downloads.get(kind.url, root or places.cache(), md5=kind.md5)
     if place is None:
         raise DatasetError(
-            f"{kind.name} ({kind.folder}) is not in {root or 'EDFSTAT_DATA or the cache'}; give root, or pass "
-            f"download=True to fetch {kind.url}"
+            f"{kind.name} ({kind.folder}) is not in {root or 'EDFSTAT_DATA or the cache'}; give root, "
+            f"set EDFSTAT_DATA to the folder that holds it, or pass download=True to fetch {kind.url}"
         )
     wanted = kind.train if split == "train" else kind.test
     meta, *batches = _read(place, kind.folder, (kind.meta, *wanted))
