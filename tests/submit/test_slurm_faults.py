@@ -146,8 +146,10 @@ def test_full_disk_is_waited_for(slurm: Cluster, tmp_path: Path, undisturbed: di
         faulty.end()
         faulty.check(undisturbed)
     finally:
-        operations.cancel(folder / "sweep")
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        try:
+            operations.cancel(folder / "sweep")
+        finally:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_launcher_killed_between_writing_and_sbatch(faulty: Faulty, undisturbed: dict[str, tuple[Any, ...]]) -> None:
