@@ -15,9 +15,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
 
-from edfstat.registry import Backend, backends
 from edfstat.errors import InputError, TrialInterrupted
 from edfstat.records import make_record
+from edfstat.registry import Backend, backends
 from edfstat.trials import Trial
 
 __all__ = ["ChildSlot", "InlineSlot", "Outcome", "Slot", "child_main", "load_backend", "run_trial"]
