@@ -220,7 +220,8 @@ def _dominating(errors: Floats, costs: Floats, mass: Floats) -> Floats:
 
 def _changes(first: Floats, second: Floats) -> NDArray[np.bool_]:
     """Whether a pair differs from the one before it; two failed models (inf) do not differ in error."""
-    return (first[1:] != first[:-1]) | (second[1:] != second[:-1])
+    changed: NDArray[np.bool_] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
+    return changed
 
 
 def _mass_before(rank: NDArray[np.intp], mass: Floats) -> Floats:
