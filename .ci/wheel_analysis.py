@@ -16,7 +16,7 @@ print(edfstat.verdict(comparison))
 
 path = Path("copy.nc")
 edfstat.save(population, path)
-again = edfstat.load(path)
+again = edfstat.load(path, curves=True)
 if not again.drop_vars("source").equals(population.drop_vars("source")):
     raise SystemExit("a saved and loaded population differs from the first")
 
