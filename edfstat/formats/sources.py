@@ -56,13 +56,17 @@ class Source:
             return
         with zipfile.ZipFile(self.path) as archive:
             info = archive.getinfo(self.member)
-            try:
-                with archive.open(info) as unpacked:
-                    if self.name.endswith(".gz"):
-                        raise FormatError(f"{self.label} is compressed twice; unpack it first")
-                    yield Stream(unpacked, self.label, packed=info.compress_size)
-            except (RuntimeError, NotImplementedError) as error:
-                raise FormatError(f"{self.label} cannot be unpacked ({error}); unpack it with another tool") from None
+            with self._unpacked(archive, info) as unpacked:
+                if self.name.endswith(".gz"):
+                    raise FormatError(f"{self.label} is compressed twice; unpack it first")
+                yield Stream(unpacked, self.label, packed=info.compress_size)
+
+    def _unpacked(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+        """The member as it unfolds; only opening it can fail for its encryption or its method of compression."""
+        try:
+            return archive.open(info)
+        except (RuntimeError, NotImplementedError) as error:
+            raise FormatError(f"{self.label} cannot be unpacked ({error}); unpack it with another tool") from None
 
 
 class Stream:

@@ -1,6 +1,7 @@
 """Data sets against files written in the official formats, and against the libraries that read them too."""
 
 import gzip
+import os
 import pickle
 import struct
 import subprocess
@@ -111,6 +112,8 @@ def test_fashion_mnist_reads_idx_and_refuses_a_cut_file(tmp_path: Path) -> None:
 
 def test_the_systems_fashion_mnist_is_found_where_it_is_installed() -> None:
     if not Path("/usr/share/datasets/fashion-mnist").is_dir():
+        if os.environ.get("EDFSTAT_REQUIRE_DATA") == "1":
+            pytest.fail("dataset-fashion-mnist is missing and EDFSTAT_REQUIRE_DATA is 1")
         pytest.skip("Debian's dataset-fashion-mnist is not installed")
     images = datasets.get("fashion-mnist", split="test")
     assert np.bincount(images.labels).tolist() == [1000] * 10
