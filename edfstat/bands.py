@@ -11,9 +11,25 @@ from numpy.typing import NDArray
 from edfstat.distributions import EDF, Interval, Strata
 from edfstat.errors import InputError
 
-__all__ = ["check_level", "dkw_half_width", "exact_half_width", "pointwise_interval", "simultaneous_band"]
+__all__ = [
+    "NotedInterval",
+    "check_level",
+    "dkw_half_width",
+    "exact_half_width",
+    "pointwise_interval",
+    "simultaneous_band",
+]
 
 Floats = NDArray[np.float64]
+
+#: A guarded bound that lies this much farther out than n*'s says that the few heaviest models decide.
+_NOTED = 1.1
+
+
+class NotedInterval(Interval):
+    """An `Interval` that says in `note` where it should not be relied on; empty where there is nothing to say."""
+
+    note: str = ""
 
 
 def check_level(level: float) -> float:
@@ -58,26 +74,73 @@ def simultaneous_band(
     return Interval(np.maximum(F.probabilities - half, 0.0), np.minimum(F.probabilities + half, 1.0))
 
 
-def pointwise_interval(F: EDF, x: Any, level: float = 0.95) -> Interval:
-    """Interval for the true F at each x alone: Clopper and Pearson's with real-valued counts n* F."""
+def pointwise_interval(F: EDF, x: Any, level: float = 0.95, method: Literal["n*", "guarded"] = "n*") -> NotedInterval:
+    """Interval for the true F at each x alone: Clopper and Pearson's with real-valued counts n* F.
+
+    ``guarded`` finds each bound as if one more model of the largest weight lay on its side of x: with
+    w the largest weight and H the share there (F for the upper bound, 1 - F for the lower one) it takes
+    (H + w) / (H / n* + w^2) models in place of n*. That is Fay and Feuer's (1997) remedy for standardised rates, whose
+    rare events may all come from the thinnest strata. Equal weights make the two methods the same.
+    """
+    if method not in ("n*", "guarded"):
+        raise InputError(f"method is {method!r}; give 'n*' or 'guarded'")
+    if method == "guarded" and F.strata is None and not F.equal_weights:
+        raise InputError("method='guarded' needs strata; make the EDF with edf(error, weights, strata=bins)")
     alpha = 1 - check_level(level)
     at = np.asarray(x.values if isinstance(x, xr.DataArray) else x, dtype=np.float64)
     share = np.asarray(F(at))
-    count = np.minimum(F.effective_n, F.n) * np.ones_like(share)
-    if F.strata is not None:
-        variance = stratified_variance(F.strata, at.ravel(), share.ravel()).reshape(share.shape)
-        binomial = share * (1 - share)
-        known = variance > 0
-        count = np.where(known, np.minimum(binomial / np.where(known, variance, 1.0), count), count)
-    lower, upper = _clopper_pearson(share, count, alpha)
-    return Interval(*(_like(x, bound, name) for bound, name in ((lower, "lower"), (upper, "upper"))))
+    count = _effective_count(F, at, share)
+    bounds = _clopper_pearson(share, count, count, alpha)
+    note = ""
+    if F.strata is not None and F.strata.weights is not None:
+        heaviest = float(F.strata.weights.max())
+        guarded = _clopper_pearson(share, _with_one_more(1 - share, count, heaviest),
+                                   _with_one_more(share, count, heaviest), alpha)  # fmt: skip
+        if method == "guarded":
+            bounds = guarded
+        else:
+            note = _doubt(share, bounds, guarded)
+    interval = NotedInterval(*(_like(x, bound, name) for bound, name in zip(bounds, ("lower", "upper"), strict=True)))
+    interval.note = note
+    return interval
 
 
-def _clopper_pearson(share: Floats, n: Floats, alpha: float) -> tuple[Floats, Floats]:
+def _effective_count(F: EDF, at: Floats, share: Floats) -> Floats:
+    """n* = min(F (1 - F) / v, effective n, n) at each error; effective n where the variance v is 0."""
+    count: Floats = np.minimum(F.effective_n, F.n) * np.ones_like(share)
+    if F.strata is None:
+        return count
+    variance = stratified_variance(F.strata, at.ravel(), share.ravel()).reshape(share.shape)
+    known = variance > 0
+    found: Floats = np.where(known, np.minimum(share * (1 - share) / np.where(known, variance, 1.0), count), count)
+    return found
+
+
+def _with_one_more(share: Floats, count: Floats, weight: float) -> Floats:
+    """Models that count if one more, of this weight, lay in `share`; 1 / weight where nothing does."""
+    found: Floats = np.minimum((share + weight) / (share / count + weight**2), count)
+    return found
+
+
+def _doubt(share: Floats, bounds: tuple[Floats, Floats], guarded: tuple[Floats, Floats]) -> str:
+    """What to say of an interval whose width the heaviest models could change."""
+    low, high = (np.abs(a - share) > _NOTED * np.abs(b - share) for a, b in zip(guarded, bounds, strict=True))
+    doubtful = int(np.count_nonzero(low | high))
+    if not doubtful:
+        return ""
+    return (
+        f"at {doubtful} of {share.size} errors this interval may be too short: the strata of heavy models hold too few "
+        "to show their spread there; method='guarded' allows for it"
+    )
+
+
+def _clopper_pearson(share: Floats, n_low: Floats, n_high: Floats, alpha: float) -> tuple[Floats, Floats]:
+    """Bounds of a share of `n_low` models (lower bound) and of `n_high` models (upper bound)."""
     from scipy.special import betaincinv
 
-    hits, misses = n * share, n * (1 - share)
+    hits, misses = n_low * share, n_low * (1 - share)
     low = np.where(hits > 0, betaincinv(np.maximum(hits, 1e-300), misses + 1, alpha / 2), 0.0)
+    hits, misses = n_high * share, n_high * (1 - share)
     # The upper bound is one minus the lower bound for the misses: small misses keep their digits.
     high = np.where(misses > 0, 1 - betaincinv(np.maximum(misses, 1e-300), hits + 1, alpha / 2), 1.0)
     return low, high

@@ -131,11 +131,15 @@ class EDF:
 
         return simultaneous_band(self, level, method, **options)
 
-    def interval(self, x: ArrayLike | float, level: float = 0.95) -> Interval:
-        """Interval for the true F(x) at each x alone."""
+    def interval(self, x: ArrayLike | float, level: float = 0.95, method: Literal["n*", "guarded"] = "n*") -> Interval:
+        """Interval for the true F(x) at each x alone.
+
+        ``"guarded"`` also holds where low errors come from strata of few, heavy models; there the default is too
+        short, and the `note` of what it returns says so.
+        """
         from edfstat.bands import pointwise_interval
 
-        return pointwise_interval(self, x, level)
+        return pointwise_interval(self, x, level, method)
 
     def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
         """Draw the EDF as the step line it is; `options` go to ``Axes.step``."""

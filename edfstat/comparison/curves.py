@@ -170,7 +170,7 @@ def _draws(
     curve: EDF, sample: tuple[Floats, Floats | None], targets: Floats, level: float
 ) -> tuple[Floats, Floats, Floats]:
     """Draws that reach each target with 95 %, and the interval that that of F implies."""
-    chance = curve.interval(targets, level)
+    chance = curve.interval(targets, level, method="guarded")
     needed = np.array([models_needed(sample[0], float(target), weights=sample[1]) for target in targets])
     return needed, _draws_at(np.asarray(chance.upper)), _draws_at(np.asarray(chance.lower))
 

@@ -54,6 +54,47 @@ def test_interval_of_equal_weights_is_clopper_pearson():
         np.testing.assert_allclose(F.interval(count - 0.5, 0.9), (expected.low, expected.high), rtol=1e-9)
 
 
+def test_guarded_interval_adds_one_model_of_the_largest_weight():
+    """Nothing below x: 1 / w models count, w the largest weight; with half below, by hand from n* and w."""
+    from scipy.stats import beta
+
+    # strata of 2 and 8 models, half the weight each: weights 1/4 and 1/16
+    bins, x = np.repeat([0, 1], [2, 8]), np.r_[1.0, 3.0, [1.0] * 4, [3.0] * 4]
+    F = edf(x, np.array([1 / 4, 1 / 16])[bins], strata=bins)
+    assert F.interval(0.5, method="guarded").upper == pytest.approx(beta.ppf(0.975, 1, 4))
+    assert F.interval(0.5, method="guarded").lower == 0
+    # variance: 1/4 (1/4 / 1 + 1/4 / 7) = 1/14, so F (1 - F) / v = 3.5 < 6.4 effective models
+    count = (0.5 + 0.25) / (0.5 / 3.5 + 0.25**2)
+    assert count > 3.5
+    np.testing.assert_allclose(F.interval(2.0, method="guarded"), beta.ppf([0.025, 0.975], [1.75, 2.75], [2.75, 1.75]))
+    # one light model alone below 2: F = 1/16
+    G = edf(np.r_[3.0, 3.0, 1.0, [3.0] * 7], np.array([1 / 4, 1 / 16])[bins], strata=bins)
+    variance = 0.25 * (1 / 8 * 7 / 8) / 7
+    known = min(1 / 16 * 15 / 16 / variance, 6.4)
+    count = (1 / 16 + 0.25) / (1 / 16 / known + 0.25**2)
+    assert G.interval(2.0, method="guarded").upper == pytest.approx(beta.ppf(0.975, count / 16 + 1, count * 15 / 16))
+
+
+def test_guarded_interval_of_equal_weights_is_that_of_n_star():
+    rng = np.random.default_rng(0)
+    x, bins = rng.random(60), np.repeat(np.arange(6), 10)
+    at = np.array([0.0, 0.01, 0.3, 0.99, 1.0])
+    for given in ({}, {"strata": bins}, {"strata": bins, "weights": np.full(60, 1 / 60)}):
+        F = edf(x, **given)
+        np.testing.assert_allclose(F.interval(at, method="guarded"), F.interval(at), rtol=1e-12)
+
+
+def test_an_interval_says_where_it_may_be_too_short():
+    """No low error among the heavy models: nothing below 1, and the light ones alone set the bound."""
+    bins = np.repeat([0, 1], [2, 100])
+    F = edf(np.r_[2.0, 3.0, np.linspace(1, 3, 100)], np.array([1 / 4, 1 / 200])[bins], strata=bins)
+    lower, upper = F.interval([0.5, 1.5])
+    assert (lower < upper).all()
+    assert "at 2 of 2 errors this interval may be too short" in F.interval([0.5, 1.5]).note
+    assert F.interval([0.5, 1.5], method="guarded").note == ""
+    assert edf(np.arange(50.0)).interval([0.5, 1.5]).note == ""
+
+
 def test_variance_is_that_of_the_survey_estimator():
     """Sum over strata of m/(m-1) sum (u - mean u)^2, u = w (1[e <= t] - F), by a plain loop; unequal weights."""
     rng = np.random.default_rng(3)
@@ -167,6 +208,8 @@ def test_edge_values():
         (lambda F: F.band(method="bootstrap"), "method is 'bootstrap'"),
         (lambda F: F.band(method="stratified"), "needs strata"),
         (lambda F: edf([1.0, 2.0], [1, 2]).band(method="exact"), "equal weights only"),
+        (lambda F: F.interval(1.0, method="exact"), "method is 'exact'; give 'n\\*' or 'guarded'"),
+        (lambda F: edf([1.0, 2.0], [1, 2]).interval(1.0, method="guarded"), "guarded' needs strata"),
         (lambda F: edf([1.0, 2.0], strata=[0, 1]).band(method="stratified", draws=5), "draws is 5"),
     ],
 )
