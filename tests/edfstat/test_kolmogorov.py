@@ -377,6 +377,15 @@ def test_errors_are_checked():
         ks_test([1.0, 2.0], [1.0, 2.0], strata_a=[1, 2], strata_b=[1, 1])
 
 
+def test_holm_is_statsmodels():
+    from statsmodels.stats.multitest import multipletests
+
+    p = np.random.default_rng(0).random(50) ** 4
+    p[:4] = 0.0, p[9], 1.0, p[20]
+    np.testing.assert_allclose(adjust_pvalues(p), multipletests(p, method="holm")[1], rtol=1e-14)
+    assert adjust_pvalues(np.empty(0)).size == 0
+
+
 def test_adjust_pvalues():
     """Holm by hand: .01 x 3, then max(.03, .03 x 2), then max(.06, .04)."""
     assert adjust_pvalues([0.01, 0.04, 0.03]).tolist() == pytest.approx([0.03, 0.06, 0.06])
