@@ -141,24 +141,26 @@ def auc_difference(
 
     a = auc(error_a, eps, weights_a, strata=strata_a, level=level)
     b = auc(error_b, eps, weights_b, strata=strata_b, level=level)
-    difference, variance = a["auc"] - b["auc"], a["se"] ** 2 + b["se"] ** 2
-    # A side without spread has no degrees of freedom, and no variance to weigh them by.
-    parts = sum((side["se"] ** 4 / side["df"]).where(side["se"] != 0, 0.0) for side in (a, b))
+    difference = a["auc"].values - b["auc"].values
+    first, second = a["se"].values ** 2, b["se"].values ** 2
+    variance = first + second
     with np.errstate(divide="ignore", invalid="ignore"):
-        df = variance**2 / parts
-    reach = student.ppf(0.5 + level / 2, df.values) * np.sqrt(variance)
-    sides = zip(a["reason"].values.flat, b["reason"].values.flat, df.values.flat, strict=True)
+        # A side without spread has no degrees of freedom, and no variance to weigh them by.
+        parts = [np.where(part != 0, part**2 / side["df"].values, 0.0) for part, side in ((first, a), (second, b))]
+        df = variance**2 / (parts[0] + parts[1])
+    se = np.sqrt(variance)
+    reach = student.ppf(0.5 + level / 2, df) * se
+    sides = zip(a["reason"].values.flat, b["reason"].values.flat, df.flat, strict=True)
     why = ["" if np.isfinite(known) else str(a_why or b_why) for a_why, b_why, known in sides]
-    reason = difference.copy(data=np.array(why, dtype=object).reshape(difference.shape))
+    columns = {
+        "difference": difference, "se": se, "lower": np.maximum(difference - reach, -1.0),
+        "upper": np.minimum(difference + reach, 1.0), "df": df,
+        "reason": np.array(why, dtype=object).reshape(difference.shape),
+    }  # fmt: skip
+    dims = a["auc"].dims
     return xr.Dataset(
-        {
-            "difference": difference,
-            "se": np.sqrt(variance),
-            "lower": np.maximum(difference - reach, -1.0),
-            "upper": np.minimum(difference + reach, 1.0),
-            "df": df,
-            "reason": reason,
-        },
+        {name: (dims, column) for name, column in columns.items()},
+        coords=a.coords,
         attrs={"level": level, "method": "Welch t"},
     )
 

@@ -50,8 +50,8 @@ def compare(
     error : str, default "error"
         Variable to compare, lower is better (percent).
     complexity : {"auto", "none"}, str or list of str
-        Measures to normalise by, each on its own; ``"auto"`` takes ``params`` and ``flops`` where present. The
-        raw comparison, ``"none"``, is always there.
+        Measures to normalise by, each on its own; ``"auto"`` takes ``params``, ``flops`` and ``acts`` where
+        present. The raw comparison, ``"none"``, is always there.
     bins : int or "auto"
         Bins of complexity. ``"auto"``: the most, at most 40, with at least 10 models in every bin and group. Bins
         in which some group has no model are dropped for all.

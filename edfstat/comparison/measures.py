@@ -18,7 +18,7 @@ __all__ = ["MAX_BINS", "MIN_MODELS", "Weighting", "choose_measures", "weigh"]
 
 #: ``bins="auto"`` takes the most bins up to the first number with at least the second in every bin and group.
 MAX_BINS, MIN_MODELS = 40, 10
-AUTO_MEASURES = ("params", "flops")
+AUTO_MEASURES = ("params", "flops", "acts")
 
 
 @dataclass(frozen=True)
