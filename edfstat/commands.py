@@ -40,7 +40,7 @@ Column = Annotated[
     typer.Option("--column", metavar="OURS=YOURS", help="What a table calls a column, such as error=val_err."),
 ]
 By = Annotated[str, typer.Option(help="What tells the groups apart: space, dataset, source, group, ...")]
-Complexity = Annotated[str, typer.Option(help="auto, none, params, flops, or several with commas.")]
+Complexity = Annotated[str, typer.Option(help="auto, none, params, flops, acts, or several with commas.")]
 Bins = Annotated[str, typer.Option(help="Number of complexity bins, or auto.")]
 Spacing = Annotated[str, typer.Option(help="uniform, log or quantile bins.")]
 Eps = Annotated[float | None, typer.Option(help="Error (%) up to which the area under the EDF is taken.")]
@@ -210,13 +210,13 @@ def paper(
     data: Annotated[Path, typer.Option(help="Folder or zip of the published files.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
     figure: Annotated[list[int] | None, typer.Option(help="Only this figure (1 to 16); may be repeated.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of what the paper simulates.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what the paper simulates; 1 is the paper's.")] = 1,
 ) -> None:
     """The paper's figures and tables from the published files: PNG, SVG, JSON and an index page."""
     from edfstat.paper import draw_paper
 
-    for line in draw_paper(data, output, figures=figure or None, rng=seed):
-        typer.echo(line)
+    for drawn in draw_paper(data, output, figures=figure or None, rng=seed):
+        typer.echo(drawn, err=isinstance(drawn, str))
 
 
 def _options(

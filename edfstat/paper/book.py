@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
+import random
 import tempfile
 from collections.abc import Iterator, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edfstat.errors import InputError
-from edfstat.paper.captions import CAPTIONS, CONVENTIONS
+from edfstat.paper.captions import CAPTIONS
 from edfstat.paper.computing import compute_panel
+from edfstat.paper.page import index_page
 from edfstat.paper.results import Results
 from edfstat.paper.settings import FIGURES
+from edfstat.paper.simulating import PAPER_SEED
 from edfstat.paper.tables import paper_tables
 from edfstat.printing import strict_json
 
@@ -27,8 +27,8 @@ def draw_paper(
     output: str | os.PathLike[str],
     *,
     figures: Sequence[int] | None = None,
-    rng: int | None = 0,
-) -> Iterator[str]:
+    rng: int | None = PAPER_SEED,
+) -> Iterator[Path | str]:
     """Draw the paper's figures and tables from the published files.
 
     Parameters
@@ -38,44 +38,60 @@ def draw_paper(
     output : path
         Folder to write to: per figure PNG, SVG and JSON of the plotted numbers, and ``index.html``.
     figures : sequence of int, optional
-        Only these; all, and the tables, by default.
-    rng : int, default 0
-        Seed of what the paper simulates; each figure starts from it anew.
+        Only these, each of which must be possible; by default all that are possible, and the tables.
+    rng : int, default 1
+        Seed of what the paper simulates; each figure starts from it anew. 1 is the seed of the paper's notebooks
+        and gives their very samples.
 
     Yields
     ------
-    str
-        One line per figure: its file, or why it was skipped.
+    Path or str
+        The JSON file of each figure and table as it is drawn, then the page; as a str, what was left out and why.
 
     Raises
     ------
     InputError
-        If there is no such figure, the folder cannot be written to, or no published file is there.
+        If there is no such figure, the folder cannot be written to, no published file is there, or one of
+        `figures` cannot be drawn from those that are.
     """
     wanted = sorted(set(figures)) if figures else list(FIGURES)
     unknown = [number for number in wanted if number not in FIGURES]
     if unknown:
         raise InputError(f"there is no figure {unknown[0]}; give 1 to {max(FIGURES)}")
     results = Results(Path(data))
+    for number in wanted if figures else ():
+        lacking = results.missing(tuple(name for panel in FIGURES[number] for name in panel.files))
+        if not any(not results.missing(panel.files) for panel in FIGURES[number]):
+            raise InputError(f"figure {number} cannot be drawn: {data} holds no {_json_names(lacking)}")
     folder = _folder(Path(output))
-    return _draw_all(results, folder, wanted, tables=not figures, rng=rng)
+    return _draw_all(results, folder, wanted, everything=not figures, seed=rng)
 
 
-def _draw_all(results: Results, folder: Path, wanted: list[int], *, tables: bool, rng: int | None) -> Iterator[str]:
+def _draw_all(
+    results: Results, folder: Path, wanted: list[int], *, everything: bool, seed: int | None
+) -> Iterator[Path | str]:
     shown: list[dict[str, Any]] = []
     for number in wanted:
-        figure = _figure(number, results, np.random.default_rng(rng))
+        figure = _figure(number, results, seed)
         shown.append(figure)
         if figure["panels"]:
-            yield str(_write(folder, f"figure_{number:02d}", figure, "figure"))
+            yield _write(folder, f"figure_{number:02d}", figure, "figure")
+        elif not everything:
+            raise InputError(f"figure {number} cannot be drawn: {figure['notes'][0].removeprefix('skipped: ')}")
         for note in figure["notes"]:
-            if "skipped" in note or "no sample" in note:
+            if any(said in note for said in ("skipped", "no sample", "no error")):
                 yield f"figure {number}: {note}"
-    drawn = paper_tables() if tables else []
-    for table in drawn:
-        yield str(_write(folder, f"table_{table['table']}", table, "table"))
-    _replace_text(folder / "index.html", _page(shown, drawn))
-    yield str(folder / "index.html")
+    tables = paper_tables() if everything else []
+    for table in tables:
+        yield _write(folder, f"table_{table['table']}", table, "table")
+    files = dict.fromkeys(name for number in wanted for panel in FIGURES[number] for name in panel.files)
+    page = index_page(shown, tables, results.read, results.missing(tuple(files)))
+    _replace_text(folder / "index.html", page)
+    yield folder / "index.html"
+
+
+def _json_names(names: list[str]) -> str:
+    return ", ".join(f"{name}.json" for name in dict.fromkeys(names))
 
 
 def _folder(output: Path) -> Path:
@@ -90,12 +106,14 @@ def _folder(output: Path) -> Path:
     return output
 
 
-def _figure(number: int, results: Results, rng: np.random.Generator) -> dict[str, Any]:
+def _figure(number: int, results: Results, seed: int | None) -> dict[str, Any]:
     panels, notes = [], []
+    rng = random.Random(seed)
     for panel in FIGURES[number]:
+        rng = random.Random(seed) if panel.fresh else rng
         missing = results.missing(panel.files)
         if missing:
-            notes.append(f"panel {panel.name} skipped: no {', '.join(f'{name}.json' for name in missing)}")
+            notes.append(f"panel {panel.name} skipped: no {_json_names(missing)}")
             continue
         try:
             numbers = compute_panel(panel, results, rng)
@@ -103,6 +121,11 @@ def _figure(number: int, results: Results, rng: np.random.Generator) -> dict[str
             notes.append(f"panel {panel.name} ({panel.measure}) skipped: {error}")
             continue
         notes += numbers.pop("notes", [])
+        notes += [
+            f"{name}: {count} diverged jobs reached no error; they count as worse than all others in EDFs and random "
+            "search, whose mean they make infinite, and have no place where errors are averaged or ranked"
+            for name in panel.files if (count := results.failed(name))
+        ]  # fmt: skip
         panels.append(numbers)
     if not panels and notes:
         notes = ["skipped: " + "; ".join(dict.fromkeys(note.split("skipped: ", 1)[-1] for note in notes))]
@@ -128,33 +151,3 @@ def _replace_text(target: Path, text: str) -> None:
         file.write(text)
     Path(file.name).chmod(0o644)
     Path(file.name).replace(target)
-
-
-def _page(figures: list[dict[str, Any]], tables: list[dict[str, Any]]) -> str:
-    parts = [_figure_part(figure) for figure in figures]
-    parts += [_image_part(f"table_{table['table']}", table["title"], table["title"]) for table in tables]
-    conventions = "".join(f"<li>{escape(line)}</li>" for line in CONVENTIONS)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><title>The paper\'s figures</title><style>'
-        "body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;"
-        "background:#fff}img{max-width:100%;height:auto}section{margin:2rem 0}.note{color:#7a4b00}</style></head><body>"
-        "<h1>On Network Design Spaces for Visual Recognition: figures and tables from the result files</h1>"
-        f"<h2>Conventions</h2><ul>{conventions}</ul>{''.join(parts)}</body></html>"
-    )
-
-
-def _figure_part(figure: dict[str, Any]) -> str:
-    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in figure["notes"])
-    caption = f"Figure {figure['figure']}: {figure['caption']}"
-    if not figure["panels"]:
-        return f"<section><h2>{escape(caption)}</h2>{notes}</section>"
-    return _image_part(f"figure_{figure['figure']:02d}", caption, figure["caption"], notes)
-
-
-def _image_part(name: str, heading: str, alt: str, notes: str = "") -> str:
-    links = ", ".join(f'<a href="{name}.{suffix}">{suffix.upper()}</a>' for suffix in ("png", "svg", "json"))
-    return (
-        f'<section><h2>{escape(heading)}</h2><img src="{name}.svg" alt="{escape(alt, quote=True)}">{notes}'
-        f"<p>{links}</p></section>"
-    )

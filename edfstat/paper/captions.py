@@ -34,10 +34,18 @@ CONVENTIONS = (
     "shows it: i/n counted from 0 (figure 2), or n values spaced evenly from 0 to 1 (figures 7 left and 14).",
     "Random search (figures 6, 10, 16b): lines and bands are the exact mean and two standard deviations of the best "
     "of m draws; dots are the paper's simulation, repeated n/m times, whose spread it shows for few repeats is noise.",
-    "Figure 2: the shares are exact (draws without replacement); the histogram is of 5000 simulated trials.",
+    "Simulations take the random numbers that the paper's notebooks take (Python's generator, seed 1 before each "
+    "experiment), so that they give the same samples; another seed gives others.",
+    "Figure 2: the shares are exact (draws without replacement); the histogram is of 5000 simulated trials. The "
+    "p-value shown is exact under ties; paper_pvalue in the JSON is the paper's, which takes every error as distinct.",
     "Figure 7 right: y is the exact expectation for two independent samples without ties; the simulation is the "
     "paper's, 50 trials a size.",
     "Figure 12: tied errors have ranks in the order of the file, as a sort leaves them; average_rank in the JSON "
     "gives ties the same rank.",
-    "Models lost to an accident, and diverged ones without any error, are left out; the published files hold none.",
+    "Figure 15: bands are two population standard deviations of the errors in a bin, as in the paper: they show "
+    "spread, not uncertainty.",
+    "Axes end where the paper's end, if that shows the bulk of every curve. Files are read by name; a model's "
+    "params and flops are taken as the file says.",
+    "Models lost to an accident are left out. Diverged ones without any error count as worse than all others in EDFs "
+    "and random search, and are left out elsewhere; the published files hold neither.",
 )

@@ -1,30 +1,25 @@
-"""Numbers of each panel, by the paper's conventions, beside the exact values of what the paper simulates."""
+"""Numbers of each panel, by the paper's conventions; those that the paper simulates are in `simulating`."""
 
 from __future__ import annotations
 
 import json
-import math
+import random
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edfstat.complexity import complexity_weights
-from edfstat.distributions import edf
 from edfstat.errors import InputError
-from edfstat.kolmogorov import ks_test
+from edfstat.paper import simulating
+from edfstat.paper.curves import Floats, named, sample_curve, step_curve
 from edfstat.paper.results import SCALES, Jobs, Results
 from edfstat.paper.settings import Panel, doubling
-from edfstat.planning import expected_ks
-from edfstat.search_odds import best_of, random_search
+from edfstat.search_odds import random_search
 
 __all__ = ["compute_panel"]
 
-Curve = dict[str, Any]
-Rng = np.random.Generator
-Floats = NDArray[np.float64]
-TRIALS = 5000
+Rng = random.Random
 
 
 def compute_panel(panel: Panel, results: Results, rng: Rng) -> dict[str, Any]:
@@ -35,7 +30,7 @@ def compute_panel(panel: Panel, results: Results, rng: Rng) -> dict[str, Any]:
     InputError
         If the files hold too few jobs for the paper's settings, or a bin holds none.
     """
-    jobs = [results.jobs(name) for name in panel.files]
+    jobs = [results.jobs(name, failed=panel.kind in _COUNT_FAILED) for name in panel.files]
     limits = [(measure, _lower(low, jobs, measure), high) for measure, low, high in panel.ranges]
     numbers: dict[str, Any] = {
         "panel": panel.name, "kind": _KINDS.get(panel.kind, panel.kind), "measure": panel.measure,
@@ -44,7 +39,10 @@ def compute_panel(panel: Panel, results: Results, rng: Rng) -> dict[str, Any]:
     }  # fmt: skip
     if len(limits) > 1:
         numbers["ranges"] = {measure: [low, high] for measure, low, high in limits}
-    return numbers | _COMPUTE[panel.kind](panel, jobs, limits, rng)
+    view: dict[str, Any] = {axis: list(ends) for axis, ends in (("x", panel.x), ("y", panel.y)) if ends}
+    if panel.zoom:
+        view["zoom"] = [list(ends) for ends in panel.zoom if ends]
+    return numbers | ({"view": view} if view else {}) | _COMPUTE[panel.kind](panel, jobs, limits, rng)
 
 
 def _lower(low: float | None, jobs: list[Jobs], measure: str) -> float:
@@ -65,10 +63,6 @@ def _inside(jobs: Jobs, limits: Limits) -> Jobs:
     return jobs.chosen(keep)
 
 
-def _named(jobs: Jobs, **numbers: Any) -> Curve:
-    return {"space": jobs.space, "file": jobs.file, "n": int(jobs.error.size), **numbers}
-
-
 def _weights(panel: Panel, jobs: Jobs, limits: Limits) -> Floats | None:
     """Each of the equal-width bins has the same weight, shared equally by its jobs."""
     if panel.bins is None:
@@ -77,7 +71,9 @@ def _weights(panel: Panel, jobs: Jobs, limits: Limits) -> Floats | None:
     try:
         found: Floats = complexity_weights(jobs.scaled(measure), bins=panel.bins, range=(low, high))
     except InputError as error:
-        raise InputError(f"{jobs.file}: {error}") from None
+        # Other bins, which the message goes on to offer, would not be the paper's figure.
+        reason = str(error).split("; ")[0].replace(" of group all", "")
+        raise InputError(f"{jobs.file}: {reason}") from None
     return found
 
 
@@ -85,8 +81,7 @@ def _edf(panel: Panel, jobs: list[Jobs], limits: Limits, rng: Rng) -> dict[str, 
     curves = []
     for one in jobs:
         inside = _inside(one, limits)
-        steps = edf(inside.error, _weights(panel, inside, limits))
-        curves.append(_named(inside, x=steps.support, y=steps.probabilities))
+        curves.append(step_curve(inside, _weights(panel, inside, limits)))
     return {"curves": curves}
 
 
@@ -96,9 +91,9 @@ def _search(panel: Panel, jobs: list[Jobs], limits: Limits, rng: Rng) -> dict[st
         inside = _inside(one, limits)
         weights = _weights(panel, inside, limits)
         exact = random_search(inside.error, sizes, weights)
-        means, stds, repeats = _simulated_search(inside.error, weights, sizes, rng)
+        means, stds, repeats = simulating.search_best(inside.error, weights, sizes, rng)
         curves.append(
-            _named(
+            named(
                 inside,
                 x=sizes,
                 y=exact["mean"].values,
@@ -111,111 +106,29 @@ def _search(panel: Panel, jobs: list[Jobs], limits: Limits, rng: Rng) -> dict[st
     return {"curves": curves}
 
 
-def _simulated_search(
-    error: Floats, weights: Floats | None, sizes: list[int], rng: Rng
-) -> tuple[list[float], list[float], list[int]]:
-    """Best of k draws with replacement, n/k times: mean and population standard deviation."""
-    repeats = [error.size // k for k in sizes]
-    means, stds = [], []
-    for k, times in zip(sizes, repeats, strict=True):
-        best = error[rng.choice(error.size, size=(times, k), p=weights)].min(axis=1) if times else np.array([])
-        means.append(float(best.mean()) if times else math.nan)
-        stds.append(float(best.std()) if times else math.nan)
-    return means, stds, repeats
-
-
 def _minima(panel: Panel, jobs: list[Jobs], limits: Limits, rng: Rng) -> dict[str, Any]:
-    (one,) = jobs
-    _need(one, 1000)
-    best = np.array([[_draw(one.error, size, rng).min() for size in (100, 1000)] for _ in range(TRIALS)])
-    difference = best[:, 0] - best[:, 1]
-    counts, edges = np.histogram(difference, bins=panel.bins or 29)
-    win, tie, lose = best_of(one.error, 100, n_b=1000, replace=False)
-    shares = {
-        "exact": {"best_of_100": win, "tie": tie, "best_of_1000": lose},
-        "simulated": {
-            "best_of_100": float((difference < 0).mean()),
-            "tie": float((difference == 0).mean()),
-            "best_of_1000": float((difference > 0).mean()),
-        },
-        "trials": TRIALS,
-    }
-    return {"curves": [_named(one, edges=edges, counts=counts)], "wins": shares}
-
-
-def _draw(error: Floats, size: int, rng: Rng) -> Floats:
-    return error[rng.choice(error.size, size=size, replace=False, shuffle=False)]
-
-
-def _need(jobs: Jobs, count: int) -> None:
-    if jobs.error.size < count:
-        raise InputError(f"{jobs.file} holds {jobs.error.size} jobs; this panel needs at least {count}")
+    return simulating.compare_minima(jobs[0], panel.bins or 29, rng)
 
 
 def _samples_ks(panel: Panel, jobs: list[Jobs], limits: Limits, rng: Rng) -> dict[str, Any]:
-    (one,) = jobs
-    _need(one, 1000)
-    samples = [_draw(one.error, size, rng) for size in (100, 1000)]
-    test = ks_test(*samples)
-    curves = [_sample_curve(one, sample, np.arange(sample.size) / sample.size) for sample in samples]
-    return {"curves": curves, "ks": {"statistic": test.statistic, "pvalue": test.pvalue, "method": test.method}}
-
-
-def _sample_curve(jobs: Jobs, sample: Floats, ordinate: Floats) -> Curve:
-    """F(<=) of a sample, and the ordinate that the paper draws at each error in ascending order."""
-    steps = edf(sample)
-    return {
-        "space": jobs.space, "file": jobs.file, "n": int(sample.size), "x": steps.support, "y": steps.probabilities,
-        "paper_x": np.sort(sample), "paper_y": ordinate,
-    }  # fmt: skip
+    return simulating.compare_samples(jobs[0], rng)
 
 
 def _samples(panel: Panel, jobs: list[Jobs], limits: Limits, rng: Rng) -> dict[str, Any]:
-    (one,) = jobs
-    sizes = [size for size in (10, 100, 1000, 10_000) if size <= one.error.size]
-    if not sizes:
-        _need(one, 10)
-    curves = [_sample_curve(one, _draw(one.error, size, rng), np.linspace(0, 1, size)) for size in sizes]
-    left_out = [size for size in (10, 100, 1000, 10_000) if size not in sizes]
-    notes = [f"{one.file} holds {one.error.size} jobs: no sample of {size}" for size in left_out]
-    return {"curves": curves, "notes": notes}
+    return simulating.nested_samples(jobs[0], rng)
 
 
-def _ks(panel: Panel, jobs: list[Jobs], limits: Limits, rng: Rng) -> dict[str, Any]:
-    (one,) = jobs
-    _need(one, panel.last)
-    sizes, trials = doubling(panel.last), 50
-    _, codes = np.unique(one.error, return_inverse=True)
-    levels = int(codes.max()) + 1
-
-    def law(size: int) -> Floats:
-        drawn = codes[rng.choice(codes.size, size=size, replace=False, shuffle=False)]
-        return np.asarray(np.bincount(drawn, minlength=levels).cumsum() / size)
-
-    reference = law(panel.last)
-    gaps = np.array([[np.abs(law(size) - reference).max() for _ in range(trials)] for size in sizes])
-    expected = np.array([expected_ks(size, other=panel.last) for size in sizes])
-    curve = _named(
-        one, x=sizes, y=expected[:, 0], std=expected[:, 1],
-        simulated_mean=gaps.mean(axis=1), simulated_std=gaps.std(axis=1), repeats=[trials] * len(sizes),
-    )  # fmt: skip
-    note = (
-        "y is the exact expectation for two independent samples without ties; the simulated samples are drawn "
-        "without replacement from one finite file, so large ones lie closer"
-    )
-    return {"curves": [curve], "notes": [note]}
+def _gaps(panel: Panel, jobs: list[Jobs], limits: Limits, rng: Rng) -> dict[str, Any]:
+    return simulating.gap_by_size(jobs[0], panel.last, rng)
 
 
 def _scatter(panel: Panel, jobs: list[Jobs], limits: Limits, rng: Rng) -> dict[str, Any]:
     curves = []
     for one in jobs:
         inside = _inside(one, limits)
-        shown = np.arange(inside.error.size)
-        if shown.size > panel.last:
-            shown = np.sort(rng.choice(shown.size, size=panel.last, replace=False))
-        curves.append(
-            _named(inside, x=inside.scaled(panel.measure)[shown], y=inside.error[shown], shown=int(shown.size))
-        )
+        # Drawn also where all are shown, as the paper does: the next file's draw depends on it.
+        shown = rng.sample(range(inside.error.size), min(inside.error.size, panel.last))
+        curves.append(named(inside, x=inside.scaled(panel.measure)[shown], y=inside.error[shown], shown=len(shown)))
     return {"curves": curves}
 
 
@@ -224,7 +137,7 @@ def _hist(panel: Panel, jobs: list[Jobs], limits: Limits, rng: Rng) -> dict[str,
     for one in jobs:
         inside = _inside(one, limits)
         counts, edges = np.histogram(inside.scaled(panel.measure), bins=panel.bins or 10, range=limit[1:])
-        curves.append(_named(inside, edges=edges, counts=counts))
+        curves.append(named(inside, edges=edges, counts=counts))
     return {"curves": curves}
 
 
@@ -232,7 +145,7 @@ def _widths(panel: Panel, jobs: list[Jobs], limits: Limits, rng: Rng) -> dict[st
     curves = []
     for one in jobs:
         counts, edges = np.histogram(one.scaled(panel.measure), bins="fd")
-        curves.append(_named(one, edges=edges, counts=counts))
+        curves.append(named(one, edges=edges, counts=counts))
     return {"curves": curves}
 
 
@@ -246,7 +159,7 @@ def _map(panel: Panel, jobs: list[Jobs], limits: Limits, rng: Rng) -> dict[str, 
                 raise InputError(f"{one.file} says no {name}; this panel needs it")
         n = one.error.size
         curves.append(
-            _named(
+            named(
                 one,
                 x=np.log10(one.population["lr"].values),
                 y=np.log10(one.population["weight_decay"].values),
@@ -255,7 +168,9 @@ def _map(panel: Panel, jobs: list[Jobs], limits: Limits, rng: Rng) -> dict[str, 
             )
         )
     note = "rank orders tied jobs as they stand in the file; average_rank gives them the same rank"
-    return {"curves": curves, "notes": [note], "limits": {"lr": [0.001, 1], "weight_decay": [0.00001, 0.01]}}
+    sampled = {"lr": [0.001, 1], "weight_decay": [0.00001, 0.01]}
+    default = dict(zip(sampled, panel.default, strict=True)) if panel.default else None
+    return {"curves": curves, "notes": [note], "limits": sampled, "default": default}
 
 
 def _reruns(panel: Panel, jobs: list[Jobs], limits: Limits, rng: Rng) -> dict[str, Any]:
@@ -282,7 +197,7 @@ def _seeds(panel: Panel, jobs: list[Jobs], limits: Limits, rng: Rng) -> dict[str
         for net, error in zip(one.population["net"].values, one.error, strict=True):
             grouped.setdefault(json.dumps(json.loads(net), sort_keys=True), []).append(error)
         means = np.array([round(float(np.mean(errors)), 3) for errors in grouped.values()])
-        curve = _sample_curve(one, means, np.linspace(0, 1, means.size))
+        curve = sample_curve(one, means, np.linspace(0, 1, means.size))
         curves.append(curve | {"file": ", ".join(j.file for j in jobs[:seeds]), "seeds": seeds})
     return {"curves": curves}
 
@@ -301,7 +216,7 @@ def _bins(panel: Panel, jobs: list[Jobs], limits: Limits, rng: Rng) -> dict[str,
         filled = np.unique(place)
         parts = [inside.error[place == i] for i in filled]
         curves.append(
-            _named(
+            named(
                 inside,
                 x=filled,
                 y=[float(part.mean()) for part in parts],
@@ -313,11 +228,13 @@ def _bins(panel: Panel, jobs: list[Jobs], limits: Limits, rng: Rng) -> dict[str,
     return {"curves": curves, "range": [int(bottom), top]}
 
 
+# Where a job without an error has a place: it is worse than all others, and it has its complexity.
+_COUNT_FAILED = ("edf", "search", "hist", "widths")
 _KINDS = {
     "minima": "hist", "samples_ks": "edf", "samples": "edf", "widths": "hist", "reruns": "hist", "seeds": "edf",
 }  # fmt: skip
 _COMPUTE: dict[str, Callable[[Panel, list[Jobs], Limits, Rng], dict[str, Any]]] = {
-    "edf": _edf, "search": _search, "minima": _minima, "samples_ks": _samples_ks, "samples": _samples, "ks": _ks,
+    "edf": _edf, "search": _search, "minima": _minima, "samples_ks": _samples_ks, "samples": _samples, "ks": _gaps,
     "scatter": _scatter, "hist": _hist, "widths": _widths, "map": _map, "reruns": _reruns, "seeds": _seeds,
     "bins": _bins,
 }  # fmt: skip

@@ -65,14 +65,32 @@ class Results:
         """Those of the files that are not there."""
         return [name for name in files if name not in self._sources]
 
-    def jobs(self, name: str) -> Jobs:
-        """Jobs of one file that have an error; runs lost to an accident have none."""
+    def jobs(self, name: str, *, failed: bool = False) -> Jobs:
+        """Jobs of one file that have an error; with `failed`, also diverged ones without any, at +inf.
+
+        Runs lost to an accident say nothing about the design space and are left out.
+        """
         if name not in self._read:
             population = load_source(self._sources[name])
-            kept = np.isfinite(population["error"].values)
-            kept &= ~np.isin(population["status"].values.astype(str), ACCIDENTS)
-            self._read[name] = Jobs(name, population).chosen(kept)
-        return self._read[name]
+            counted = ~np.isin(population["status"].values.astype(str), ACCIDENTS)
+            if not counted.any():
+                raise InputError(f"{name} holds no job that counts: all were lost to accidents")
+            error = population["error"].fillna(np.inf)
+            self._read[name] = Jobs(name, population.assign(error=error)).chosen(counted)
+        found = self._read[name]
+        reached = np.isfinite(found.error)
+        if not reached.any():
+            raise InputError(f"{name} holds no job that reached an error")
+        return found if failed or reached.all() else found.chosen(reached)
+
+    @property
+    def read(self) -> dict[str, int]:
+        """Files that were read so far, and how many jobs of each count."""
+        return {name: int(jobs.error.size) for name, jobs in sorted(self._read.items())}
+
+    def failed(self, name: str) -> int:
+        """Jobs that count but reached no error."""
+        return int(np.isinf(self.jobs(name, failed=True).error).sum())
 
 
 def _found(data: Path) -> dict[str, Source]:

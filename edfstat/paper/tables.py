@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-__all__ = ["paper_tables"]
+__all__ = ["cell_text", "paper_tables"]
 
 # space: numbers of choices per stage for depth, width, ratio and groups; three stages.
 _STAGES = {
@@ -75,3 +75,20 @@ def paper_tables() -> list[dict[str, Any]]:
             "rows": sanity,
         },
     ]
+
+
+def cell_text(value: Any) -> str:
+    """A value of a table as it is read.
+
+    Examples
+    --------
+    >>> cell_text(1259712), cell_text(2.5), cell_text(None)
+    ('1,259,712', '2.5', '-')
+    """
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value >= 100 else f"{value:g}"
+    return str(value)

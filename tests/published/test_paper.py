@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from edfstat.errors import InputError
 from edfstat.paper import draw_paper
 from edfstat.paper.tables import paper_tables
-from tests.published.published_data import NAS, write_file
+from tests.published.published_data import NAS, write_file, write_jobs
 
 SCALE = {"params": 1e-6, "flops": 1e-9}
 
@@ -21,7 +22,7 @@ SCALE = {"params": 1e-6, "flops": 1e-9}
 @pytest.fixture(scope="module")
 def drawn(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("paper")
-    output.joinpath("lines.txt").write_text("\n".join(draw_paper(published, output)))
+    output.joinpath("lines.txt").write_text("\n".join(map(str, draw_paper(published, output))))
     return output
 
 
@@ -277,11 +278,82 @@ def test_every_figure_has_its_files_and_the_page_shows_them(drawn: Path) -> None
 def test_only_some_files(tmp_path: Path) -> None:
     """Alone, a small ResNet file gives figure 7's left panel in part, and notes for the rest."""
     write_file(tmp_path, "ResNet", 150)
-    lines = list(draw_paper(tmp_path, tmp_path / "out", figures=[2, 7, 9]))
-    assert not (tmp_path / "out" / "figure_02.json").exists()
-    assert any("figure 2: skipped" in line and "at least 1000" in line for line in lines)
-    assert any("figure 9: skipped" in line and "NASNet.json" in line for line in lines)
+    drawn = list(draw_paper(tmp_path, tmp_path / "out"))
+    assert [path.name for path in drawn if isinstance(path, Path)] == [
+        "figure_07.json", "table_spaces.json", "table_cells.json", "table_sanity.json", "index.html",
+    ]  # fmt: skip
+    notes = [line for line in drawn if isinstance(line, str)]
+    assert any("figure 2: skipped" in line and "at least 1000" in line for line in notes)
+    assert any("figure 9: skipped" in line and "NASNet.json" in line for line in notes)
     assert [c["n"] for c in figure(tmp_path / "out", 7)["panels"][0]["curves"]] == [10, 100]
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "ResNet (150)" in page
+    assert "Not there: ResNet-B" in page
+    assert "<td>1,259,712</td>" in page
+
+
+def test_a_figure_that_is_asked_for_must_be_possible(tmp_path: Path) -> None:
+    write_file(tmp_path, "ResNet", 150)
+    with pytest.raises(InputError, match=r"figure 9 cannot be drawn: .* holds no NASNet.json, Amoeba.json"):
+        draw_paper(tmp_path, tmp_path / "out", figures=[9])
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match=r"figure 2 cannot be drawn: .*at least 1000"):
+        list(draw_paper(tmp_path, tmp_path / "out", figures=[2]))
+
+
+def test_figures_2_and_10_take_the_random_numbers_of_the_paper(published: Path, drawn: Path) -> None:
+    """Python's generator with seed 1: samples of jobs in the file's order; weighted draws of ascending errors."""
+    errors = [job["min_test_top1"] for job in raw(published, "ResNet")]
+    rng = random.Random(1)
+    difference = [min(rng.sample(errors, 100)) - min(rng.sample(errors, 1000)) for _ in range(5000)]
+    counts, edges = np.histogram(difference, bins=29)
+    (curve,) = figure(drawn, 2)["panels"][0]["curves"]
+    assert curve["counts"] == counts.tolist()
+    np.testing.assert_array_equal(curve["edges"], edges)
+    rng = random.Random(1)
+    for panel in figure(drawn, 10)["panels"]:
+        for curve in panel["curves"]:
+            x, y = plain_weighted_edf(raw(published, curve["file"]), panel["measure"], *panel["range"], 20)
+            for i, k in enumerate(curve["x"]):
+                best = [min(rng.choices(x, cum_weights=y, k=k)) for _ in range(curve["n"] // k)]
+                assert curve["simulated_mean"][i] == (pytest.approx(np.mean(best), abs=1e-9) if best else None)
+
+
+def test_models_on_the_edges_of_bins_and_ranges(tmp_path: Path) -> None:
+    """Both ends of the range are out, an inner edge belongs to the bin above it."""
+    places = [round(23_000 + 833_000 * i / 40) for i in range(41)] * 2 + [33_000 + 20_825 * i for i in range(40)]
+    errors = np.round(np.random.default_rng(0).uniform(5, 9, len(places)), 1)
+    for name in ("ResNet-B", "ResNeXt-B"):
+        jobs = [
+            {"params": p, "net": {}, "min_test_top1": float(e)} for p, e in zip(places, errors, strict=True)
+        ]  # fmt: skip
+        write_jobs(tmp_path, name, jobs)
+    list(draw_paper(tmp_path, tmp_path / "out", figures=[1]))
+    c = np.array(places) * 1e-6
+    kept = (c > 0.023) & (c < 0.856)
+    place = np.digitize(c[kept], np.linspace(0.023, 0.856, 41))
+    weights = 1 / (40 * np.bincount(place)[place])
+    for curve in figure(tmp_path / "out", 1)["panels"][0]["curves"]:
+        assert curve["n"] == kept.sum() == 118
+        np.testing.assert_array_equal(curve["x"], np.unique(errors[kept]))
+        np.testing.assert_allclose(curve["y"], [weights[errors[kept] <= v].sum() for v in curve["x"]], atol=1e-12)
+
+
+def test_failed_jobs_count_against_their_space(tmp_path: Path) -> None:
+    for name in ("Vanilla", "ResNet"):
+        jobs = json.loads(write_file(tmp_path, name, 400).read_text())
+        for job in jobs[::4]:
+            job |= {"status": "diverged", "min_test_top1": None, "test_ep_top1": []}
+        write_jobs(tmp_path, name, jobs)
+    list(draw_paper(tmp_path, tmp_path / "out", figures=[6]))
+    found = figure(tmp_path / "out", 6)
+    for curve in found["panels"][0]["curves"]:
+        jobs = [job for job in raw(tmp_path, curve["file"]) if 0.024 < job["params"] * 1e-6 < 0.856]
+        assert curve["n"] == len(jobs)
+        assert curve["y"][-1] < 0.85
+        assert None not in curve["x"]
+    assert found["panels"][1]["curves"][0]["y"][0] is None
+    assert any("reached no error" in note for note in found["notes"])
 
 
 def test_simulations_repeat_with_their_seed(published: Path, tmp_path: Path) -> None:
