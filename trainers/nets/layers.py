@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["AuxiliaryHead", "FactorizedReduction", "conv", "initialise", "norm_relu", "stage_stem"]
+__all__ = ["AuxiliaryHead", "FactorizedReduction", "SqueezeExcitation", "conv", "initialise", "norm_relu", "stage_stem"]
 
 
 def conv(inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1, dilation: int = 1) -> nn.Conv2d:
@@ -90,12 +90,37 @@ class AuxiliaryHead(nn.Module):
         return logits
 
 
+class SqueezeExcitation(nn.Module):
+    """Scale each channel by what two small layers make of all channels' means.
+
+    Parameters
+    ----------
+    channels : int
+        Channels to scale.
+    squeezed : int
+        Channels between the two layers.
+    """
+
+    def __init__(self, channels: int, squeezed: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, squeezed, 1)
+        self.excite = nn.Conv2d(squeezed, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scaled channels, of the shape of the input (n, channels, h, w)."""
+        means = x.mean(dim=(2, 3), keepdim=True)
+        scale: Tensor = torch.sigmoid(self.excite(functional.relu(self.squeeze(means))))
+        return x * scale
+
+
 def initialise(network: nn.Module) -> None:
     """Fan-out Gaussian convolutions, unit batch norms, small classifiers, as the authors' code has them."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels
             nn.init.normal_(module.weight, 0.0, math.sqrt(2.0 / fan_out))
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, 0.0, 0.01)
             nn.init.zeros_(module.bias)

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainers.nets.drop_path import DropPath
-from trainers.nets.layers import AuxiliaryHead, conv, norm_relu, stage_stem
+from trainers.nets.layers import AuxiliaryHead, SqueezeExcitation, conv, norm_relu, stage_stem
 from trainers.spaces.stages import StageArchitecture
 
 __all__ = ["Residual", "StageNet"]
@@ -82,6 +82,9 @@ def _stage(arch: StageArchitecture, stage: int, inputs: int, drop_path: DropPath
         before, step = (inputs, stride) if block == 0 else (outputs, 1)
         if arch.block == "bottleneck":
             path = _bottleneck(before, arch.inner_widths[stage], outputs, step, arch.groups[stage])
+            if arch.se_ratio:
+                # After the 3x3 convolution's ReLU, before the last 1x1.
+                path.insert(6, SqueezeExcitation(arch.inner_widths[stage], arch.squeezed_widths[stage][block > 0]))
         else:
             path = _two_convolutions(before, outputs, step)
         blocks.append(

@@ -9,7 +9,7 @@ from trainers.spaces.drawing import draw, save_drawing
 from trainers.spaces.errors import ArchitectureError
 from trainers.spaces.generated import GeneratedSpace
 from trainers.spaces.genotypes import OPERATIONS, CellArchitecture
-from trainers.spaces.parametrized import regnet
+from trainers.spaces.parametrized import REGNETS, regnet
 from trainers.spaces.settings import log_uniform, reruns, sample_settings, trials
 from trainers.spaces.space import Space
 from trainers.spaces.stages import StageArchitecture
@@ -20,6 +20,7 @@ __all__ = [
     "CIFAR_CAPS",
     "CONVENTIONS",
     "OPERATIONS",
+    "REGNETS",
     "SPACES",
     "Architecture",
     "ArchitectureError",

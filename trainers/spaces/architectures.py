@@ -7,7 +7,7 @@ from typing import Any
 
 from trainers.spaces.errors import ArchitectureError
 
-__all__ = ["Architecture", "as_architecture", "whole_number"]
+__all__ = ["Architecture", "as_architecture"]
 
 
 class Architecture:
@@ -56,7 +56,8 @@ class Architecture:
         if "ds" in net or "block_type" in net:
             return StageArchitecture.from_net(net)
         raise ArchitectureError(
-            f"net has keys {sorted(net)}; a stage-wise net has 'block_type', 'ds', 'ws', 'ss', a cell net 'genotype'"
+            f"net has keys {[*map(str, net)]!s:.200}; "
+            "a stage-wise net has 'block_type', 'ds', 'ws', 'ss', a cell net 'genotype'"
         )
 
     def to_net(self) -> dict[str, Any]:
@@ -67,14 +68,3 @@ class Architecture:
 def as_architecture(arch: Architecture | Mapping[str, Any]) -> Architecture:
     """The architecture itself, or the one that a `net` dictionary describes."""
     return arch if isinstance(arch, Architecture) else Architecture.from_net(arch)
-
-
-def whole_number(value: Any, what: str, *, least: int) -> int:
-    """`value` as an int of at least `least`; whole floats pass, as JSON from other languages has them."""
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        number = None
-    if number is None or number != value or number < least or isinstance(value, str):
-        raise ArchitectureError(f"{what} is {value!r}; it must be a whole number, at least {least}")
-    return number

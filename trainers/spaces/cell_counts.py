@@ -6,12 +6,14 @@ edges add up to, and a network needs one evaluation per cell position, for all r
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from trainers.spaces.errors import ArchitectureError
 from trainers.spaces.genotypes import OPERATIONS
-from trainers.spaces.stage_counts import RawCounts, halved
+from trainers.spaces.stage_counts import RawCounts, halved, refuse_overflow
 from trainers.spaces.tables import CellTable
 
 __all__ = ["cell_counts"]
@@ -60,19 +62,37 @@ def cell_counts(table: CellTable, stem: str, image_size: int, in_channels: int, 
     RawCounts
         Arrays of int64, shape (n,).
     """
+    network = (stem, image_size, in_channels, classes)
+    refuse_overflow(lambda: _counted(table, *network, kind=np.float64), _largest(table, *network))
+    return _counted(table, *network)
+
+
+def _largest(table: CellTable, stem: str, image_size: int, in_channels: int, classes: int) -> int:
+    """More than any row's parameters or flops can be, from the largest entries, in integers of any size."""
+    if not len(table):
+        return 0
+    joined = max(2, int(table.concat.shape[2]))
+    channels = max(in_channels, 4 * joined * int(table.width.max()))
+    layers = 4 + int(table.depth.max()) * (2 + 4 * int(table.operations.shape[2]))
+    return (layers * 49 * channels**2 + (channels + 1) * classes) * image_size**2 * 6
+
+
+def _counted(
+    table: CellTable, stem: str, image_size: int, in_channels: int, classes: int, kind: Any = np.int64
+) -> RawCounts:
     strided = (table.inputs[:, 1] < 2).astype(np.intp)
     normal: Counts = _TABLE[0, table.operations[:, 0]].sum(axis=1)
     reduction: Counts = _TABLE[strided, table.operations[:, 1]].sum(axis=1)
     joined = (table.concat >= 0).sum(axis=2)
 
-    channels = table.width.copy()
-    older, newer, size, (params, macs, acts, norms) = _stem(table.width, stem, image_size, in_channels)
-    sizes = np.full(len(table), size, dtype=np.int64)
+    channels: Any = table.width.astype(kind)
+    older, newer, size, (params, macs, acts, norms) = _stem(channels, stem, image_size, in_channels)
+    sizes = np.full(len(table), size, dtype=kind)
     for position in range(int(table.depth.max(initial=0))):
         present = position < table.depth
         reduces: NDArray[np.bool_] = (table.depth // 3 == position) | (2 * table.depth // 3 == position)
         channels = np.where(reduces, 2 * channels, channels)
-        after = np.where(reduces, (sizes - 1) // 2 + 1, sizes)
+        after: Any = np.where(reduces, (sizes - 1) // 2 + 1, sizes)
         # Both inputs become C channels at the newer one's resolution; each is convolved, then normalised.
         inputs = (older + newer) * channels
         area, across, entry = after * after, sizes * after, sizes * sizes

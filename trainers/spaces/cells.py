@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 
 from trainers.spaces.architectures import Architecture
 from trainers.spaces.errors import ArchitectureError
-from trainers.spaces.genotypes import OPERATIONS, CellArchitecture, loose_ends
+from trainers.spaces.genotypes import MOST_CELLS, MOST_NODES, OPERATIONS, CellArchitecture, loose_ends
 from trainers.spaces.sampling import Digits
 from trainers.spaces.space import Space
 from trainers.spaces.standard import _grid
 from trainers.spaces.tables import CellTable
+from trainers.spaces.values import LARGEST, listed, whole_number
 
 __all__ = ["CellSpace"]
 
@@ -55,20 +57,19 @@ class CellSpace(Space):
     depth: Sequence[int] = (4, 8, 12, 16, 20)
 
     def __post_init__(self) -> None:
-        operations = tuple(self.operations)
-        unknown = [op for op in operations if op not in OPERATIONS]
+        operations = listed(self.operations, f"{self.name}: operations")
+        unknown = [op for op in operations if not isinstance(op, str) or op not in OPERATIONS]
         if unknown or not operations or len(set(operations)) < len(operations):
             raise ArchitectureError(
-                f"{self.name}: operations are {list(operations)}, unknown {unknown}; "
+                f"{self.name}: operations are {list(operations)!s:.200}, unknown {unknown!s:.80}; "
                 f"give different ones of {', '.join(OPERATIONS)}"
             )
         object.__setattr__(self, "operations", operations)
-        (nodes,) = _grid([self.nodes], f"{self.name}: nodes")
-        object.__setattr__(self, "nodes", nodes)
-        if self.output not in ("loose", "all"):
-            raise ArchitectureError(f"{self.name}: output is {self.output!r}; give 'loose' or 'all'")
-        for name in ("width", "depth"):
-            object.__setattr__(self, name, _grid(getattr(self, name), f"{self.name}: {name}"))
+        object.__setattr__(self, "nodes", whole_number(self.nodes, f"{self.name}: nodes", least=1, most=MOST_NODES))
+        if not isinstance(self.output, str) or self.output not in ("loose", "all"):
+            raise ArchitectureError(f"{self.name}: output is {self.output!r:.80}; give 'loose' or 'all'")
+        for name, most in (("width", LARGEST), ("depth", MOST_CELLS)):
+            object.__setattr__(self, name, _grid(getattr(self, name), f"{self.name}: {name}", most))
 
     @property
     def _inputs(self) -> tuple[int, ...]:
@@ -160,12 +161,13 @@ class CellSpace(Space):
         return None
 
     def _cheapest(self) -> CellTable:
-        # One operation on every edge, and a chain of nodes: the fewest joined, so the narrowest outputs.
-        chain = [max(0, edge // 2 + 1) if edge >= 2 else 0 for edge in range(2 * self.nodes)]
-        rows = []
-        for op in range(len(self.operations)):
-            for width in range(len(self.width)):
-                for depth in range(len(self.depth)):
-                    cell = [op] * (2 * self.nodes) + chain
-                    rows.append([*cell, *cell, width, depth])
+        # A chain of nodes: the fewest joined, so the narrowest outputs. Edges alike in stride and cell share their
+        # cheapest operation: those of the normal cell, of the reduction cell's first node, and of its other nodes.
+        chain = [edge // 2 + 1 if edge >= 2 else 0 for edge in range(2 * self.nodes)]
+        options = range(len(self.operations))
+        rows = [
+            [*[normal] * (2 * self.nodes), *chain, first, first, *[later] * (2 * self.nodes - 2), *chain, width, depth]
+            for normal, first, later in itertools.product(options, options, options if self.nodes > 1 else (0,))
+            for width, depth in itertools.product(range(len(self.width)), range(len(self.depth)))
+        ]
         return self.decode(np.array(rows, dtype=np.int64))

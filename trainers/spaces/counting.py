@@ -8,13 +8,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.spaces.architectures import Architecture, as_architecture, whole_number
+from trainers.spaces.architectures import Architecture, as_architecture
 from trainers.spaces.cell_counts import cell_counts
 from trainers.spaces.errors import ArchitectureError
 from trainers.spaces.genotypes import CellArchitecture
 from trainers.spaces.stage_counts import RawCounts, stage_counts
 from trainers.spaces.stages import StageArchitecture
 from trainers.spaces.tables import Architectures, CellTable, StageTable
+from trainers.spaces.values import each_of, whole_number
 
 __all__ = ["CONVENTIONS", "STEMS", "complexity", "input_of"]
 
@@ -82,8 +83,8 @@ def complexity(
     >>> {name: int(count[0]) for name, count in complexity(net).items()}
     {'params': 855770, 'flops': 128471690, 'acts': 544778}
     """
-    if flops not in CONVENTIONS:
-        raise ArchitectureError(f"flops is {flops!r}; give one of {sorted(CONVENTIONS)}")
+    if not isinstance(flops, str) or flops not in CONVENTIONS:
+        raise ArchitectureError(f"flops is {flops!r:.80}; give one of {sorted(CONVENTIONS)}")
     image_size, in_channels, classes = input_of(stem, image_size, in_channels, num_classes)
     raw = _raw(archs, (stem, image_size, in_channels, classes))
     total = raw.macs if flops == "macs" else raw.macs + classes + 5 * raw.norms
@@ -92,8 +93,8 @@ def complexity(
 
 def input_of(stem: str, image_size: int | None, in_channels: int, num_classes: int | None) -> tuple[int, int, int]:
     """Image size, channels and classes, checked, with the stem's own where None."""
-    if stem not in STEMS:
-        raise ArchitectureError(f"stem is {stem!r}; give one of {sorted(STEMS)}")
+    if not isinstance(stem, str) or stem not in STEMS:
+        raise ArchitectureError(f"stem is {stem!r:.80}; give one of {sorted(STEMS)}")
     size, classes = STEMS[stem]
     return (
         whole_number(size if image_size is None else image_size, "image_size", least=1),
@@ -107,7 +108,8 @@ def _raw(archs: Any, network: tuple[str, int, int, int]) -> RawCounts:
         return stage_counts(archs, *network)
     if isinstance(archs, CellTable):
         return cell_counts(archs, *network)
-    listed = [archs] if isinstance(archs, (Architecture, Mapping)) else list(archs)
+    alone = isinstance(archs, (Architecture, Mapping))
+    listed = [archs] if alone else each_of(archs, "archs", "architectures or `net` dictionaries, or one of them")
     return _raw_of_list([as_architecture(arch) for arch in listed], network)
 
 
@@ -126,7 +128,7 @@ def _raw_of_list(listed: list[Architecture], network: tuple[str, int, int, int])
 
 def _kind(arch: Architecture) -> Any:
     if isinstance(arch, StageArchitecture):
-        return arch.block, arch.strides, arch.stem_width, arch.stem_stride
+        return arch.block, arch.strides, arch.stem_width, arch.stem_stride, arch.se_ratio
     if isinstance(arch, CellArchitecture):
         return "cells"
     raise ArchitectureError(f"{type(arch).__name__} is no architecture that can be counted")

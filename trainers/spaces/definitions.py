@@ -15,7 +15,8 @@ from trainers.spaces.standard import StageSpace
 
 __all__ = ["from_dict", "space_named"]
 
-_STAGE_KEYS = {"name", "block", "stages", "depth", "width", "ratio", "groups", "strides", "stem_width", "stem_stride"}
+_STAGE_KEYS = {"name", "block", "stages", "depth", "width", "ratio", "groups", "strides", "stem_width", "stem_stride",
+               "se_ratio"}  # fmt: skip
 _RULE_KEYS = {"name", "rule", "parameters"}
 _CELL_KEYS = {"name", "operations", "nodes", "output", "width", "depth"}
 
@@ -46,8 +47,8 @@ def space_named(space: Space | str | Mapping[str, Any]) -> Space:
         return space
     if isinstance(space, Mapping):
         return from_dict(space)
-    if space not in SPACES:
-        raise ArchitectureError(f"no design space is called {space!r}; known are {', '.join(SPACES)}")
+    if not isinstance(space, str) or space not in SPACES:
+        raise ArchitectureError(f"no design space is called {space!r:.80}; known are {', '.join(SPACES)}")
     return SPACES[space]
 
 
@@ -60,7 +61,7 @@ def from_dict(definition: Mapping[str, Any]) -> Space:
         One of four forms, each with a ``name``:
 
         - ``block`` ("vanilla", "basic", "bottleneck"), ``depth``, ``width`` and, if wanted, ``stages`` (3),
-          ``ratio``, ``groups``, ``strides``, ``stem_width``, ``stem_stride``: a grid of stage-wise networks;
+          ``ratio``, ``groups``, ``strides``, ``stem_width``, ``stem_stride``, ``se_ratio``: a stage-wise grid;
         - ``operations``, ``nodes``, ``output`` ("loose", "all") and, if wanted, ``width``, ``depth``: cells;
         - ``rule`` ("module:function") and ``parameters``: what a function makes of them, see `GeneratedSpace`;
         - ``base``: a name of `SPACES`, and the keys of its form that differ.
@@ -82,7 +83,11 @@ def from_dict(definition: Mapping[str, Any]) -> Space:
     >>> fixed.size == SPACES["DARTS"].num_cells ** 2
     True
     """
+    if not isinstance(definition, Mapping):
+        raise ArchitectureError(f"a space is defined by names and values; got {definition!r:.80}")
     values = dict(definition)
+    if not isinstance(values.get("name", ""), str) or not values.get("name", "?"):
+        raise ArchitectureError(f"a space's name is {values['name']!r:.80}; give a text")
     if "base" in values:
         return _changed(values)
     if "rule" in values:
@@ -107,7 +112,7 @@ def _changed(values: dict[str, Any]) -> Space:
 
 
 def _check_keys(values: Mapping[str, Any], keys: set[str], needed: set[str]) -> None:
-    unknown, missing = sorted(set(values) - keys), sorted(needed - set(values))
+    unknown, missing = sorted(map(str, set(values) - keys)), sorted(needed - set(values))
     if unknown or missing:
         raise ArchitectureError(
             f"a space has keys {sorted(keys)}; unknown: {unknown or 'none'}, missing: {missing or 'none'}"

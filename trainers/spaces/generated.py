@@ -58,10 +58,33 @@ class GeneratedSpace(Space):
     rule: Rule | str
     parameters: Mapping[str, Sequence[Any]] = field(hash=False)
 
+    def __post_init__(self) -> None:
+        if not callable(self.rule) and not isinstance(self.rule, str):
+            raise ArchitectureError(f"{self.name}: rule is {self.rule!r:.80}; give a function, or 'module:function'")
+        if not isinstance(self.parameters, Mapping) or not all(isinstance(key, str) for key in self.parameters):
+            raise ArchitectureError(
+                f"{self.name}: parameters are {self.parameters!r:.80}; give a list of values for each parameter's name"
+            )
+
+    @cached_property
+    def _grid(self) -> dict[str, Sequence[Any]]:
+        return {key: _values(self.name, key, values) for key, values in self.parameters.items()}
+
+    def _made(self, rule: Rule, chosen: dict[str, Any]) -> Architecture | None:
+        """What the rule makes of one combination; a rule that fails is named with what it was given."""
+        try:
+            made = rule(**chosen)
+            return None if made is None else as_architecture(made)
+        except ArchitectureError as error:
+            raise ArchitectureError(f"{self.name}: rule with {chosen}: {error}") from None
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            raise ArchitectureError(f"{self.name}: rule with {chosen!s:.200} fails with {said:.200}") from error
+
     @cached_property
     def _members(self) -> Architectures:
         rule = rule_named(self.rule) if isinstance(self.rule, str) else self.rule
-        grid = {key: _values(self.name, key, values) for key, values in self.parameters.items()}
+        grid = self._grid
         combinations = 1
         for values in grid.values():
             combinations *= len(values)
@@ -69,11 +92,11 @@ class GeneratedSpace(Space):
             raise ArchitectureError(
                 f"{self.name}: the parameters have {combinations:,} combinations; a rule is for up to {_LIMIT:,}"
             )
-        made = (rule(**dict(zip(grid, chosen))) for chosen in itertools.product(*grid.values()))
-        distinct = dict.fromkeys(as_architecture(arch) for arch in made if arch is not None)
+        made = (self._made(rule, dict(zip(grid, chosen))) for chosen in itertools.product(*grid.values()))
+        distinct = dict.fromkeys(arch for arch in made if arch is not None)
         if not distinct:
             raise ArchitectureError(f"{self.name}: the rule makes no architecture of any combination of parameters")
-        return Architectures.of(distinct)
+        return Architectures.of(list(distinct))
 
     @cached_property
     def _known(self) -> frozenset[Architecture]:
@@ -97,10 +120,14 @@ class GeneratedSpace(Space):
     def to_dict(self) -> dict[str, Any]:
         """The definition as plain values; the rule as ``module:function``, importable where it is read back."""
         rule = self.rule if isinstance(self.rule, str) else f"{self.rule.__module__}:{self.rule.__qualname__}"
-        return {"name": self.name, "rule": rule, "parameters": {k: list(v) for k, v in self.parameters.items()}}
+        return {"name": self.name, "rule": rule, "parameters": {k: list(v) for k, v in self._grid.items()}}
 
     def _why_not(self, arch: Architecture) -> str | None:
         return None if arch in self._known else f"no combination of {self.name}'s parameters makes this architecture"
+
+    @property
+    def _cheapest_settles(self) -> bool:
+        return True
 
     def _cheapest(self) -> Architectures:
         return self._members

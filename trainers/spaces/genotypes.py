@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from trainers.spaces.architectures import Architecture, whole_number
+from trainers.spaces.architectures import Architecture
 from trainers.spaces.errors import ArchitectureError
+from trainers.spaces.values import listed, real_number, whole_number
 
-__all__ = ["OPERATIONS", "CellArchitecture", "Edge", "loose_ends"]
+__all__ = ["MOST_CELLS", "MOST_NODES", "OPERATIONS", "CellArchitecture", "Edge", "loose_ends"]
 
 #: Every operation that a cell may hold; a cell's input `j` feeds the operation of an edge `(operation, j)`.
 OPERATIONS = (
@@ -34,6 +35,9 @@ OPERATIONS = (
 )
 
 Edge = tuple[str, int]
+
+#: Limits of a cell network, far beyond any that was ever trained; tables keep indices of nodes in eight bits.
+MOST_NODES, MOST_CELLS = 100, 10_000
 
 
 def loose_ends(inputs: Iterable[int], nodes: int) -> tuple[int, ...]:
@@ -105,11 +109,14 @@ class CellArchitecture(Architecture):
             concat = _concat(getattr(self, f"{name}_concat"), len(edges) // 2, f"{name}_concat", first)
             object.__setattr__(self, f"{name}_concat", concat)
         object.__setattr__(self, "width", whole_number(self.width, "width", least=1))
-        object.__setattr__(self, "depth", whole_number(self.depth, "depth", least=1))
+        object.__setattr__(self, "depth", whole_number(self.depth, "depth", least=1, most=MOST_CELLS))
+        if not isinstance(self.aux, (bool, np.bool_)):
+            raise ArchitectureError(f"aux is {self.aux!r:.80}; it must be true or false")
         object.__setattr__(self, "aux", bool(self.aux))
-        if not isinstance(self.drop_prob, (int, float, np.number)) or not 0 <= self.drop_prob < 1:
-            raise ArchitectureError(f"drop_prob is {self.drop_prob!r}; it must be from 0 to below 1")
-        object.__setattr__(self, "drop_prob", float(self.drop_prob))
+        drop_prob = real_number(self.drop_prob, "drop_prob", "from 0 to below 1", least=0)
+        if drop_prob >= 1:
+            raise ArchitectureError(f"drop_prob is {drop_prob!r}; it must be from 0 to below 1")
+        object.__setattr__(self, "drop_prob", drop_prob)
 
     @property
     def nodes(self) -> tuple[int, int]:
@@ -140,8 +147,8 @@ class CellArchitecture(Architecture):
             reduce_concat=genotype["reduce_concat"],
             width=net["width"],
             depth=net["depth"],
-            aux=net.get("aux") or False,
-            drop_prob=net.get("drop_prob") or 0.0,
+            aux=False if net.get("aux") is None else net["aux"],
+            drop_prob=0.0 if net.get("drop_prob") is None else net["drop_prob"],
         )
 
     def to_net(self) -> dict[str, Any]:
@@ -161,17 +168,19 @@ class CellArchitecture(Architecture):
 
 
 def _edges(edges: Any, cell: str) -> tuple[Edge, ...]:
-    if isinstance(edges, str) or not isinstance(edges, Sequence) or len(edges) == 0 or len(edges) % 2:
+    if isinstance(edges, (str, bytes)) or not isinstance(edges, Sequence) or len(edges) == 0 or len(edges) % 2:
         raise ArchitectureError(f"the {cell} cell is {edges!r:.80}; it must list two [operation, index] pairs per node")
+    if len(edges) > 2 * MOST_NODES:
+        raise ArchitectureError(f"the {cell} cell has {len(edges) // 2} nodes; it may have up to {MOST_NODES}")
     checked = []
     for position, edge in enumerate(edges):
         node = position // 2 + 2
         where = f"{cell} cell, node {node}"
-        if isinstance(edge, str) or not isinstance(edge, Sequence) or len(edge) != 2:
+        if isinstance(edge, (str, bytes)) or not isinstance(edge, Sequence) or len(edge) != 2:
             raise ArchitectureError(f"{where}: {edge!r:.80} is no [operation, index] pair")
         operation, index = edge
-        if operation not in OPERATIONS:
-            raise ArchitectureError(f"{where}: unknown operation {operation!r}; known are {', '.join(OPERATIONS)}")
+        if not isinstance(operation, str) or operation not in OPERATIONS:
+            raise ArchitectureError(f"{where}: unknown operation {operation!r:.80}; known are {', '.join(OPERATIONS)}")
         index = whole_number(index, f"{where}: input", least=0)
         if index >= node:
             raise ArchitectureError(f"{where}: reads index {index}; a node reads only indices below its own, {node}")
@@ -180,9 +189,10 @@ def _edges(edges: Any, cell: str) -> tuple[Edge, ...]:
 
 
 def _concat(indices: Any, nodes: int, name: str, first: int) -> tuple[int, ...]:
-    if isinstance(indices, str) or not isinstance(indices, Sequence) or len(indices) == 0:
+    given = listed(indices, name)
+    if not given:
         raise ArchitectureError(f"{name} is {indices!r:.80}; it must list at least one node")
-    checked = tuple(whole_number(index, f"{name}: index", least=0) for index in indices)
+    checked = tuple(whole_number(index, f"{name}: index", least=0) for index in given)
     for index in checked:
         if not first <= index < nodes + 2:
             raise ArchitectureError(f"{name}: index {index} is no node of the cell; it must be {first} to {nodes + 1}")

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.spaces.architectures import whole_number
 from trainers.spaces.errors import ArchitectureError
+from trainers.spaces.values import generator_of, whole_number
 
 __all__ = ["ENUMERABLE", "digits_of", "sample_digits"]
 
@@ -65,7 +65,7 @@ def sample_digits(
         If the restriction leaves nothing, or fewer than wanted.
     """
     n = whole_number(n, "n", least=0)
-    generator = np.random.default_rng(rng)
+    generator = generator_of(rng)
     size = math.prod(radices)
     if not replace and n > size:
         raise ArchitectureError(

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from edfstat.trials import Trial
-from trainers.spaces.architectures import Architecture, as_architecture, whole_number
+from trainers.spaces.architectures import Architecture, as_architecture
 from trainers.spaces.errors import ArchitectureError
+from trainers.spaces.values import each_of, generator_of, listed, real_number, whole_number
 
 __all__ = ["log_uniform", "reruns", "sample_settings", "trials"]
 
@@ -45,10 +46,13 @@ def log_uniform(
     >>> 450 < sum(value < 10**-1.5 for value in drawn) < 550
     True
     """
-    if not 0 < low <= high < float("inf"):
+    low, high = (real_number(bound, "a bound", "positive", above=0) for bound in (low, high))
+    if low > high:
         raise ArchitectureError(f"the bounds are {low!r} and {high!r}; give positive numbers, the lower one first")
     n = whole_number(n, "n", least=0)
-    logs = np.random.default_rng(rng).uniform(np.log10(low), np.log10(high), n)
+    if digits is not None:
+        digits = whole_number(digits, "digits", least=1, most=17)
+    logs = generator_of(rng).uniform(np.log10(low), np.log10(high), n)
     # Powers of ten can land a last bit outside the bounds.
     drawn = [min(max(float(value), low), high) for value in 10.0**logs]
     return drawn if digits is None else [float(f"{value:.{digits}g}") for value in drawn]
@@ -91,10 +95,17 @@ def sample_settings(
     >>> all(1e-3 <= s["base_lr"] <= 1 and 1e-5 <= s["wd"] <= 1e-2 for s in settings)
     True
     """
-    generator = np.random.default_rng(rng)
-    rates = log_uniform(n, *lr, rng=generator)
-    decays = log_uniform(n, *weight_decay, rng=generator)
+    generator = generator_of(rng)
+    rates = log_uniform(n, *_bounds(lr, "lr"), rng=generator)
+    decays = log_uniform(n, *_bounds(weight_decay, "weight_decay"), rng=generator)
     return [{"base_lr": rate, "wd": decay} for rate, decay in zip(rates, decays)]
+
+
+def _bounds(given: Any, what: str) -> tuple[Any, ...]:
+    bounds = listed(given, what)
+    if len(bounds) != 2:
+        raise ArchitectureError(f"{what} is {given!r:.80}; give two bounds, the lower one first")
+    return bounds
 
 
 def trials(
@@ -136,10 +147,14 @@ def trials(
     >>> [trial.seed for trial in planned]
     [1, 2, 3, 1, 2, 3]
     """
-    nets = [as_architecture(arch).to_net() for arch in archs]
+    nets = [as_architecture(arch).to_net() for arch in each_of(archs, "archs", "architectures or `net` dictionaries")]
+    settings = None if settings is None else listed(settings, "settings")
     if settings is not None and len(settings) != len(nets):
         raise ArchitectureError(f"there are {len(settings)} settings for {len(nets)} architectures; give one for each")
-    optim = dict(common.pop("optim", {}))
+    optim = common.pop("optim", {})
+    for given in (optim, *(settings or ())):
+        if not isinstance(given, Mapping):
+            raise ArchitectureError(f"optimizer settings are {given!r:.80}; give a dictionary, as {{'base_lr': 0.1}}")
     planned = [
         Trial(space=space, net=net, optim={**optim, **(settings[i] if settings else {})}, **common)
         for i, net in enumerate(nets)
@@ -161,7 +176,8 @@ def reruns(trial: Trial, seeds: Iterable[int]) -> list[Trial]:
     >>> len({trial.id for trial in reruns(base, range(1, 21))})
     20
     """
-    listed = [whole_number(seed, "seed", least=0) for seed in seeds]
-    if not listed or len(set(listed)) < len(listed):
-        raise ArchitectureError(f"seeds are {listed}; give at least one, and each once")
-    return [replace(trial, seed=seed) for seed in listed]
+    given = each_of(seeds, "seeds", "whole numbers")
+    checked = [whole_number(seed, "seed", least=0, most=2**63 - 1) for seed in given]
+    if not checked or len(set(checked)) < len(checked):
+        raise ArchitectureError(f"seeds are {checked}; give at least one, and each once")
+    return [replace(trial, seed=seed) for seed in checked]

@@ -64,6 +64,11 @@ class Space:
         raise NotImplementedError
 
     @property
+    def _cheapest_settles(self) -> bool:
+        """Whether some of `_cheapest` meets two caps together wherever any architecture does."""
+        return False
+
+    @property
     def size(self) -> int:
         """Exact number of architectures."""
         return math.prod(self.radices)
@@ -132,12 +137,14 @@ class Space:
         >>> int(SPACES["Vanilla"].complexity(sample)["params"].max()) <= 100_000, sample.drawn > 50
         (True, True)
         """
-        if require not in ("any", "all"):
-            raise ArchitectureError(f"require is {require!r}; give 'any' or 'all'")
+        if not isinstance(require, str) or require not in ("any", "all"):
+            raise ArchitectureError(f"require is {require!r:.80}; give 'any' or 'all'")
         caps = {key: cap for key, cap in (("params", max_params), ("flops", max_flops)) if cap is not None}
         for key, cap in caps.items():
-            if not isinstance(cap, (int, float, np.number)) or cap != cap:
-                raise ArchitectureError(f"max_{key} is {cap!r}; give a number")
+            if not isinstance(cap, (int, float, np.number)) or isinstance(cap, bool) or cap != cap:
+                raise ArchitectureError(f"max_{key} is {cap!r:.80}; give a number")
+        if not isinstance(replace, (bool, np.bool_)):
+            raise ArchitectureError(f"replace is {replace!r:.80}; give True or False")
         words = (" or " if require == "any" else " and ").join(f"{key} <= {cap:,}" for key, cap in caps.items())
 
         def passing(table: Architectures) -> NDArray[np.bool_]:
@@ -147,10 +154,16 @@ class Space:
             return np.asarray(join.reduce(each), dtype=np.bool_)
 
         def nothing_left() -> str | None:
-            cheapest = self._cheapest()
-            if not caps or passing(cheapest).any():
+            if not caps:
                 return None
+            cheapest = self._cheapest()
             least = {key: int(counts.min()) for key, counts in self.complexity(cheapest, **options).items()}
+            if self._cheapest_settles:
+                possible = bool(passing(cheapest).any())
+            else:
+                possible = (any if require == "any" else all)(least[key] <= cap for key, cap in caps.items())
+            if possible:
+                return None
             return (
                 f"no architecture of {self.name} has {words}; the smallest has {least['params']:,} params, "
                 f"the cheapest {least['flops']:,} flops"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +12,15 @@ from numpy.typing import NDArray
 from trainers.spaces.errors import ArchitectureError
 from trainers.spaces.tables import StageTable
 
-__all__ = ["RawCounts", "halved", "stage_counts"]
+__all__ = ["RawCounts", "halved", "refuse_overflow", "stage_counts"]
 
 Counts = NDArray[np.int64]
 
 #: Rows handled at once: few enough that the columns of a step stay in the processor's cache.
 _ROWS = 16_384
+
+#: Counts below this fit an int64, with room for what is rounded in an estimate.
+_FITS = 2**63 - 2**54
 
 
 class RawCounts(NamedTuple):
@@ -55,32 +60,77 @@ def stage_counts(table: StageTable, stem: str, image_size: int, in_channels: int
     Notes
     -----
     A convolution costs kernel area x (inputs / groups) x outputs parameters, and as many multiply-adds per
-    output position; batch norm has two parameters per channel. Every convolution here feeds a batch norm, so
-    `acts` and `norms` differ by the classifier's outputs only.
+    output position; batch norm has two parameters per channel. Every convolution here feeds a batch norm, but for
+    squeeze-and-excitation's two 1x1 convolutions, which have biases instead.
     """
+    network = (stem, image_size, in_channels, classes)
+    refuse_overflow(lambda: _counted(table, slice(None), *network, kind=np.float64), _largest(table, *network))
     result = RawCounts(*(np.empty(len(table), dtype=np.int64) for _ in RawCounts._fields))
     for start in range(0, len(table), _ROWS):
         rows = slice(start, start + _ROWS)
-        for whole, part in zip(result, _counted(table, rows, stem, image_size, in_channels, classes)):
+        for whole, part in zip(result, _counted(table, rows, *network)):
             whole[rows] = part
     return result
 
 
+def refuse_overflow(counted: Callable[[], Sequence[Any]], bound: int) -> None:
+    """Raise if counts do not fit 64 bits; only where a crude upper bound leaves that open are they estimated.
+
+    Parameters
+    ----------
+    counted : callable
+        Gives params, multiply-adds, activations and batch-norm outputs as floats.
+    bound : int
+        No count is larger.
+
+    Raises
+    ------
+    ArchitectureError
+        Naming the first architecture that is too large.
+    """
+    if bound < _FITS:
+        return
+    params, macs, acts, norms = counted()
+    too_large = np.flatnonzero(~(np.maximum(np.maximum(params, acts), macs + 5.0 * norms) < _FITS))
+    if too_large.size:
+        raise ArchitectureError(
+            f"architecture {too_large[0]} has more parameters or flops than a 64-bit integer holds; "
+            "give smaller widths, depths or images"
+        )
+
+
+def _largest(table: StageTable, stem: str, image_size: int, in_channels: int, classes: int) -> int:
+    """More than any row's parameters or flops can be, from the largest entries, in integers of any size."""
+    if not len(table):
+        return 0
+    wider = max(1.0, float(table.multipliers.max(initial=1.0)), table.se_ratio)
+    channels = math.ceil(max(in_channels, table.stem_width, int(table.widths.max())) * wider)
+    layers = 2 + 8 * len(table.strides) * int(table.depths.max())
+    return (layers * 49 * channels**2 + (channels + 1) * classes) * image_size**2 * 6
+
+
 def _counted(
-    table: StageTable, rows: slice, stem: str, image_size: int, in_channels: int, classes: int
-) -> tuple[Counts, Counts, Counts, Counts]:
+    table: StageTable,
+    rows: slice,
+    stem: str,
+    image_size: int,
+    in_channels: int,
+    classes: int,
+    kind: Any = np.int64,
+) -> tuple[Any, Any, Any, Any]:
     stem_params, stem_macs, stem_norms, size = _stem(stem, image_size, in_channels, table.stem_width)
     count = len(table.depths[rows])
-    params = np.full(count, stem_params, dtype=np.int64)
-    macs = np.full(count, stem_macs, dtype=np.int64)
-    norms = np.full(count, stem_norms, dtype=np.int64)
-    before: Counts | int = table.stem_width
+    params = np.full(count, stem_params, dtype=kind)
+    macs = np.full(count, stem_macs, dtype=kind)
+    norms = np.full(count, stem_norms, dtype=kind)
+    squeezes: Any = 0
+    before: Any = table.stem_width
     for stage, stride in enumerate(table.strides):
-        depth, width = table.depths[rows, stage], table.widths[rows, stage]
+        depth, width = (column[rows, stage].astype(kind, copy=False) for column in (table.depths, table.widths))
         entry, size = size * size, halved(size, stride)
         area = size * size
         if table.block == "bottleneck":
-            inner = np.rint(width * table.multipliers[rows, stage]).astype(np.int64)
+            inner = np.rint(width * table.multipliers[rows, stage]).astype(kind)
             # Whole where the groups divide, which an architecture guarantees.
             grouped = inner * inner // table.groups[rows, stage] * 9
             later = depth - 1
@@ -100,13 +150,20 @@ def _counted(
             added = projected * width
             weights, work = weights + shortcut, work + shortcut * area
             elements, every_channel = elements + added * area, every_channel + added
+        if table.se_ratio:
+            first, again = (np.rint(channels * table.se_ratio).astype(kind) for channels in (before + 0 * width, width))
+            squeezed = first + later * again
+            # Two 1x1 convolutions with biases on a single position; none of them feeds a batch norm.
+            params += 2 * inner * squeezed + squeezed + depth * inner
+            macs += 2 * inner * squeezed
+            squeezes = squeezes + squeezed + depth * inner
         params += weights + 2 * every_channel
         macs += work
         norms += elements
         before = width
     params += before * classes + classes
     macs += before * classes
-    return params, macs, norms + classes, norms
+    return params, macs, norms + squeezes + classes, norms
 
 
 def _stem(stem: str, image_size: int, in_channels: int, width: int) -> tuple[int, int, int, int]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from trainers.spaces.architectures import Architecture, whole_number
+from trainers.spaces.architectures import Architecture
 from trainers.spaces.errors import ArchitectureError
+from trainers.spaces.values import LARGEST, listed, real_number, whole_number
 
 __all__ = ["BLOCKS", "StageArchitecture", "block_named", "inner_width"]
 
@@ -42,7 +41,9 @@ def block_named(name: Any) -> str:
     for prefix, block in _PREFIXES.items():
         if isinstance(name, str) and name.startswith(prefix):
             return block
-    raise ArchitectureError(f"block_type is {name!r}; known blocks are {sorted(BLOCKS)} and {sorted(BLOCKS.values())}")
+    raise ArchitectureError(
+        f"block_type is {name!r:.80}; known blocks are {sorted(BLOCKS)} and {sorted(BLOCKS.values())}"
+    )
 
 
 def inner_width(width: int, multiplier: float) -> int:
@@ -74,6 +75,9 @@ class StageArchitecture(Architecture):
         Groups of the 3x3 convolution; bottlenecks only, 1 if not given.
     stem_width, stem_stride : int
         Output channels of the stem, and its stride as the published files note it.
+    se_ratio : float, default 0
+        Squeeze-and-excitation after each 3x3 convolution of a bottleneck: channels that it squeezes to, as a multiple
+        of the block's input width. 0: none, as in all published spaces.
 
     Raises
     ------
@@ -94,49 +98,60 @@ class StageArchitecture(Architecture):
     groups: tuple[int, ...] = ()
     stem_width: int = 16
     stem_stride: int = 1
+    se_ratio: float = 0.0
 
     def __post_init__(self) -> None:
         block = block_named(self.block)
-        count = len(self.depths)
+        bottleneck = block == "bottleneck"
+        names = ("depths", "widths", "strides", "multipliers", "groups")
+        lists = {name: listed(getattr(self, name), name) for name in names}
+        count = len(lists["depths"])
         if count == 0:
             raise ArchitectureError("the list of stages is empty; a network has at least one stage")
-        strides = self.strides or (1,) + (2,) * (count - 1)
-        if block == "bottleneck":
-            multipliers, groups = self.multipliers or (1.0,) * count, self.groups or (1,) * count
-        else:
-            multipliers, groups = (), ()
-        lists = {"depths": self.depths, "widths": self.widths, "strides": strides}
-        for name, values in lists.items():
-            if len(values) != count:
-                raise ArchitectureError(f"{name} has {len(values)} entries for {count} stages; give one per stage")
-            each = (whole_number(v, f"stage {i}: {name[:-1]}", least=1) for i, v in enumerate(values, 1))
+        lists["strides"] = lists["strides"] or (1,) + (2,) * (count - 1)
+        lists["multipliers"] = (lists["multipliers"] or (1.0,) * count) if bottleneck else ()
+        lists["groups"] = (lists["groups"] or (1,) * count) if bottleneck else ()
+        for name in names if bottleneck else names[:3]:
+            if len(lists[name]) != count:
+                raise ArchitectureError(f"{name} has {len(lists[name])} entries for {count} stages; give one per stage")
+        for name in ("depths", "widths", "strides", "groups"):
+            what = name if name == "groups" else name[:-1]
+            each = (whole_number(v, f"stage {i}: {what}", least=1) for i, v in enumerate(lists[name], 1))
             object.__setattr__(self, name, tuple(each))
         object.__setattr__(self, "block", block)
-        object.__setattr__(self, "multipliers", _multipliers(multipliers, count if block == "bottleneck" else 0))
-        object.__setattr__(self, "groups", tuple(groups))
+        object.__setattr__(self, "multipliers", _multipliers(lists["multipliers"]))
         object.__setattr__(self, "stem_width", whole_number(self.stem_width, "stem: width", least=1))
         object.__setattr__(self, "stem_stride", whole_number(self.stem_stride, "stem: stride", least=1))
-        if block == "bottleneck":
-            self._check_groups(count)
+        object.__setattr__(self, "se_ratio", real_number(self.se_ratio, "se_ratio", "at least 0", least=0))
+        if bottleneck:
+            self._check_bottlenecks()
+        elif self.se_ratio:
+            raise ArchitectureError(
+                f"se_ratio is {self.se_ratio:g} for {block} blocks; squeeze-and-excitation belongs to bottlenecks"
+            )
 
-    def _check_groups(self, count: int) -> None:
-        if len(self.groups) != count:
-            raise ArchitectureError(f"groups has {len(self.groups)} entries for {count} stages; give one per stage")
-        checked = []
+    def _check_bottlenecks(self) -> None:
+        before = self.stem_width
         for i, (width, multiplier, groups) in enumerate(zip(self.widths, self.multipliers, self.groups), 1):
-            checked.append(whole_number(groups, f"stage {i}: groups", least=1))
-            inner = inner_width(width, multiplier)
-            if inner < 1:
+            inner = inner_width(width, multiplier) if width * multiplier <= LARGEST else LARGEST + 1
+            if not 1 <= inner <= LARGEST:
                 raise ArchitectureError(
-                    f"stage {i}: width {width} x multiplier {multiplier:g} leaves no inner channel; "
-                    "the inner width must be at least 1"
+                    f"stage {i}: width {width} x multiplier {multiplier:g} leaves "
+                    f"{'no inner channel' if inner < 1 else 'too many inner channels'}; "
+                    f"the inner width must be at least 1 and at most {LARGEST:,}"
                 )
-            if inner % checked[-1]:
+            if inner % groups:
                 raise ArchitectureError(
                     f"stage {i}: {groups} groups do not divide the inner width {inner} (width {width} x "
                     f"multiplier {multiplier:g}); the number of groups must divide the inner width"
                 )
-        object.__setattr__(self, "groups", tuple(checked))
+            squeezed = min(before, width) * self.se_ratio
+            if self.se_ratio and not 0.5 < squeezed <= LARGEST:
+                raise ArchitectureError(
+                    f"stage {i}: an input of {min(before, width)} channels x se_ratio {self.se_ratio:g} leaves "
+                    f"{'none' if squeezed < 1 else 'too many'} to squeeze to; give a ratio that leaves at least one"
+                )
+            before = width
 
     @property
     def inner_widths(self) -> tuple[int, ...]:
@@ -144,6 +159,12 @@ class StageArchitecture(Architecture):
         if self.block != "bottleneck":
             return self.widths
         return tuple(inner_width(w, m) for w, m in zip(self.widths, self.multipliers))
+
+    @property
+    def squeezed_widths(self) -> tuple[tuple[int, int], ...]:
+        """Channels that each stage's first block and its later ones squeeze to; 0 without squeeze-and-excitation."""
+        before = (self.stem_width, *self.widths[:-1])
+        return tuple((round(b * self.se_ratio), round(w * self.se_ratio)) for b, w in zip(before, self.widths))
 
     @classmethod
     def from_net(cls, net: Mapping[str, Any]) -> StageArchitecture:
@@ -167,13 +188,16 @@ class StageArchitecture(Architecture):
             )
         return cls(
             block, depths[1:], widths[1:], strides[1:], multipliers[1:], groups[1:],
-            stem_width=widths[0], stem_stride=strides[0],
+            stem_width=widths[0], stem_stride=strides[0], se_ratio=_se_ratio(net),
         )  # fmt: skip
 
     def to_net(self) -> dict[str, Any]:
-        """The published `net`: lists with the stem at index 0, empty where the block has no use for them."""
+        """The published `net`: lists with the stem at index 0, empty where the block has no use for them.
+
+        Squeeze-and-excitation, which no published space has, adds the key ``se_r``.
+        """
         bottleneck = self.block == "bottleneck"
-        return {
+        net = {
             "block_type": BLOCKS[self.block],
             "ds": [1, *self.depths],
             "ws": [self.stem_width, *self.widths],
@@ -181,24 +205,23 @@ class StageArchitecture(Architecture):
             "bot_muls": [0.0, *self.multipliers] if bottleneck else [],
             "num_gs": [1, *self.groups] if bottleneck else [],
         }
+        return net | ({"se_r": self.se_ratio} if self.se_ratio else {})
 
 
-def _multipliers(values: Sequence[Any], count: int) -> tuple[float, ...]:
-    if len(values) != count:
-        raise ArchitectureError(f"multipliers has {len(values)} entries for {count} stages; give one per stage")
-    for i, value in enumerate(values, 1):
-        if not isinstance(value, (int, float, np.number)) or not 0 < value < float("inf"):
-            raise ArchitectureError(f"stage {i}: multiplier is {value!r}; it must be a positive number")
-    return tuple(float(value) for value in values)
+def _multipliers(values: tuple[Any, ...]) -> tuple[float, ...]:
+    return tuple(
+        real_number(value, f"stage {i}: multiplier", "a positive number", above=0) for i, value in enumerate(values, 1)
+    )
+
+
+def _se_ratio(net: Mapping[str, Any]) -> Any:
+    return 0.0 if net.get("se_r") is None else net["se_r"]
 
 
 def _listed(net: Mapping[str, Any], *keys: str) -> tuple[Any, ...]:
     for key in keys:
         if net.get(key) is not None:
-            value = net[key]
-            if isinstance(value, str) or not isinstance(value, Sequence):
-                raise ArchitectureError(f"{key} is {value!r:.80}; it must be a list")
-            return tuple(value)
+            return listed(net[key], key)
     return ()
 
 
@@ -214,7 +237,7 @@ def _from_later_layout(
     """From 2020 the lists hold the stages only, and a group width takes the place of the number of groups."""
     groups: list[int] = []
     if block == "bottleneck" and group_widths:
-        multipliers = _multipliers(multipliers or (1.0,) * len(widths), len(widths))
+        multipliers = _multipliers(multipliers or (1.0,) * len(widths))
         for i, (width, multiplier, group) in enumerate(zip(widths, multipliers, group_widths), 1):
             inner = inner_width(whole_number(width, f"stage {i}: width", least=1), multiplier)
             group = whole_number(group, f"stage {i}: group width", least=1)
@@ -224,5 +247,6 @@ def _from_later_layout(
                 )
             groups.append(inner // group)
     return StageArchitecture(
-        block, depths, widths, strides, multipliers, tuple(groups), stem_width=net["stem_w"], stem_stride=2
-    )
+        block, depths, widths, strides, multipliers, tuple(groups),
+        stem_width=net["stem_w"], stem_stride=2, se_ratio=_se_ratio(net),
+    )  # fmt: skip

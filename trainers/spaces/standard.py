@@ -9,14 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from trainers.spaces.architectures import Architecture, whole_number
+from trainers.spaces.architectures import Architecture
 from trainers.spaces.errors import ArchitectureError
 from trainers.spaces.sampling import Digits, digits_of
 from trainers.spaces.space import Space
 from trainers.spaces.stages import StageArchitecture, block_named, inner_width
 from trainers.spaces.tables import StageTable
+from trainers.spaces.values import LARGEST, listed, real_number, whole_number
 
 __all__ = ["StageSpace"]
+
+#: Stages of a space, at most: each halves the images, or could.
+_MOST_STAGES = 32
+
+#: Combinations of stages that are gone through for the smallest network.
+_MOST_TRIED = 500_000
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,8 @@ class StageSpace(Space):
     strides : sequence of int, optional
         1, then 2 in every later stage, if not given.
     stem_width, stem_stride : int
+    se_ratio : float
+        Squeeze-and-excitation in every bottleneck, as in `StageArchitecture`; 0: none.
 
     Raises
     ------
@@ -62,21 +71,37 @@ class StageSpace(Space):
     strides: Sequence[int] = ()
     stem_width: int = 16
     stem_stride: int = 1
+    se_ratio: float = 0.0
     note: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "block", block_named(self.block))
-        object.__setattr__(self, "stages", whole_number(self.stages, f"{self.name}: stages", least=1))
+        object.__setattr__(
+            self, "stages", whole_number(self.stages, f"{self.name}: stages", least=1, most=_MOST_STAGES)
+        )
         for name in ("depth", "width", "groups"):
             object.__setattr__(self, name, _grid(getattr(self, name), f"{self.name}: {name}"))
-        ratios = tuple(self.ratio) if isinstance(self.ratio, Sequence) else (self.ratio,)
-        if not ratios or len(set(ratios)) < len(ratios) or not all(r > 0 for r in ratios):
+        ratios = _values(self.ratio)
+        for ratio in ratios:
+            real_number(ratio, f"{self.name}: ratio", "positive", above=0)
+        if not ratios or len(set(ratios)) < len(ratios):
             raise ArchitectureError(f"{self.name}: ratio is {list(ratios)}; give different positive numbers")
         object.__setattr__(self, "ratio", ratios)
-        strides = tuple(self.strides) or (1,) + (2,) * (self.stages - 1)
+        strides = listed(self.strides, f"{self.name}: strides") or (1,) + (2,) * (self.stages - 1)
         if len(strides) != self.stages:
             raise ArchitectureError(f"{self.name}: strides has {len(strides)} entries for {self.stages} stages")
-        object.__setattr__(self, "strides", strides)
+        each = (whole_number(v, f"{self.name}: stage {i}: stride", least=1) for i, v in enumerate(strides, 1))
+        object.__setattr__(self, "strides", tuple(each))
+        # A stem or a squeeze that cannot be built is named as a network's would be.
+        for name, least in (("stem_width", 1), ("stem_stride", 1)):
+            object.__setattr__(self, name, whole_number(getattr(self, name), f"{self.name}: {name}", least=least))
+        se_ratio = real_number(self.se_ratio, f"{self.name}: se_ratio", "at least 0", least=0)
+        object.__setattr__(self, "se_ratio", se_ratio)
+        if se_ratio and (self.block != "bottleneck" or min(self.stem_width, *self.width) * se_ratio <= 0.5):
+            raise ArchitectureError(
+                f"{self.name}: se_ratio is {se_ratio:g}; squeeze-and-excitation belongs to bottlenecks, and must leave "
+                "at least one channel of the narrowest stage and of the stem"
+            )
         if self.block != "bottleneck" and (self.ratio != (1,) or self.groups != (1,)):
             raise ArchitectureError(f"{self.name}: ratio and groups belong to bottlenecks; leave them out")
         if not self._shapes:
@@ -91,7 +116,7 @@ class StageSpace(Space):
         found: list[tuple[int, float, int]] = []
         for width in self.width:
             for ratio in self.ratio:
-                inner = inner_width(width, 1 / ratio)
+                inner = inner_width(width, 1 / ratio) if width / ratio <= LARGEST else 0
                 found += [(width, 1 / ratio, groups) for groups in self.groups if inner and inner % groups == 0]
         return found
 
@@ -122,6 +147,7 @@ class StageSpace(Space):
             groups.astype(np.int64)[shape] if bottleneck else none.astype(np.int64),
             self.stem_width,
             self.stem_stride,
+            self.se_ratio,
         )
 
     def on_grid(self, **changes: Any) -> StageSpace:
@@ -130,8 +156,8 @@ class StageSpace(Space):
         Changing `stages` keeps the first stage's stride and repeats the last one's.
         """
         if "stages" in changes and "strides" not in changes:
-            wanted = changes["stages"]
-            changes["strides"] = (*self.strides, *self.strides[-1:] * wanted)[:wanted]
+            wanted = whole_number(changes["stages"], f"{self.name}: stages", least=1, most=_MOST_STAGES)
+            changes["strides"] = (*self.strides, *tuple(self.strides[-1:]) * wanted)[:wanted]
         return replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -145,9 +171,8 @@ class StageSpace(Space):
         }
         if self.block == "bottleneck":
             values |= {"ratio": list(self.ratio), "groups": list(self.groups)}
-        return values | {
-            "strides": list(self.strides), "stem_width": self.stem_width, "stem_stride": self.stem_stride
-        }  # fmt: skip
+        values |= {"strides": list(self.strides), "stem_width": self.stem_width, "stem_stride": self.stem_stride}
+        return values | ({"se_ratio": self.se_ratio} if self.se_ratio else {})
 
     def _why_not(self, arch: Architecture) -> str | None:
         if not isinstance(arch, StageArchitecture):
@@ -157,12 +182,14 @@ class StageSpace(Space):
             "stages": self.stages,
             "strides": tuple(self.strides),
             "stem width": self.stem_width,
+            "se_ratio": self.se_ratio,
         }
         given = {
             "block": arch.block,
             "stages": len(arch.depths),
             "strides": arch.strides,
             "stem width": arch.stem_width,
+            "se_ratio": arch.se_ratio,
         }
         for what, value in given.items():
             if value != wanted[what]:
@@ -180,22 +207,46 @@ class StageSpace(Space):
                 return f"{where}: groups {arch.groups[i]} is not one of {list(self.groups)}"
         return None
 
+    @property
+    def _cheapest_settles(self) -> bool:
+        return bool(len(self._shapes) ** self.stages <= _MOST_TRIED)
+
     def _cheapest(self) -> StageTable:
         # Another block never saves anything, so the least depth in every stage suffices, whatever the shapes.
         least = int(np.argmin(self.depth))
-        shapes = digits_of(
-            np.arange(len(self._shapes) ** self.stages, dtype=np.int64), (len(self._shapes),) * self.stages
-        )
+        options = np.arange(len(self._shapes))
+        if not self._cheapest_settles:
+            options = np.array(self._narrow_shapes())
+        combinations = min(len(options) ** self.stages, _MOST_TRIED)
+        shapes = options[digits_of(np.arange(combinations, dtype=np.int64), (len(options),) * self.stages)]
         digits = np.full((len(shapes), 2 * self.stages), least, dtype=np.int64)
         digits[:, 1::2] = shapes
         return self.decode(digits)
 
+    def _narrow_shapes(self) -> list[int]:
+        """Of the narrowest width, and of the stem's: for each inner width, the shape of most groups.
 
-def _grid(values: Any, what: str) -> tuple[int, ...]:
-    listed = list(values) if isinstance(values, Sequence) and not isinstance(values, str) else [values]
-    if not listed:
+        A stage that is neither narrowest nor as wide as the one before, which saves the projection, only costs more.
+        """
+        best: dict[tuple[int, int], int] = {}
+        for place, (width, multiplier, groups) in enumerate(self._shapes):
+            key = (width, inner_width(width, multiplier))
+            if width in (min(self.width), self.stem_width) and groups >= self._shapes[best.get(key, place)][2]:
+                best[key] = place
+        narrow = [place for (width, inner), place in sorted(best.items())]
+        return narrow or list(range(len(self._shapes)))
+
+
+def _values(given: Any) -> tuple[Any, ...]:
+    """A list as a tuple; a single value, which a sweep file may hold, as a tuple of one."""
+    return listed(given, "") if isinstance(given, (Sequence, np.ndarray)) and not isinstance(given, str) else (given,)
+
+
+def _grid(values: Any, what: str, most: int = LARGEST) -> tuple[int, ...]:
+    given = _values(values)
+    if not given:
         raise ArchitectureError(f"{what} is empty; give at least one value")
-    checked = tuple(whole_number(value, what, least=1) for value in listed)
+    checked = tuple(whole_number(value, what, least=1, most=most) for value in given)
     if len(set(checked)) < len(checked):
         raise ArchitectureError(f"{what} is {list(checked)}; give each value once")
     return checked

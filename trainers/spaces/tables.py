@@ -13,6 +13,7 @@ from trainers.spaces.architectures import Architecture
 from trainers.spaces.errors import ArchitectureError
 from trainers.spaces.genotypes import OPERATIONS, CellArchitecture
 from trainers.spaces.stages import StageArchitecture
+from trainers.spaces.values import each_of
 
 __all__ = ["Architectures", "CellTable", "MixedTable", "StageTable"]
 
@@ -45,7 +46,7 @@ class Architectures(Sequence[Architecture]):
         ArchitectureError
             If the list is empty.
         """
-        listed = list(architectures)
+        listed = _all_architectures(architectures)
         if not listed:
             raise ArchitectureError("the list of architectures is empty; give at least one")
         if all(isinstance(arch, CellArchitecture) for arch in listed):
@@ -98,7 +99,7 @@ class Architectures(Sequence[Architecture]):
 
 @dataclass(frozen=True, eq=False)
 class StageTable(Architectures):
-    """Stage-wise architectures of one block, stem, number of stages and strides.
+    """Stage-wise architectures of one block, stem, number of stages, strides and squeeze-and-excitation.
 
     `depths`, `widths`, `multipliers` and `groups` have shape (n, stages); the last two (n, 0) where the block
     does not use them.
@@ -112,6 +113,7 @@ class StageTable(Architectures):
     groups: NDArray[np.int64]
     stem_width: int = 16
     stem_stride: int = 1
+    se_ratio: float = 0.0
     drawn: int | None = None
 
     def __len__(self) -> int:
@@ -119,14 +121,15 @@ class StageTable(Architectures):
 
     @classmethod
     def of(cls, architectures: Iterable[Architecture]) -> StageTable:
-        """Table of stage-wise architectures that share block, stem and strides."""
+        """Table of stage-wise architectures that share block, stem, strides and squeeze-and-excitation."""
         listed = [arch for arch in architectures if isinstance(arch, StageArchitecture)]
         frames = {_frame(arch) for arch in listed}
         if len(frames) != 1:
             raise ArchitectureError(
-                f"a table holds stage-wise architectures of one block, stem and strides; these have {sorted(frames)}"
+                "a table holds stage-wise architectures of one block, stem, strides and se_ratio; "
+                f"these have {sorted(frames)}"
             )
-        block, strides, stem_width, stem_stride = frames.pop()
+        block, strides, stem_width, stem_stride, se_ratio = frames.pop()
         return cls(
             block,
             strides,
@@ -136,6 +139,7 @@ class StageTable(Architectures):
             np.array([a.groups for a in listed], dtype=np.int64, order="F"),
             stem_width,
             stem_stride,
+            se_ratio,
         )
 
     @property
@@ -155,6 +159,7 @@ class StageTable(Architectures):
             tuple(self.groups[index].tolist()),
             self.stem_width,
             self.stem_stride,
+            self.se_ratio,
         )
 
 
@@ -227,10 +232,18 @@ class MixedTable(Architectures):
         return arch
 
 
+def _all_architectures(architectures: Any) -> list[Architecture]:
+    found = each_of(architectures, "architectures", "Architecture")
+    for place, arch in enumerate(found):
+        if not isinstance(arch, (CellArchitecture, StageArchitecture)):
+            raise ArchitectureError(f"architectures[{place}] is {arch!r:.80}; give Architecture objects")
+    return found
+
+
 def _frame(arch: Architecture) -> Any:
     """What the rows of a stage-wise table share."""
     if isinstance(arch, StageArchitecture):
-        return arch.block, arch.strides, arch.stem_width, arch.stem_stride
+        return arch.block, arch.strides, arch.stem_width, arch.stem_stride, arch.se_ratio
     return type(arch).__name__
 
 

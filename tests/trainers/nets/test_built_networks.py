@@ -146,13 +146,12 @@ def test_initialisation_has_the_stated_spread() -> None:
             assert module.weight.std().item() == pytest.approx((2 / fan_out) ** 0.5, rel=0.05)
 
 
-@pytest.mark.parametrize("name", ["regnet_x_400mf", "regnet_x_1_6gf"])
+@pytest.mark.parametrize("name", ["regnet_x_400mf", "regnet_y_400mf", "regnet_y_800mf"])
 def test_a_regnet_adds_up_like_torchvisions_module(name: str) -> None:
     models = pytest.importorskip("torchvision.models")
-    from trainers.spaces import regnet
+    from trainers.spaces import REGNETS, regnet
 
-    parameters = {"regnet_x_400mf": (22, 24, 24.48, 2.54, 16), "regnet_x_1_6gf": (18, 80, 34.01, 2.25, 24)}[name]
-    arch = regnet(**dict(zip(("depth", "w0", "wa", "wm", "group_width"), parameters)))
+    arch = regnet(**REGNETS[name])
     # Theirs reads numbers from tensors while it is built, so it needs storage.
     theirs = counted(getattr(models, name)(), 224)
     ours = counted(on_meta(arch, num_classes=1000, stem="simple"), 224)

@@ -195,3 +195,46 @@ def test_tables_index_like_sequences() -> None:
     assert complexity(mixed)["flops"].tolist() == complexity(list(mixed))["flops"].tolist() == one_by_one
     with pytest.raises(ArchitectureError, match="empty"):
         Architectures.of([])
+
+
+JUNK = (None, True, -1, 1.5, float("nan"), float("inf"), 10**30, "3", b"1", [], [None], {}, {1}, 1j, object())
+
+
+@pytest.mark.parametrize("net", [BOTTLENECK, LATER, CELL], ids=["stages", "later", "cells"])
+def test_wrong_values_anywhere_in_a_net_are_errors_of_ours_or_a_network(net: dict) -> None:
+    def paths(value: object, path: tuple = ()) -> list[tuple]:
+        parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        return [path] * bool(path) + [found for key, part in parts for found in paths(part, (*path, key))]
+
+    refused = 0
+    for path in paths(net):
+        for junk in (*JUNK, ...):
+            try:
+                arch = Architecture.from_net(changed(net, *path, value=junk))
+                assert Architecture.from_net(arch.to_net()) == arch
+            except ArchitectureError:
+                refused += 1
+    assert refused > 100
+
+
+def test_counts_beyond_64_bits_are_refused_not_wrapped() -> None:
+    wide = StageArchitecture("basic", (1, 1), (10**9, 16))
+    with pytest.raises(ArchitectureError, match=r"architecture 1 .*64-bit"):
+        complexity([StageArchitecture("basic", (1, 1), (16, 16)), wide])
+    # By hand: a stem of 16, then 9 w (16 + w) + 16 w weights and 6 w of batch norms, and the classifier's 10 (w + 1).
+    width = 500_000_000
+    params = complexity(StageArchitecture("basic", (1,), (width,)), image_size=1)["params"][0]
+    assert int(params) == 9 * 3 * 16 + 32 + 9 * width * (16 + width) + 16 * width + 6 * width + 10 * (width + 1)
+
+
+def test_squeeze_and_excitation_goes_through_the_net() -> None:
+    arch = StageArchitecture("bottleneck", (2, 1), (16, 32), se_ratio=0.25)
+    assert arch.to_net()["se_r"] == 0.25
+    assert Architecture.from_net(arch.to_net()) == arch != StageArchitecture("bottleneck", (2, 1), (16, 32))
+    assert arch.squeezed_widths == ((4, 4), (4, 8))
+    three = StageArchitecture("bottleneck", (1, 1, 1), (16, 16, 16), se_ratio=0.25)
+    assert "se_ratio is 0.25" in (SPACES["ResNeXt-A"].why_not(three) or "")
+    with pytest.raises(ArchitectureError, match="belongs to bottlenecks"):
+        StageArchitecture("basic", (1,), (16,), se_ratio=0.25)
+    with pytest.raises(ArchitectureError, match="stage 1: an input of 16 channels"):
+        StageArchitecture("bottleneck", (1,), (16,), se_ratio=0.01)

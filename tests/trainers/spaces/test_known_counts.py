@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainers.spaces import SPACES, Architecture, Architectures, complexity, regnet
+from trainers.spaces import REGNETS, SPACES, Architecture, Architectures, complexity, regnet
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 ENTRIES = json.loads((DATA / "complexity.json").read_text(encoding="utf-8"))
@@ -106,24 +106,19 @@ def test_counts_equal_the_published_records(record: dict) -> None:
     assert SPACES[record["file"]].contains(record["net"])
 
 
-#: Parameters of RegNetX as published: depth, w0, wa, wm, group width.
-REGNET_X = {
-    "regnet_x_400mf": (22, 24, 24.48, 2.54, 16),
-    "regnet_x_800mf": (16, 56, 35.73, 2.28, 16),
-    "regnet_x_1_6gf": (18, 80, 34.01, 2.25, 24),
-    "regnet_x_3_2gf": (25, 88, 26.31, 2.25, 48),
-    "regnet_x_8gf": (23, 80, 49.56, 2.88, 120),
-    "regnet_x_16gf": (22, 216, 55.59, 2.1, 128),
-    "regnet_x_32gf": (23, 320, 69.86, 2.0, 168),
-}
-
-
-@pytest.mark.parametrize("name", REGNET_X)
+@pytest.mark.parametrize("name", REGNETS)
 def test_regnet_counts_equal_what_torchvision_states(name: str) -> None:
     models = pytest.importorskip("torchvision.models")
-    stated = models.get_model_weights(name).DEFAULT.meta
-    arch = regnet(**dict(zip(("depth", "w0", "wa", "wm", "group_width"), REGNET_X[name])))
-    counts = complexity(arch, stem="simple", flops="macs")
-    assert counts["params"].tolist() == [stated["num_params"]]
-    # torchvision states flops in thousandths of 10^9.
-    assert abs(counts["flops"][0] / 1e9 - stated["_ops"]) <= 0.0006
+    arch = regnet(**REGNETS[name])
+    for weights in models.get_model_weights(name):
+        # The models tuned end to end were counted at their own resolution.
+        size = 384 if "E2E" in weights.name else 224
+        counts = complexity(arch, stem="simple", image_size=size, flops="macs")
+        assert counts["params"].tolist() == [weights.meta["num_params"]]
+        # torchvision states flops in thousandths of 10^9.
+        assert abs(counts["flops"][0] / 1e9 - weights.meta["_ops"]) <= 0.0006
+
+
+def test_every_regnet_of_torchvision_is_there() -> None:
+    models = pytest.importorskip("torchvision.models")
+    assert set(REGNETS) == {name for name in models.list_models() if name.startswith("regnet_")}
