@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat import kernels
-from edfstat.bands import check_level
+from edfstat.area_bands import influence, path_length, simultaneous_critical
+from edfstat.arguments import choice, confidence_level, flag, points
 from edfstat.errors import InputError
-from edfstat.labels import ArrayLike, WeightKind, as_errors, as_vector, as_weights, repeated
+from edfstat.labels import ArrayLike, WeightKind, as_errors, as_strata, as_weights, coded, repeated
 
 __all__ = ["auc", "auc_difference"]
 
@@ -71,27 +73,52 @@ def auc(
     >>> auc([5.0, 7.0, 9.0, 12.0], eps=10.0)
     0.225
     """
+    choice(kind, "kind", ("design", "frequency"), "give 'design' or 'frequency'")
     errors = as_errors(error)
     if kind != "design":
-        errors, labels = repeated(kind, weights, errors, strata)
+        errors, labels = repeated(weights, errors, strata)
         return auc(errors, eps, strata=labels, level=level)
-    normalised = as_weights(weights, errors.size)
     if level is None:
         from edfstat.distributions import edf
 
-        return edf(errors, normalised).auc(eps)
-    check_level(level)
+        return edf(errors, weights).auc(eps)
+    return _table(_checked(errors, weights, strata), eps, confidence_level(level))
+
+
+class _Sample(NamedTuple):
+    """Errors with weights that sum to 1, and the stratum of each model."""
+
+    errors: Floats
+    weights: Floats
+    codes: NDArray[np.intp]
+    labels: NDArray[Any]
+    effective_n: float
+
+
+def _checked(error: Any, weights: Any, strata: Any, suffix: str = "") -> _Sample:
+    """A sample; messages name arguments that end in `suffix`."""
+    errors = as_errors(error, "error" + suffix)
+    size = errors.size
+    normalised = as_weights(weights, size, "weights" + suffix)
+    effective = kernels.effective_size(normalised, size)
+    w = np.full(size, 1 / size) if normalised is None else normalised
+    if strata is None:
+        return _Sample(errors, w, np.zeros(size, dtype=np.intp), np.array([""]), effective)
+    name = "strata" + suffix
+    labels, codes = coded(as_strata(strata, name, length=size, weights=normalised), name)
+    return _Sample(errors, w, codes, labels, effective)
+
+
+def _table(sample: _Sample, eps: Any, level: float) -> xr.Dataset:
     at = _eps(eps)
-    codes, labels = _codes(strata, errors.size)
-    value, se, df, reason = _moments(errors, normalised, codes, labels, at.ravel())
+    value, se, df, reason = _moments(sample, at.ravel())
     lower, upper = _logit_bounds(value, se, df, level)
     dims, coords = _over_eps(eps, at)
     columns = {"auc": value, "se": se, "lower": lower, "upper": upper, "df": df, "reason": reason}
-    effective = kernels.effective_size(normalised, errors.size)
     return xr.Dataset(
         {name: (dims, np.reshape(column, at.shape)) for name, column in columns.items()},
         coords=coords,
-        attrs={"level": level, "method": "logit-t", "n": errors.size, "effective_n": effective},
+        attrs={"level": level, "method": "logit-t", "n": sample.errors.size, "effective_n": sample.effective_n},
     )
 
 
@@ -105,6 +132,7 @@ def auc_difference(
     strata_a: ArrayLike | None = None,
     strata_b: ArrayLike | None = None,
     level: float = 0.95,
+    simultaneous: bool = False,
 ) -> xr.Dataset:
     """Difference of the AUCs of two independent populations, a minus b, with bounds.
 
@@ -117,11 +145,15 @@ def auc_difference(
     weights_a, weights_b, strata_a, strata_b : array_like, optional
         As in `auc`.
     level : float, default 0.95
+        Chance that the bounds at one eps hold, and that the band does at all of them.
+    simultaneous : bool, default False
+        Whether to add a band that holds at every `eps` given at once, for reading the difference as a curve.
 
     Returns
     -------
     Dataset
-        Over ``eps``: `difference`, `se`, `lower`, `upper`, `df`, `reason`.
+        Over ``eps``: `difference`, `se`, `lower`, `upper`, `df`, `reason`; with `simultaneous` also `band_lower` and
+        `band_upper`, NaN where the bounds are, and the attribute `critical`, their distance in standard errors.
 
     Raises
     ------
@@ -132,6 +164,16 @@ def auc_difference(
     -----
     The variances of independent samples add; the degrees of freedom are Welch and Satterthwaite's.
 
+    The band is difference +- c se with one c for all eps, so that the chance that a studentised Gaussian curve with
+    the estimated correlations leaves it anywhere is at most 1 - level. c follows from the length of the curve's path
+    on the sphere [1]_ (or from Bonferroni's inequality where that asks for less), without any draws, with the
+    fewest degrees of freedom among the eps. Like every interval from a variance it needs a few models of each
+    population below the lowest eps: give it a range of eps in which both areas are well above 0.
+
+    References
+    ----------
+    .. [1] Naiman, Conservative confidence bands in curvilinear regression, Annals of Statistics 14, 1986.
+
     Examples
     --------
     >>> round(float(auc_difference([5.0, 6.0, 7.0], [6.0, 7.0, 8.0], eps=10.0).difference), 3)
@@ -139,8 +181,9 @@ def auc_difference(
     """
     from scipy.stats import t as student
 
-    a = auc(error_a, eps, weights_a, strata=strata_a, level=level)
-    b = auc(error_b, eps, weights_b, strata=strata_b, level=level)
+    level, simultaneous = confidence_level(level), flag(simultaneous, "simultaneous")
+    samples = _checked(error_a, weights_a, strata_a, "_a"), _checked(error_b, weights_b, strata_b, "_b")
+    a, b = (_table(sample, eps, level) for sample in samples)
     difference = a["auc"].values - b["auc"].values
     first, second = a["se"].values ** 2, b["se"].values ** 2
     variance = first + second
@@ -157,28 +200,42 @@ def auc_difference(
         "upper": np.minimum(difference + reach, 1.0), "df": df,
         "reason": np.array(why, dtype=object).reshape(difference.shape),
     }  # fmt: skip
+    attrs = {"level": level, "method": "Welch t", "n": tuple(side.errors.size for side in samples)}
+    attrs["effective_n"] = tuple(side.effective_n for side in samples)
+    if simultaneous:
+        critical = _critical(samples, _eps(eps).ravel(), df.ravel(), level)
+        columns["band_lower"] = np.maximum(difference - critical * np.where(np.isfinite(df), se, np.nan), -1.0)
+        columns["band_upper"] = np.minimum(difference + critical * np.where(np.isfinite(df), se, np.nan), 1.0)
+        attrs["critical"] = critical
     dims = a["auc"].dims
-    return xr.Dataset(
-        {name: (dims, column) for name, column in columns.items()},
-        coords=a.coords,
-        attrs={"level": level, "method": "Welch t"},
-    )
+    return xr.Dataset({name: (dims, column) for name, column in columns.items()}, coords=a.coords, attrs=attrs)
+
+
+def _critical(samples: tuple[_Sample, _Sample], eps: Floats, df: Floats, level: float) -> float:
+    """Standard errors that hold at every eps at which the difference has a variance; NaN if there is none."""
+    used = np.unique(eps[np.isfinite(df)])
+    if used.size == 0:
+        return math.nan
+    sizes = [np.bincount(side.codes, minlength=side.labels.size) for side in samples]
+
+    def influences(upto: float) -> list[Floats]:
+        found = []
+        for (errors, w, codes, _, _), size in zip(samples, sizes, strict=True):
+            g = 1 - np.minimum(1.0, errors / upto)
+            found.append(influence(g, float(w @ g), w, codes, size))
+        return found
+
+    length = path_length(influences(upto) for upto in used.tolist())
+    return simultaneous_critical(length, used.size, float(df[np.isfinite(df)].min()), level)
 
 
 def _eps(eps: Any) -> Floats:
-    at = np.asarray(eps.values if isinstance(eps, xr.DataArray) else eps, dtype=np.float64)
+    at = points(eps, "eps", "give an error above 0")
     if not ((at > 0) & np.isfinite(at)).all():
         raise InputError(f"eps is {at[~((at > 0) & np.isfinite(at))].flat[0]}; give an error above 0")
     if at.ndim > 1:
         raise InputError(f"eps has shape {at.shape}; give a number or a list of numbers")
     return at
-
-
-def _codes(strata: Any, length: int) -> tuple[NDArray[np.intp], NDArray[Any]]:
-    if strata is None:
-        return np.zeros(length, dtype=np.intp), np.array([""])
-    labels, codes = np.unique(as_vector(strata, "strata", length=length), return_inverse=True)
-    return codes, labels
 
 
 def _over_eps(eps: Any, at: Floats) -> tuple[tuple[Any, ...], dict[Any, Any]]:
@@ -187,26 +244,21 @@ def _over_eps(eps: Any, at: Floats) -> tuple[tuple[Any, ...], dict[Any, Any]]:
     return (("eps",), {"eps": at}) if at.ndim else ((), {"eps": float(at)})
 
 
-def _moments(
-    errors: Floats, weights: Floats | None, codes: NDArray[np.intp], labels: NDArray[Any], eps: Floats
-) -> tuple[Floats, Floats, Floats, NDArray[Any]]:
+def _moments(sample: _Sample, eps: Floats) -> tuple[Floats, Floats, Floats, NDArray[Any]]:
     """AUC, standard error, degrees of freedom and why one of them is undefined, for each eps."""
-    w = np.full(errors.size, 1 / errors.size) if weights is None else weights
+    errors, w, codes, labels, _ = sample
     size = np.bincount(codes, minlength=labels.size)
     counts = np.bincount(codes, w, minlength=labels.size) > 0
     lonely = np.flatnonzero(counts & (size < 2))
     value, se, df = np.empty(eps.size), np.full(eps.size, np.nan), np.full(eps.size, np.nan)
     reason = np.full(eps.size, "", dtype=object)
-    factor = np.where(size > 1, size / np.maximum(size - 1, 1), 0.0)
     for i, upto in enumerate(eps):
         g = 1 - np.minimum(1.0, errors / upto)
         value[i] = w @ g
         if lonely.size:
             reason[i] = _why_lonely(lonely, labels, errors.size)
             continue
-        u = w * (g - value[i])
-        mean = np.bincount(codes, u, minlength=labels.size) / np.maximum(size, 1)
-        variances = factor * np.bincount(codes, (u - mean[codes]) ** 2, minlength=labels.size)
+        variances = np.bincount(codes, influence(g, value[i], w, codes, size) ** 2, minlength=labels.size)
         # What is left of equal values by rounding is no spread.
         variances[_constant(g, codes, w, labels.size)] = 0.0
         se[i] = np.sqrt(variances.sum())

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
+from edfstat.arguments import number, points, shown
 from edfstat.errors import InputError, PopulationError
-from edfstat.labels import as_vector, relabel
+from edfstat.labels import as_labels, coded, grid_of_numbers, relabel
 
 __all__ = ["balance_weights"]
 
@@ -69,23 +70,26 @@ def balance_weights(
     (2.5, 2.5)
     """
     values = _covariates(covariates)
-    labels, codes = np.unique(as_vector(groups, "groups", length=values.shape[0]), return_inverse=True)
+    tolerance = number(tolerance, "tolerance", "give a number above 0, in standard deviations")
+    if not 0 < tolerance < math.inf:
+        raise InputError(f"tolerance is {tolerance}; give a number above 0, in standard deviations")
+    labels, codes = coded(as_labels(groups, "groups", length=values.shape[0]), "groups")
     aim = _target(target, values, labels, codes)
     scale = values.std(axis=0)
     scale[scale == 0] = 1.0
     standard = (values - aim) / scale
     weights = np.empty(values.shape[0])
-    for number, label in enumerate(labels):
-        rows = codes == number
+    for code, label in enumerate(labels):
+        rows = codes == code
         weights[rows] = _balance(standard[rows], label, aim, tolerance)
     return relabel(weights, covariates, "weights")
 
 
 def _covariates(covariates: Any) -> Floats:
-    array = np.asarray(covariates.values if isinstance(covariates, xr.DataArray) else covariates)
-    if array.ndim not in (1, 2) or array.size == 0 or array.dtype.kind not in "fiub":
-        raise InputError(f"covariates has shape {array.shape} of {array.dtype}; give numbers, (models,) or (models, p)")
-    values = array.astype(np.float64).reshape(array.shape[0], -1)
+    array = grid_of_numbers(covariates, "covariates")
+    if array.ndim not in (1, 2) or array.size == 0:
+        raise InputError(f"covariates has shape {array.shape}; give numbers, (models,) or (models, p)")
+    values = array.reshape(array.shape[0], -1)
     bad = ~np.isfinite(values).all(axis=1)
     if bad.any():
         first = int(bad.argmax())
@@ -96,14 +100,12 @@ def _covariates(covariates: Any) -> Floats:
 def _target(target: Any, values: Floats, labels: NDArray[Any], codes: NDArray[np.intp]) -> Floats:
     if target is None:
         return np.asarray(values.mean(axis=0))
-    if np.ndim(target) == 0 and (labels == target).any():
-        return np.asarray(values[codes == int((labels == target).argmax())].mean(axis=0))
-    try:
-        aim = np.asarray(target, dtype=np.float64).ravel()
-    except (TypeError, ValueError):
-        aim = np.empty(0)
+    if not isinstance(target, list) and np.ndim(target) == 0 and target in labels.tolist():
+        return np.asarray(values[codes == labels.tolist().index(target)].mean(axis=0))
+    remedy = f"give {values.shape[1]} finite means, or one of {shown(labels.tolist())}"
+    aim = points(target, "target", remedy).ravel()
     if aim.size != values.shape[1] or not np.isfinite(aim).all():
-        raise InputError(f"target is {target!r}; give {values.shape[1]} finite means, or one of {labels.tolist()}")
+        raise InputError(f"target is {shown(target)}; {remedy}")
     return aim
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from edfstat.arguments import choice, confidence_level, points
 from edfstat.distributions import EDF, Interval, Strata
 from edfstat.errors import InputError
 
 __all__ = [
     "NotedInterval",
-    "check_level",
     "dkw_half_width",
     "exact_half_width",
     "pointwise_interval",
@@ -32,23 +32,16 @@ class NotedInterval(Interval):
     note: str = ""
 
 
-def check_level(level: float) -> float:
-    """`level` if it lies strictly between 0 and 1."""
-    if not 0 < level < 1:
-        raise InputError(f"level is {level}; give a confidence level between 0 and 1, such as 0.95")
-    return float(level)
-
-
 def dkw_half_width(effective_n: float, level: float) -> float:
     """Half width sqrt(ln(2 / (1 - level)) / (2 n)) of Dvoretzky, Kiefer, Wolfowitz and Massart."""
-    return float(np.sqrt(np.log(2 / (1 - check_level(level))) / (2 * effective_n)))
+    return float(np.sqrt(np.log(2 / (1 - confidence_level(level))) / (2 * effective_n)))
 
 
 def exact_half_width(n: int, level: float) -> float:
     """Exact quantile of Kolmogorov's D_n: the half width for n equal weights."""
     from scipy.stats import kstwo
 
-    return float(kstwo.ppf(check_level(level), n))
+    return float(kstwo.ppf(confidence_level(level), n))
 
 
 def simultaneous_band(
@@ -58,19 +51,20 @@ def simultaneous_band(
     **options: Any,
 ) -> Interval:
     """Band around an EDF that holds the whole true distribution function with chance `level`."""
-    check_level(level)
+    confidence_level(level)
+    choice(method, "method", ("dkw", "exact", "stratified"), "give 'dkw', 'exact' or 'stratified'")
+    if options and method != "stratified":
+        raise InputError(f"{sorted(options)[0]} is an option of method='stratified' only; leave it out")
     if method == "dkw":
         half: float | Floats = dkw_half_width(F.effective_n, level)
     elif method == "exact":
         if not F.equal_weights:
             raise InputError("method='exact' holds for equal weights only; use 'dkw' or 'stratified'")
         half = exact_half_width(int(F.n), level)
-    elif method == "stratified":
+    else:
         from edfstat.bridges import stratified_half_width
 
         half = stratified_half_width(F, level, **options)
-    else:
-        raise InputError(f"method is {method!r}; give 'dkw', 'exact' or 'stratified'")
     return Interval(np.maximum(F.probabilities - half, 0.0), np.minimum(F.probabilities + half, 1.0))
 
 
@@ -82,12 +76,11 @@ def pointwise_interval(F: EDF, x: Any, level: float = 0.95, method: Literal["n*"
     (H + w) / (H / n* + w^2) models in place of n*. That is Fay and Feuer's (1997) remedy for standardised rates, whose
     rare events may all come from the thinnest strata. Equal weights make the two methods the same.
     """
-    if method not in ("n*", "guarded"):
-        raise InputError(f"method is {method!r}; give 'n*' or 'guarded'")
+    choice(method, "method", ("n*", "guarded"), "give 'n*' or 'guarded'")
     if method == "guarded" and F.strata is None and not F.equal_weights:
         raise InputError("method='guarded' needs strata; make the EDF with edf(error, weights, strata=bins)")
-    alpha = 1 - check_level(level)
-    at = np.asarray(x.values if isinstance(x, xr.DataArray) else x, dtype=np.float64)
+    alpha = 1 - confidence_level(level)
+    at = points(x, "x")
     share = np.asarray(F(at))
     count = _effective_count(F, at, share)
     bounds = _clopper_pearson(share, count, count, alpha)

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
+from edfstat.arguments import choice, points, shown, whole
 from edfstat.errors import InputError, PopulationError
-from edfstat.labels import as_vector
+from edfstat.labels import as_labels, coded, grid_of_numbers
 
 __all__ = ["Binning", "bin_models", "feasible_bins"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
+_MOST_BINS = 1_000_000
 
 
 @dataclass
@@ -42,10 +43,9 @@ def bin_models(
     complexity: Any, bins: Any, spacing: str, limits: Any, groups: Any, empty: str, target: Any, min_count: int
 ) -> Binning:
     """Bins, counts and weights; see `edfstat.complexity_weights` for the arguments."""
-    _check_choice("spacing", spacing, ("uniform", "log", "quantile"))
-    _check_choice("empty", empty, ("raise", "drop", "merge"))
-    if min_count < 1:
-        raise InputError(f"min_count is {min_count}; give at least 1")
+    choice(spacing, "spacing", ("uniform", "log", "quantile"))
+    choice(empty, "empty", ("raise", "drop", "merge"))
+    min_count = whole(min_count, "min_count", "give a whole number of at least 1")
     values = _values(complexity)
     labels, codes = _groups(groups, values.shape[0])
     inside, bounds = _support(values, codes, labels, limits, bins)
@@ -82,25 +82,22 @@ def bin_models(
 
 def feasible_bins(complexity: Any, groups: Any, spacing: str, limits: Any, limit: int, min_count: int) -> int:
     """Most bins, at most `limit`, with `min_count` models in every bin and group; 1 if there are none."""
-    _check_choice("spacing", spacing, ("uniform", "log", "quantile"))
+    choice(spacing, "spacing", ("uniform", "log", "quantile"))
+    limit = whole(limit, "limit", "give a whole number of at least 1")
+    min_count = whole(min_count, "min_count", "give a whole number of at least 1")
     values = _values(complexity)
     labels, codes = _groups(groups, values.shape[0])
     inside, bounds = _support(values, codes, labels, limits, limit)
+    # More bins than models would leave some of them short.
+    limit = min(limit, values.shape[0] // min_count + 1)
     return _feasible(values, codes, labels.size, inside, bounds, spacing, limit, min_count) or 1
 
 
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InputError(f"{name} is {value!r}; give one of {', '.join(map(repr, choices))}")
-
-
 def _values(complexity: Any) -> Floats:
-    array = np.asarray(complexity.values if isinstance(complexity, xr.DataArray) else complexity)
+    array = grid_of_numbers(complexity, "complexity")
     if array.ndim not in (1, 2) or array.size == 0 or (array.ndim == 2 and array.shape[1] not in (1, 2)):
         raise InputError(f"complexity has shape {array.shape}; give (models,) or (models, 2)")
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"complexity holds {array.dtype} values; give numbers")
-    values = array.astype(np.float64, copy=False).reshape(array.shape[0], -1)
+    values = array.reshape(array.shape[0], -1)
     bad = ~np.isfinite(values).all(axis=1)
     if bad.any():
         first = int(bad.argmax())
@@ -113,7 +110,7 @@ def _values(complexity: Any) -> Floats:
 def _groups(groups: Any, length: int) -> tuple[NDArray[Any], Codes]:
     if groups is None:
         return np.array(["all"], dtype=object), np.zeros(length, dtype=np.intp)
-    labels, codes = np.unique(as_vector(groups, "groups", length=length), return_inverse=True)
+    labels, codes = coded(as_labels(groups, "groups", length=length), "groups")
     return labels, codes
 
 
@@ -140,14 +137,15 @@ def _support(
     inside = np.ones(values.shape[0], dtype=bool)
     bounds = []
     ranges = [None] * axes if limits is None else [limits] if axes == 1 else limits
-    if len(ranges) != axes:
-        raise InputError(f"range is {limits!r}; give one (low, high) per measure")
+    if not _many(ranges) or len(ranges) != axes:
+        raise InputError(f"range is {shown(limits)}; give one (low, high) per measure")
     for axis, limit, wanted in zip(values.T, ranges, _per_axis(bins, axes), strict=True):
         if limit is not None:
             low, high = _limits(limit)
             inside &= (axis > low) & (axis < high)
         elif _many(wanted):
-            low, high = float(np.min(wanted)), float(np.max(wanted))
+            given = _given_edges(wanted)
+            low, high = float(given[0]), float(given[-1])
             inside &= (axis >= low) & (axis <= high)
         else:
             low, high = _common(axis, codes, labels)
@@ -161,9 +159,9 @@ def _support(
 
 
 def _limits(limit: Any) -> tuple[float, float]:
-    ends = np.asarray(limit.values if isinstance(limit, xr.DataArray) else limit)
-    if ends.shape != (2,) or ends.dtype.kind not in "iuf" or not np.isfinite(ends).all() or not ends[0] < ends[1]:
-        raise InputError(f"range is {limit!r}; give two finite numbers, low < high")
+    ends = points(limit, "range", "give two finite numbers, low < high")
+    if ends.shape != (2,) or not np.isfinite(ends).all() or not ends[0] < ends[1]:
+        raise InputError(f"range is {shown(limit)}; give two finite numbers, low < high")
     return float(ends[0]), float(ends[1])
 
 
@@ -182,13 +180,20 @@ def _common(axis: Floats, codes: Codes, labels: NDArray[Any]) -> tuple[float, fl
 
 def _edges(inside: Floats, bins: Any, spacing: str, low: float, high: float) -> Floats:
     if _many(bins):
-        edges = np.asarray(bins, dtype=np.float64)
-        if edges.size < 2 or not np.isfinite(edges).all() or (np.diff(edges) <= 0).any():
-            raise InputError(f"bins is {bins!r}; give a number or at least two edges in ascending order")
-        return edges
-    if isinstance(bins, bool) or not isinstance(bins, int | float | np.number) or bins != int(bins) or bins < 1:
-        raise InputError(f"bins is {bins!r}; give a whole number, at least 1, or edges")
-    return _spaced(inside, int(bins), spacing, low, high)
+        return _given_edges(bins)
+    remedy = f"give a whole number from 1 to {_MOST_BINS:,}, or edges"
+    count = whole(bins, "bins", remedy)
+    if count > _MOST_BINS:
+        raise InputError(f"bins is {shown(bins)}; {remedy}")
+    return _spaced(inside, count, spacing, low, high)
+
+
+def _given_edges(bins: Any) -> Floats:
+    remedy = "give a number or at least two edges in ascending order"
+    edges = points(bins, "bins", remedy)
+    if edges.ndim != 1 or edges.size < 2 or not np.isfinite(edges).all() or (np.diff(edges) <= 0).any():
+        raise InputError(f"bins is {shown(bins)}; {remedy}")
+    return edges
 
 
 def _spaced(inside: Floats, count: int, spacing: str, low: float, high: float) -> Floats:
@@ -234,15 +239,18 @@ def _share(target: Any, counts: NDArray[np.intp], labels: NDArray[Any]) -> Float
     bins = counts.shape[1]
     if target is None:
         return np.full(bins, 1 / bins)
-    if np.ndim(target) == 0:
-        known = labels == target
-        if not known.any() and target != "pooled":
-            raise InputError(f"target is {target!r}; give one share per bin, 'pooled' or one of {labels.tolist()}")
+    if not _many(target):
+        known = np.array([bool(label == target) for label in labels.tolist()])
+        if not known.any() and not (isinstance(target, str) and target == "pooled"):
+            raise InputError(
+                f"target is {shown(target)}; give one share per bin, 'pooled' or one of {shown(labels.tolist())}"
+            )
         models = counts[known][0] if known.any() else counts.sum(axis=0)
         return np.asarray(models / models.sum(), dtype=np.float64)
-    share = np.asarray(target.values if isinstance(target, xr.DataArray) else target, dtype=np.float64).ravel()
+    remedy = f"give {bins} shares, one per bin, finite, not negative, not all zero"
+    share = points(target, "target", remedy).ravel()
     if share.size != bins or not (np.isfinite(share) & (share >= 0)).all() or share.sum() == 0:
-        raise InputError(f"target is {target!r}; give {bins} shares, one per bin, finite, not negative, not all zero")
+        raise InputError(f"target is {shown(target)}; {remedy}")
     normalised: Floats = share / share.sum()
     return normalised
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edfstat.arguments import generator, whole
 from edfstat.distributions import EDF, Strata
 from edfstat.errors import InputError
 
@@ -42,16 +43,15 @@ def stratified_half_width(F: EDF, level: float, *, draws: int = 10_000, rng: np.
     """
     if F.strata is None:
         raise InputError("method='stratified' needs strata; make the EDF with edf(error, weights, strata=bins)")
-    if draws < 100:
-        raise InputError(f"draws is {draws}; give at least 100")
+    draws = whole(draws, "draws", "give a whole number of at least 100", least=100)
+    source = generator(rng)
     covariance = _covariance(F, F.strata, _grid(F))
     values, vectors = np.linalg.eigh(covariance)
     # Rounding can leave eigenvalues just below zero; the process has none.
     keep = values > values[-1] * 1e-10
     root = vectors[:, keep] * np.sqrt(values[keep])
-    generator = np.random.default_rng(rng)
     highest = [
-        np.abs(generator.standard_normal((min(_CHUNK, draws - done), root.shape[1])) @ root.T).max(axis=1)
+        np.abs(source.standard_normal((min(_CHUNK, draws - done), root.shape[1])) @ root.T).max(axis=1)
         for done in range(0, draws, _CHUNK)
     ]
     return float(np.quantile(np.concatenate(highest), level))

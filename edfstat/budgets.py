@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from edfstat.arguments import number, points, shown, whole
 from edfstat.errors import InputError
 from edfstat.labels import ArrayLike, as_errors, as_weights
 from edfstat.ranks import finite_vector
@@ -66,10 +67,13 @@ def search_budget(
     from edfstat.search_odds import random_search
 
     mean_cost = _mean_cost(error, cost, weights)
-    budgets = np.atleast_1d(np.asarray(budget, dtype=np.float64))
+    budgets = np.atleast_1d(points(budget, "budget", "give positive numbers in the unit of the cost"))
     if budgets.ndim != 1 or not (np.isfinite(budgets) & (budgets > 0)).all():
-        raise InputError(f"budget is {budget!r}; give positive numbers in the unit of the cost")
-    models = np.floor(budgets / mean_cost * (1 + 1e-12)).astype(np.int64)
+        raise InputError(f"budget is {shown(budget)}; give positive numbers in the unit of the cost")
+    paid = np.floor(budgets / mean_cost * (1 + 1e-12))
+    if (paid >= 2.0**62).any():
+        raise InputError(f"budget is {shown(budget)}; it pays for more models than can be counted, give a smaller one")
+    models = paid.astype(np.int64)
     found = random_search(error, np.maximum(models, 1), weights, quantiles=quantiles).rename({"m": "budget"})
     found = found.assign_coords(budget=budgets).where(xr.DataArray(models >= 1, dims="budget"))
     return found.assign(models=("budget", models)).assign_attrs(mean_cost=mean_cost)
@@ -161,20 +165,19 @@ def hit_probability(
     ([0.0, 0.5, 0.75, 0.875], [0.0, 0.5, 0.75, 0.875])
     """
     errors, costs, mass = _checked(error, cost, weights)
+    target = number(target, "target", "give the error to reach, in percent")
+    budget = number(budget, "budget", "give a positive number in the unit of the cost")
     if not (math.isfinite(budget) and budget > 0):
         raise InputError(f"budget is {budget}; give a positive number in the unit of the cost")
-    if math.isnan(target):
-        raise InputError("target is nan; give the error to reach, in percent")
-    if steps < 1 or steps != math.floor(steps):
-        raise InputError(f"steps is {steps}; give a whole number from 1")
+    steps = whole(steps, "steps", "give a whole number from 1")
     place = costs / (budget / steps)
     hit = errors <= target
     # Costs that lie on the grid up to rounding are there.
-    lower = _renewal(np.ceil(place * (1 - 1e-12)), hit, mass, int(steps))
-    upper = _renewal(np.floor(place * (1 + 1e-12)), hit, mass, int(steps))
+    lower = _renewal(np.ceil(place * (1 - 1e-12)), hit, mass, steps)
+    upper = _renewal(np.floor(place * (1 + 1e-12)), hit, mass, steps)
     return xr.Dataset(
         {"lower": ("spent", lower), "upper": ("spent", np.minimum(upper, 1.0))},
-        coords={"spent": np.linspace(0, budget, int(steps) + 1)},
+        coords={"spent": np.linspace(0, budget, steps + 1)},
     )
 
 

@@ -10,7 +10,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat import minima
-from edfstat.distributions import EDF, edf
+from edfstat.arguments import number, whole
+from edfstat.distributions import EDF, edf_of
 from edfstat.errors import InputError
 from edfstat.labels import ArrayLike
 
@@ -76,17 +77,19 @@ def search_crossings(
     >>> found["crossing_m"].values.round(4).tolist(), found["from_m"].values.tolist(), found["leader"].values.tolist()
     ([34.9317], [35], ['a'])
     """
-    a, b = edf(error_a, weights_a), edf(error_b, weights_b)
-    if max_m < 1 or max_m != math.floor(max_m):
-        raise InputError(f"max_m is {max_m}; give a whole number of models, at least 1")
+    a, b = edf_of(error_a, weights_a, "error_a", "weights_a"), edf_of(error_b, weights_b, "error_b", "weights_b")
+    max_m = whole(max_m, "max_m", "give a whole number of models, from 1 to 2**62")
+    if max_m > 2**62:
+        raise InputError(f"max_m is {max_m}; give a whole number of models, from 1 to 2**62")
     levels, signs = _sign_by_level(a, b)
     if quantile is None:
         if a.support[-1] == b.support[-1] == np.inf:
             raise InputError("both populations hold failed models, so both means are infinite; give quantile=0.5")
         roots = _mean_crossings(a, b, max_m, int(np.count_nonzero(np.diff(signs[signs != 0]))))
     else:
+        quantile = number(quantile, "quantile", "give a level inside 0 to 1, or None for the mean")
         if not 0 < quantile < 1:
-            raise InputError(f"quantile is {quantile}; give a level inside 0 to 1")
+            raise InputError(f"quantile is {quantile}; give a level inside 0 to 1, or None for the mean")
         roots = _quantile_crossings(levels, signs, quantile, max_m)
     return _dataset(a, b, roots, quantile, max_m, int(np.count_nonzero(np.diff(signs[signs != 0]))))
 

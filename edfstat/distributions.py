@@ -11,13 +11,24 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat import kernels
+from edfstat.arguments import choice, points
 from edfstat.errors import InputError
-from edfstat.labels import ArrayLike, NanPolicy, WeightKind, as_errors, as_vector, as_weights, repeated
+from edfstat.labels import (
+    ArrayLike,
+    NanPolicy,
+    WeightKind,
+    as_errors,
+    as_numbers,
+    as_strata,
+    as_weights,
+    coded,
+    repeated,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["EDF", "Interval", "Strata", "edf"]
+__all__ = ["EDF", "Interval", "Strata", "edf", "edf_of"]
 
 Floats = NDArray[np.float64]
 _SLACK = 1e-12
@@ -64,6 +75,8 @@ class EDF:
         Models left out because their error was NaN (``nan="drop"``).
     weight_sum : float
         Sum of the weights as given, n without weights.
+    covered : float
+        Share of the weight as given that is in: below 1 where models were dropped.
     """
 
     support: Floats
@@ -76,17 +89,17 @@ class EDF:
     dropped: int = 0
     strata: Strata | None = None
     weight_sum: float = 1.0
+    covered: float = 1.0
 
     def __call__(self, x: ArrayLike | float, side: Literal["left", "right"] = "right") -> Any:
         """Share of the weight at errors <= x (``side="right"``) or < x (``"left"``, the paper's eq. 1)."""
-        if side not in ("left", "right"):
-            raise InputError(f"side is {side!r}; give 'right' (errors <= x) or 'left' (errors < x)")
-        at = _points(x, "x")
+        choice(side, "side", ("left", "right"), "give 'right' (errors <= x) or 'left' (errors < x)")
+        at = points(x, "x")
         return _shaped(kernels.step_values(self.support, self.probabilities, at, side), x, "edf")
 
     def quantile(self, q: ArrayLike | float) -> Any:
         """Smallest error v of the support with F(v) >= q; the lowest error for q = 0."""
-        level = _points(q, "q")
+        level = points(q, "q")
         if not ((level >= 0) & (level <= 1)).all():
             bad = level[~((level >= 0) & (level <= 1))].flat[0]
             raise InputError(f"q is {bad}; give shares from 0 to 1")
@@ -100,7 +113,7 @@ class EDF:
 
     def auc(self, eps: ArrayLike | float) -> Any:
         """Area under the EDF up to eps, as a share of eps (the paper's eq. 5)."""
-        at = _points(eps, "eps")
+        at = points(eps, "eps")
         if not ((at > 0) & np.isfinite(at)).all():
             bad = at[~((at > 0) & np.isfinite(at))].flat[0]
             raise InputError(f"eps is {bad}; give an error above 0")
@@ -161,21 +174,17 @@ class EDF:
                 "probability": ("error", self.probabilities, {"long_name": "share of the weight at or below"}),
             },
             coords={"error": ("error", self.support, {"units": "percent", "long_name": "error"})},
-            attrs={"n": self.n, "effective_n": self.effective_n, "dropped": self.dropped},
+            attrs={
+                "n": self.n,
+                "effective_n": self.effective_n,
+                "dropped": self.dropped,
+                "covered": self.covered,
+                "method": "weighted EDF",
+            },
         )
 
     def __repr__(self) -> str:
         return f"EDF(n={self.n:g}, effective_n={self.effective_n:.4g}, {self.support.size} distinct errors)"
-
-
-def _points(x: Any, name: str) -> Floats:
-    try:
-        at = np.asarray(x.values if isinstance(x, xr.DataArray) else x, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} is {x!r:.100}; give a number or an array of numbers") from None
-    if np.isnan(at).any():
-        raise InputError(f"{name} holds NaN; give numbers")
-    return at
 
 
 def _shaped(values: Floats, template: Any, name: str) -> Any:
@@ -237,40 +246,64 @@ def edf(
         if weights is not None or strata is not None:
             raise InputError("weights and strata are part of an EDF; give them with the errors instead")
         return error
+    choice(kind, "kind", ("design", "frequency"), "give 'design' or 'frequency'")
     errors = as_errors(error, nan=nan)
     if kind != "design":
-        errors, labels = repeated(kind, weights, errors, strata)
+        errors, labels = repeated(weights, errors, strata)
         return edf(errors, strata=labels, nan=nan)
-    labels = None if strata is None else as_vector(strata, "strata", length=errors.size)
     normalised = as_weights(weights, errors.size)
+    labels = None if strata is None else as_strata(strata, "strata", length=errors.size, weights=normalised)
     total = float(errors.size) if weights is None else _sum(weights)
-    dropped = 0
+    dropped, covered = 0, 1.0
     if nan == "drop" and (missing := np.isnan(errors)).any():
         dropped = int(missing.sum())
         if dropped == errors.size:
             raise InputError("every error is NaN; nothing is left after nan='drop'")
-        weights = None if weights is None else np.asarray(weights, dtype=np.float64)[~missing]
+        covered = float((~missing).mean() if normalised is None else normalised[~missing].sum())
+        weights = None if weights is None else as_numbers(weights, "weights")[~missing]
         labels = None if labels is None else labels[~missing]
         errors = errors[~missing]
         normalised = as_weights(weights, errors.size)
         total = float(errors.size) if weights is None else _sum(weights)
-    found = kernels.atoms(errors, normalised)
+    return _built(errors, normalised, total, labels, dropped, covered)
+
+
+def edf_of(error: ArrayLike | EDF, weights: Any, name: str, weights_name: str) -> EDF:
+    """`edf` of a sample whose arguments have other names, which its messages then use."""
+    if isinstance(error, EDF):
+        if weights is not None:
+            raise InputError(f"{weights_name} are part of the EDF {name}; give its errors instead")
+        return error
+    errors = as_errors(error, name)
+    normalised = as_weights(weights, errors.size, weights_name)
+    return _built(errors, normalised, float(errors.size) if weights is None else _sum(weights))
+
+
+def _built(
+    errors: Floats,
+    weights: Floats | None,
+    total: float,
+    labels: NDArray[Any] | None = None,
+    dropped: int = 0,
+    covered: float = 1.0,
+) -> EDF:
     return EDF(
-        *found,
+        *kernels.atoms(errors, weights),
         n=errors.size,
-        effective_n=kernels.effective_size(normalised, errors.size),
-        equal_weights=normalised is None,
+        effective_n=kernels.effective_size(weights, errors.size),
+        equal_weights=weights is None,
         dropped=dropped,
-        strata=None if labels is None else _strata(labels, errors, normalised),
+        strata=None if labels is None else _strata(labels, errors, weights),
         weight_sum=total,
+        covered=covered,
     )
 
 
 def _sum(weights: Any) -> float:
     with np.errstate(over="ignore"):
-        return float(np.sum(np.asarray(weights, dtype=np.float64)))
+        return float(np.sum(as_numbers(weights, "weights")))
 
 
 def _strata(labels: NDArray[Any], errors: Floats, weights: Floats | None) -> Strata:
-    names, codes = np.unique(labels, return_inverse=True)
+    names, codes = coded(labels, "strata")
     return Strata(codes, names, errors, weights)

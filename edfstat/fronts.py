@@ -8,9 +8,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from edfstat.arguments import points, shares
 from edfstat.errors import InputError
 from edfstat.labels import ArrayLike, as_errors, as_weights, relabel
-from edfstat.ranks import finite_vector
+from edfstat.ranks import finite_vector, models_drawn
 
 __all__ = ["attainment", "dominating_mass", "pareto_front", "pareto_inclusion"]
 
@@ -165,14 +166,14 @@ def attainment(
     """
     errors, costs, mass = _checked(error, complexity, weights)
     draws = _draws(m)
-    wanted = np.atleast_1d(np.asarray(levels, dtype=np.float64))
-    if not ((wanted > 0) & (wanted < 1)).all():
-        raise InputError(f"levels are {levels!r}; give chances inside 0 to 1")
+    wanted = shares(levels, "levels", "give chances inside 0 to 1", inside=True)
     if at_complexity is None:
         ranked = np.unique(costs[mass > 0])
         budgets = ranked[np.unique(np.linspace(0, ranked.size - 1, min(200, ranked.size)).round().astype(int))]
     else:
-        budgets = np.atleast_1d(np.asarray(at_complexity, dtype=np.float64))
+        budgets = np.atleast_1d(points(at_complexity, "at_complexity", "give complexities, numbers"))
+        if budgets.ndim != 1:
+            raise InputError(f"at_complexity has shape {budgets.shape}; give a list of complexities")
     share = -np.expm1(np.log1p(-wanted) / draws) * (1 - 1e-12)
     order = np.argsort(errors, kind="stable")
     reached = np.full((wanted.size, budgets.size), np.nan)
@@ -197,9 +198,7 @@ def _checked(error: Any, complexity: Any, weights: Any) -> tuple[Floats, Floats,
 
 
 def _draws(m: Any) -> int:
-    if not (np.ndim(m) == 0 and np.isfinite(m) and m >= 1 and m == np.floor(m)):
-        raise InputError(f"m is {m!r}; give a whole number of models drawn, at least 1")
-    return int(m)
+    return models_drawn(m, "m")
 
 
 def _dominating(errors: Floats, costs: Floats, mass: Floats) -> Floats:

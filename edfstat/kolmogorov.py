@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from edfstat.arguments import choice, generator, shown, whole
 from edfstat.distributions import EDF
 from edfstat.errors import InputError
 from edfstat.ks_pvalues import ALTERNATIVES, by_limit, by_paths, by_permutation, choose_way
@@ -23,6 +24,7 @@ __all__ = ["KSResult", "KSTests", "adjust_pvalues", "ks_test", "ks_tests"]
 
 Method = Literal["auto", "exact", "asymptotic", "permutation"]
 Floats = NDArray[np.float64]
+_METHODS = ("auto", "exact", "asymptotic", "permutation")
 
 #: `auto` lets a test of no difference handle about twice so many models before it stops.
 _STOPPING_ROWS = 50_000_000
@@ -144,8 +146,8 @@ def ks_test(
     >>> result.statistic, result.location, round(result.pvalue, 4)
     (0.75, 6.0, 0.1143)
     """
-    if alternative not in ALTERNATIVES:
-        raise InputError(f"alternative is {alternative!r}; give one of {', '.join(ALTERNATIVES)}")
+    choice(alternative, "alternative", ALTERNATIVES)
+    choice(method, "method", _METHODS)
     pair = pair_up(a, b, weights_a, weights_b, strata_a, strata_b, restrict)
     return _results(pair, (alternative,), method, n_resamples, rng, None)[0]
 
@@ -190,6 +192,7 @@ def ks_tests(
     >>> tests.greater.statistic, tests.less.statistic, tests.two_sided.sign
     (0.6666666666666667, 0.0, 1)
     """
+    choice(method, "method", _METHODS)
     pair = pair_up(a, b, weights_a, weights_b, strata_a, strata_b, restrict)
     return KSTests(*_results(pair, ALTERNATIVES, method, n_resamples, rng, stop_after))
 
@@ -202,10 +205,10 @@ def _results(
     rng: np.random.Generator | int | None,
     stop_after: int | None,
 ) -> list[KSResult]:
-    if method not in ("auto", "exact", "asymptotic", "permutation"):
-        raise InputError(f"method is {method!r}; give 'auto', 'exact', 'asymptotic' or 'permutation'")
-    if n_resamples < 1:
-        raise InputError(f"n_resamples is {n_resamples}; give at least 1")
+    n_resamples = whole(n_resamples, "n_resamples", "give a whole number of at least 1")
+    if stop_after is not None:
+        stop_after = whole(stop_after, "stop_after", "give a whole number of at least 1, or None")
+    source = generator(rng)
     gaps = _gaps(pair)
     way = choose_way(pair, method)
     if way == "paths":
@@ -214,7 +217,7 @@ def _results(
         tails = [by_limit(pair, alternative, gaps[alternative].size) for alternative in alternatives]
     else:
         stop = (stop_after or max(100, _STOPPING_ROWS // sum(pair.sizes))) if method == "auto" else None
-        tails = by_permutation(pair, alternatives, n_resamples, np.random.default_rng(rng), stop)
+        tails = by_permutation(pair, alternatives, n_resamples, source, stop)
     return [
         KSResult(
             statistic=gaps[name].size,
@@ -283,7 +286,8 @@ def adjust_pvalues(p: ArrayLike, method: str = "holm") -> Any:
     >>> adjust_pvalues([0.01, 0.04, 0.03]).tolist()
     [0.03, 0.06, 0.06]
     """
-    values = np.asarray(p.values if isinstance(p, xr.DataArray) else p, dtype=np.float64)
+    choice(method, "method", _ADJUSTMENTS)
+    values = _pvalues(p)
     known = ~np.isnan(values)
     outside = known & ~((values >= 0) & (values <= 1))
     if outside.any():
@@ -294,13 +298,21 @@ def adjust_pvalues(p: ArrayLike, method: str = "holm") -> Any:
     elif known.any():
         from statsmodels.stats.multitest import multipletests
 
-        try:
-            adjusted[known] = multipletests(values[known], method=method)[1]
-        except ValueError as error:
-            if "method" not in str(error):
-                raise
-            raise InputError(f"method is {method!r}; give one of {', '.join(_ADJUSTMENTS)}") from None
+        adjusted[known] = multipletests(values[known], method=method)[1]
     return p.copy(data=adjusted) if isinstance(p, xr.DataArray) else adjusted
+
+
+def _pvalues(p: Any) -> Floats:
+    """P-values as floats of any shape; those that are not known (NaN, None) are NaN."""
+    try:
+        values = np.asarray(p.values if isinstance(p, xr.DataArray) else p)
+        if values.dtype.kind == "O":
+            values = values.astype(np.float64)
+    except (TypeError, ValueError):
+        values = np.array("")
+    if values.dtype.kind not in "fiub":
+        raise InputError(f"p is {shown(p)}; give p-values, numbers between 0 and 1")
+    return values.astype(np.float64, copy=False)
 
 
 def _holm(p: Floats) -> Floats:

@@ -6,17 +6,34 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from edfstat.arguments import choice, number, shown
 from edfstat.errors import InputError
 
-__all__ = ["ArrayLike", "NanPolicy", "WeightKind", "as_errors", "as_vector", "as_weights", "relabel", "repeated"]
+__all__ = [
+    "ArrayLike",
+    "NanPolicy",
+    "WeightKind",
+    "as_errors",
+    "as_labels",
+    "as_numbers",
+    "as_strata",
+    "as_vector",
+    "as_weights",
+    "coded",
+    "grid_of_numbers",
+    "relabel",
+    "repeated",
+]
 
 ArrayLike = Sequence[float] | NDArray[Any] | xr.DataArray
 NanPolicy = Literal["raise", "fail", "drop"]
 WeightKind = Literal["design", "frequency"]
 Floats = NDArray[np.float64]
+_MOST_REPEATED = 1e9
 
 
 def as_vector(values: Any, name: str, *, length: int | None = None) -> NDArray[Any]:
@@ -25,14 +42,110 @@ def as_vector(values: Any, name: str, *, length: int | None = None) -> NDArray[A
     Raises
     ------
     InputError
-        If it is empty, not one-dimensional or not of that length.
+        If it is empty, not one-dimensional, not of that length or partly masked.
     """
-    array = np.asarray(values.values if isinstance(values, xr.DataArray) else values)
+    try:
+        array = np.asarray(values.values if isinstance(values, xr.DataArray) else values)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} is {shown(values)}; give one value per model") from None
     if array.ndim != 1 or array.size == 0:
-        raise InputError(f"{name} has shape {array.shape}; give one value per model, at least one")
+        given = f" ({shown(values)})" if array.ndim == 0 else ""
+        raise InputError(f"{name} has shape {array.shape}{given}; give one value per model, at least one")
     if length is not None and array.size != length:
         raise InputError(f"{name} has {array.size} entries for {length} models; give one per model")
+    if np.ma.is_masked(values):
+        raise InputError(f"{name}[{int(np.ma.getmaskarray(values).argmax())}] is masked; leave such models out")
     return array
+
+
+def as_numbers(values: Any, name: str, *, length: int | None = None) -> Floats:
+    """One float for each model, whatever type of number came.
+
+    Raises
+    ------
+    InputError
+        As `as_vector`, or if it holds anything but real numbers.
+    """
+    array = as_vector(values, name, length=length)
+    if array.dtype.kind == "O":
+        for place, value in enumerate(array.tolist()):
+            number(value, f"{name}[{place}]", "give numbers", nan=True)
+    elif array.dtype.kind not in "fiub":
+        raise InputError(f"{name} holds {array.dtype} values; give numbers")
+    return array.astype(np.float64, copy=False)
+
+
+def grid_of_numbers(values: Any, name: str) -> Floats:
+    """An array of floats of any shape, NaN and infinite ones included.
+
+    Raises
+    ------
+    InputError
+        If it is ragged, partly masked or holds anything but real numbers.
+    """
+    try:
+        array = np.asarray(values.values if isinstance(values, xr.DataArray) else values)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} is {shown(values)}; give one value per model") from None
+    if array.dtype.kind == "O":
+        for value in array.flat:
+            number(value, name, "give numbers", nan=True)
+    elif array.dtype.kind not in "fiub":
+        raise InputError(f"{name} holds {array.dtype} values; give numbers")
+    if np.ma.is_masked(values):
+        raise InputError(f"{name} is partly masked; leave such models out")
+    return array.astype(np.float64, copy=False)
+
+
+def as_labels(values: Any, name: str, *, length: int) -> NDArray[Any]:
+    """One label for each model: text, numbers or anything that can be sorted.
+
+    Raises
+    ------
+    InputError
+        As `as_vector`, or if a label is missing (NaN or None).
+    """
+    array = as_vector(values, name, length=length)
+    if array.dtype.kind in "fcmMO":
+        missing = pd.isna(array)
+        if missing.any():
+            where = int(missing.argmax())
+            raise InputError(f"{name}[{where}] is {array[where]}; give every model a label")
+    return array
+
+
+def as_strata(values: Any, name: str, *, length: int, weights: Floats | None = None) -> NDArray[Any]:
+    """One complexity bin for each model; -1, outside every bin, only where `weights` say that it does not count.
+
+    Raises
+    ------
+    InputError
+        As `as_labels`, or where a model outside every bin counts.
+    """
+    labels = as_labels(values, name, length=length)
+    if labels.dtype.kind == "i" and labels.min() == -1:
+        outside = (labels == -1) if weights is None else (labels == -1) & (weights > 0)
+        if outside.any():
+            raise InputError(
+                f"{name} is -1, outside every bin, for {int(outside.sum())} of {length} models "
+                f"(first at {int(outside.argmax())}); leave these models out"
+            )
+    return labels
+
+
+def coded(labels: NDArray[Any], name: str) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """The distinct labels, sorted, and the number of each model's among them.
+
+    Raises
+    ------
+    InputError
+        If they are of kinds that cannot be sorted together.
+    """
+    try:
+        names, codes = np.unique(labels, return_inverse=True)
+    except TypeError:
+        raise InputError(f"{name} mixes kinds of labels; give all as text or all as numbers") from None
+    return names, codes
 
 
 def as_errors(values: Any, name: str = "error", *, nan: NanPolicy = "raise") -> Floats:
@@ -45,12 +158,8 @@ def as_errors(values: Any, name: str = "error", *, nan: NanPolicy = "raise") -> 
     InputError
         On NaN (with ``nan="raise"``) or -inf.
     """
-    array = as_vector(values, name)
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"{name} holds {array.dtype} values; give numbers")
-    array = array.astype(np.float64, copy=False)
-    if nan not in ("raise", "fail", "drop"):
-        raise InputError(f"nan is {nan!r}; give 'raise', 'fail' or 'drop'")
+    array = as_numbers(values, name)
+    choice(nan, "nan", ("raise", "fail", "drop"), "give 'raise', 'fail' or 'drop'")
     # The minimum propagates NaN: one pass that allocates nothing decides the common case.
     smallest = array.min()
     if np.isnan(smallest):
@@ -78,10 +187,7 @@ def as_weights(weights: Any, length: int, name: str = "weights") -> Floats | Non
     """
     if weights is None:
         return None
-    array = as_vector(weights, name, length=length)
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"{name} holds {array.dtype} values; give numbers")
-    array = array.astype(np.float64, copy=False)
+    array = as_numbers(weights, name, length=length)
     # Minimum and maximum propagate NaN, so two passes that allocate nothing decide the common case.
     smallest, largest = array.min(), array.max()
     if not (smallest >= 0 and largest < np.inf):
@@ -98,27 +204,29 @@ def as_weights(weights: Any, length: int, name: str = "weights") -> Floats | Non
     return normalised
 
 
-def repeated(kind: str, counts: Any, errors: Floats, strata: Any) -> tuple[Floats, NDArray[Any] | None]:
+def repeated(counts: Any, errors: Floats, strata: Any) -> tuple[Floats, NDArray[Any] | None]:
     """Errors and strata with each model as often as its frequency weight says.
 
     Raises
     ------
     InputError
-        If `kind` is unknown, or weights are missing, not whole, negative or all zero.
+        If weights are missing, not whole, negative or all zero.
     """
-    if kind != "frequency":
-        raise InputError(f"kind is {kind!r}; give 'design' or 'frequency'")
     if counts is None:
         raise InputError("kind='frequency' needs weights: how many models each row stands for")
     as_weights(counts, errors.size)
-    times = as_vector(counts, "weights", length=errors.size)
+    times = as_numbers(counts, "weights", length=errors.size)
     whole = times == np.floor(times)
     if not whole.all():
         where = int((~whole).argmax())
         raise InputError(f"weights[{where}] is {times[where]}; frequency weights are whole numbers")
-    times = times.astype(np.int64)
-    labels = None if strata is None else np.repeat(as_vector(strata, "strata", length=errors.size), times)
-    return np.repeat(errors, times), labels
+    if times.sum() > _MOST_REPEATED:
+        raise InputError(f"weights stand for {times.sum():g} models, more than fit in memory; give design weights")
+    repeats = times.astype(np.int64)
+    if strata is None:
+        return np.repeat(errors, repeats), None
+    labels = as_strata(strata, "strata", length=errors.size, weights=times)
+    return np.repeat(errors, repeats), np.repeat(labels, repeats)
 
 
 def relabel(result: NDArray[Any], template: Any, name: str) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edfstat import kernels
+from edfstat.arguments import shown
 from edfstat.distributions import EDF
 from edfstat.errors import InputError
 from edfstat.labels import ArrayLike, as_vector, as_weights
@@ -50,6 +51,8 @@ def mixture(edfs: Sequence[EDF], shares: ArrayLike | None = None) -> EDF:
     >>> whole(6.0), whole.n
     (0.75, 4)
     """
+    if isinstance(edfs, EDF) or not isinstance(edfs, Sequence) or not all(isinstance(F, EDF) for F in edfs):
+        raise InputError(f"edfs is {shown(edfs)}; give a list of EDFs, made by edf()")
     if not edfs:
         raise InputError("edfs is empty; give at least one EDF")
     total = sum(F.weight_sum for F in edfs)

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edfstat import kernels, permutations
+from edfstat.arguments import number
 from edfstat.distributions import EDF, edf
 from edfstat.errors import InputError, PopulationError
-from edfstat.labels import ArrayLike, as_errors, as_vector, as_weights
+from edfstat.labels import ArrayLike, as_errors, as_numbers, as_strata, as_weights, coded
 
 __all__ = ["Pair", "pair_up"]
 
@@ -71,9 +72,7 @@ def pair_up(
     restrict: float | None,
 ) -> Pair:
     """Check two samples and bring them together; arguments as of `edfstat.ks_test`."""
-    limit = math.inf if restrict is None else float(restrict)
-    if math.isnan(limit):
-        raise InputError("restrict is NaN; give the highest error to compare")
+    limit = math.inf if restrict is None else number(restrict, "restrict", "give the highest error to compare")
     first, second = _sample(a, weights_a, strata_a, "a"), _sample(b, weights_b, strata_b, "b")
     if isinstance(first, EDF) or isinstance(second, EDF):
         return _of_atoms(_as_edf(first), _as_edf(second), limit)
@@ -107,7 +106,7 @@ def _sample(errors: ArrayLike | EDF, weights: ArrayLike | None, strata: Any, nam
         return _Sample(kept.errors, raw / raw.sum(), raw, kept.labels[kept.codes])
     checked = as_errors(errors, name)
     normalised = as_weights(weights, checked.size, f"weights_{name}")
-    labels = None if strata is None else _labels(strata, checked.size, f"strata_{name}")
+    labels = None if strata is None else as_strata(strata, f"strata_{name}", length=checked.size)
     if weights is None:
         return _Sample(checked, None, None, labels)
     if labels is None:
@@ -115,20 +114,7 @@ def _sample(errors: ArrayLike | EDF, weights: ArrayLike | None, strata: Any, nam
     elif normalised is None:
         # Equal weights that were given say that a stratum counts as much as it has models; none given, 1/k.
         normalised = np.full(checked.size, 1 / checked.size)
-    return _Sample(checked, normalised, np.asarray(weights, dtype=np.float64), labels)
-
-
-def _labels(strata: Any, length: int, name: str) -> NDArray[Any]:
-    labels = as_vector(strata, name, length=length)
-    if labels.dtype.kind == "f" and np.isnan(labels).any():
-        raise InputError(f"{name}[{int(np.isnan(labels).argmax())}] is NaN; give every model a stratum")
-    if labels.dtype.kind == "i" and labels.min() == -1:
-        outside = labels == -1
-        raise InputError(
-            f"{name} is -1, outside every bin, for {int(outside.sum())} of {length} models "
-            f"(first at {int(outside.argmax())}); leave these models out"
-        )
-    return labels
+    return _Sample(checked, normalised, as_numbers(weights, f"weights_{name}"), labels)
 
 
 def _as_edf(sample: _Sample | EDF) -> EDF:
@@ -155,13 +141,26 @@ def _rows(first: _Sample, second: _Sample) -> Rows:
     if first.strata is None or second.strata is None:
         codes = (np.zeros(sizes[0], dtype=np.intp), np.zeros(sizes[1], dtype=np.intp))
         return Rows(errors, codes, _common_scale(first, second), (np.ones(1), np.ones(1)))
-    names, joint = np.unique(np.concatenate([first.strata, second.strata]), return_inverse=True)
+    names, joint = _joined(first.strata, second.strata)
     codes = (joint[: sizes[0]], joint[sizes[0] :])
     shares = _shares(first, second, codes, names)
     flat = [
         _mean_one_within(sample.weights, code, names.size) for sample, code in zip((first, second), codes, strict=True)
     ]
     return Rows(errors, codes, np.concatenate(flat), shares)
+
+
+def _joined(first: NDArray[Any], second: NDArray[Any]) -> tuple[NDArray[Any], Ints]:
+    """The distinct strata of both samples, and the number of each model's."""
+    if "U" in (kinds := {first.dtype.kind, second.dtype.kind}) and len(kinds - {"U", "O"}) > 0:
+        raise InputError(f"strata_a holds {first.dtype} labels and strata_b {second.dtype}; give both of one kind")
+    try:
+        together = np.concatenate([first, second])
+    except TypeError:
+        raise InputError(
+            f"strata_a holds {first.dtype} labels and strata_b {second.dtype}; give both of one kind"
+        ) from None
+    return coded(together, "strata_a with strata_b")
 
 
 def _common_scale(first: _Sample, second: _Sample) -> Floats:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+from edfstat.arguments import number
 from edfstat.errors import InputError
 from edfstat.gap_laws import LIMIT_MEAN, LIMIT_STD, one_sample_moments, two_sample_moments
 
@@ -50,15 +52,14 @@ def expected_ks(n: float, *, population: float | None = None, other: float | Non
     >>> round(expected_ks(100, population=25_000)[0], 3)
     0.085
     """
-    _check_size("n", n)
-    if other is not None:
-        _check_size("other", other)
+    n = _size("n", n)
+    other = None if other is None else _size("other", other)
     if population is None:
         return one_sample_moments(n) if other is None else two_sample_moments(n, other)
-    _check_size("population", population)
+    population = _size("population", population)
     for name, size in (("n", n), ("other", other)):
         if size is not None and size > population:
-            raise InputError(f"{name} is {size} of a population of {population}; draw at most that many")
+            raise InputError(f"{name} is {size:.15g} of a population of {population:.15g}; draw at most that many")
     if other is not None:
         spread = math.sqrt(max(1 / n + 1 / other - 2 / population, 0.0))
         return LIMIT_MEAN * spread, LIMIT_STD * spread
@@ -70,9 +71,11 @@ def expected_ks(n: float, *, population: float | None = None, other: float | Non
     return (1 - n / population) * mean, (1 - n / population) * std
 
 
-def _check_size(name: str, size: float) -> None:
-    if not size >= 1:
+def _size(name: str, size: Any) -> float:
+    found = number(size, name, "give a number of models of at least 1")
+    if found < 1:
         raise InputError(f"{name} is {size}; give a number of models of at least 1")
+    return found
 
 
 def sample_size(difference: float, *, power: float = 0.8, level: float = 0.05) -> int:
@@ -110,12 +113,13 @@ def sample_size(difference: float, *, power: float = 0.8, level: float = 0.05) -
     """
     from scipy.special import ndtri
 
+    difference = number(difference, "difference", "give a gap between EDFs above 0 and at most 1")
     if not 0 < difference <= 1:
         raise InputError(f"difference is {difference}; give a gap between EDFs above 0 and at most 1")
     _check_design(power, level)
     critical = math.sqrt(-math.log(level / 2) / 2) * math.sqrt(2)
     spread = float(ndtri(power)) * math.sqrt((1 - difference**2) / 2)
-    return max(1, math.ceil((max(critical + spread, 0.0) / difference) ** 2))
+    return _whole_models(max(critical + spread, 0.0) / difference)
 
 
 def sample_size_auc(difference: float, std_a: float, std_b: float, *, power: float = 0.8, level: float = 0.05) -> int:
@@ -153,17 +157,27 @@ def sample_size_auc(difference: float, std_a: float, std_b: float, *, power: flo
     """
     from scipy.special import ndtri
 
+    difference = number(difference, "difference", "give a difference of areas other than 0")
+    remedy = "give a standard deviation of at least 0"
+    std_a, std_b = number(std_a, "std_a", remedy), number(std_b, "std_b", remedy)
     if not (math.isfinite(difference) and difference != 0):
         raise InputError(f"difference is {difference}; give a difference of areas other than 0")
     for name, std in (("std_a", std_a), ("std_b", std_b)):
         if not (math.isfinite(std) and std >= 0):
-            raise InputError(f"{name} is {std}; give a standard deviation of at least 0")
+            raise InputError(f"{name} is {std}; {remedy}")
     _check_design(power, level)
     reach = max(float(ndtri(1 - level / 2) + ndtri(power)), 0.0)
-    return max(1, math.ceil(reach**2 * (std_a**2 + std_b**2) / difference**2))
+    return _whole_models(reach * math.hypot(std_a, std_b) / abs(difference))
+
+
+def _whole_models(root: float) -> int:
+    """The square of `root`, rounded up to a number of models."""
+    if root > 1e150:
+        raise InputError("difference is so small that no number of models finds it; give a larger one")
+    return max(1, math.ceil(root**2))
 
 
 def _check_design(power: float, level: float) -> None:
     for name, value in (("power", power), ("level", level)):
-        if not 0 < value < 1:
+        if not 0 < number(value, name, "give a chance above 0 and below 1") < 1:
             raise InputError(f"{name} is {value}; give a chance above 0 and below 1")

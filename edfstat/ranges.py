@@ -8,9 +8,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from edfstat.arguments import generator, shares, whole
 from edfstat.errors import InputError
 from edfstat.labels import ArrayLike, as_errors, as_weights, relabel
-from edfstat.ranks import finite_vector, relative_rank
+from edfstat.ranks import finite_vector, models_drawn, relative_rank
 
 __all__ = ["best_shares", "parameter_range", "range_pvalue", "relative_rank"]
 
@@ -81,9 +82,7 @@ def parameter_range(
     """
     share, failed = _shares_without_failures(error, n_draw, weights)
     values = finite_vector(parameter, "parameter", share.size)
-    at = np.atleast_1d(np.asarray(levels, dtype=np.float64))
-    if at.ndim != 1 or not ((at >= 0) & (at <= 1)).all():
-        raise InputError(f"levels are {levels!r}; give values from 0 to 1")
+    at = shares(levels, "levels", "give values from 0 to 1")
     order = np.argsort(values, kind="stable")
     return xr.DataArray(
         _percentiles(values[order], share[order], at),
@@ -134,9 +133,7 @@ def best_shares(error: ArrayLike, m: int, weights: ArrayLike | None = None) -> A
     """
     errors = as_errors(error)
     mass = as_weights(weights, errors.size)
-    if not (np.ndim(m) == 0 and np.isfinite(m) and m >= 1 and m == np.floor(m)):
-        raise InputError(f"the number of models drawn is {m!r}; give a whole number, at least 1")
-    return relabel(_best_shares(errors, mass, int(m)), error, "best_shares")
+    return relabel(_best_shares(errors, mass, models_drawn(m, "m")), error, "best_shares")
 
 
 def range_pvalue(
@@ -182,15 +179,14 @@ def range_pvalue(
     """
     share, _ = _shares_without_failures(error, n_draw, weights)
     values = finite_vector(parameter, "parameter", share.size)
-    if n_resamples < 1:
-        raise InputError(f"n_resamples is {n_resamples}; give at least 1")
-    generator = np.random.default_rng(rng)
+    n_resamples = whole(n_resamples, "n_resamples", "give a whole number of at least 1")
+    source = generator(rng)
     # The few models that hold all but 1e-9 of the share decide.
     kept = np.argsort(-share, kind="stable")
     kept = kept[: int(np.searchsorted(np.cumsum(share[kept]), 1 - 1e-9)) + 1]
     shares = share[kept] / share[kept].sum()
     mass = as_weights(weights, share.size)
-    draws = generator.choice(share.size, (n_resamples, kept.size), p=mass)
+    draws = source.choice(share.size, (n_resamples, kept.size), p=mass)
     observed = _spread(values[kept][None, :], shares)[0]
     return float(1 + (_spread(values[draws], shares) <= observed * (1 + _SLACK)).sum()) / (1 + n_resamples)
 
@@ -198,7 +194,7 @@ def range_pvalue(
 def _shares_without_failures(error: Any, n_draw: int, weights: Any) -> tuple[Floats, float]:
     """Chance of each model to be the best given that not all drawn failed, and the chance that they all did."""
     errors = as_errors(error)
-    share = np.array(best_shares(errors, n_draw, weights))
+    share = _best_shares(errors, as_weights(weights, errors.size), models_drawn(n_draw, "n_draw"))
     failures = errors == np.inf
     failed = float(share[failures].sum())
     share[failures] = 0.0

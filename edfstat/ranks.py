@@ -8,12 +8,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from edfstat.arguments import choice, shown, whole
 from edfstat.errors import InputError
-from edfstat.labels import ArrayLike, as_errors, as_vector, relabel
+from edfstat.labels import ArrayLike, as_errors, as_labels, as_numbers, coded, relabel
 
-__all__ = ["finite_vector", "rank_map", "relative_rank"]
+__all__ = ["finite_vector", "models_drawn", "rank_map", "relative_rank"]
 
 Floats = NDArray[np.float64]
+_MOST_CELLS = 100_000_000
 
 
 def relative_rank(error: ArrayLike, groups: ArrayLike | None = None) -> Any:
@@ -50,8 +52,8 @@ def relative_rank(error: ArrayLike, groups: ArrayLike | None = None) -> Any:
     if groups is None:
         codes, counts = np.zeros(errors.size, dtype=np.intp), np.array([errors.size])
     else:
-        labels = as_vector(groups, "groups", length=errors.size)
-        _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        _, codes = coded(as_labels(groups, "groups", length=errors.size), "groups")
+        counts = np.bincount(codes)
     order = np.lexsort((errors, codes))
     sorted_errors, sorted_codes = errors[order], codes[order]
     new = np.append(True, (np.diff(sorted_codes) != 0) | (sorted_errors[1:] != sorted_errors[:-1]))
@@ -97,12 +99,9 @@ def rank_map(
     >>> cells["mean"].values.tolist(), cells["count"].values.tolist()
     ([[0.2, nan], [nan, 0.9]], [[2, 0], [0, 1]])
     """
-    values = finite_vector(rank, "rank", np.size(rank))
-    if spacing not in ("log", "uniform"):
-        raise InputError(f"spacing is {spacing!r}; give 'log' or 'uniform'")
-    counts = (bins, bins) if isinstance(bins, int) else tuple(bins)
-    if len(counts) != 2 or min(counts) < 1:
-        raise InputError(f"bins is {bins!r}; give a number of cells, or one for x and one for y, at least 1")
+    values = finite_vector(rank, "rank")
+    choice(spacing, "spacing", ("log", "uniform"), "give 'log' or 'uniform'")
+    counts = _cells(bins)
     places, edges = [], []
     for settings, name, count in ((x, "x", counts[0]), (y, "y", counts[1])):
         found = finite_vector(settings, name, values.size)
@@ -133,6 +132,17 @@ def rank_map(
     )
 
 
+def _cells(bins: Any) -> tuple[int, int]:
+    remedy = "give a number of cells, or one for x and one for y, at least 1"
+    along = list(bins) if isinstance(bins, list | tuple) or np.shape(bins) else [bins, bins]
+    if len(along) != 2:
+        raise InputError(f"bins is {shown(bins)}; {remedy}")
+    x, y = whole(along[0], "bins", remedy), whole(along[1], "bins", remedy)
+    if x * y > _MOST_CELLS:
+        raise InputError(f"bins is {shown(bins)}; give fewer, at most {_MOST_CELLS:,} cells in all")
+    return x, y
+
+
 def _cell_edges(values: Floats, count: int, spacing: str) -> Floats:
     low, high = float(values.min()), float(values.max())
     if low == high:
@@ -142,12 +152,14 @@ def _cell_edges(values: Floats, count: int, spacing: str) -> Floats:
     return edges
 
 
-def finite_vector(values: Any, name: str, length: int) -> Floats:
-    """One finite float for each of `length` models."""
-    array = as_vector(values, name, length=length)
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"{name} holds {array.dtype} values; give numbers")
-    array = array.astype(np.float64)
+def models_drawn(m: Any, name: str) -> int:
+    """A number of models drawn, whole and at least 1."""
+    return whole(m, name, "give a whole number of models drawn, at least 1")
+
+
+def finite_vector(values: Any, name: str, length: int | None = None) -> Floats:
+    """One finite float for each of `length` models (any number of them if that is None)."""
+    array = as_numbers(values, name, length=length)
     if not np.isfinite(array).all():
         where = int((~np.isfinite(array)).argmax())
         raise InputError(f"{name}[{where}] is {array[where]}; give a finite number for every model")

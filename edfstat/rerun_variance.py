@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from edfstat.arguments import shown
 from edfstat.errors import InputError, PopulationError
 from edfstat.population import compared_errors
 
@@ -127,8 +128,10 @@ def reruns(ds: xr.Dataset, *, error: str = "error") -> xr.Dataset:
 
 
 def _usable(ds: xr.Dataset, error: str) -> tuple[Floats, NDArray[np.bool_], int, int]:
-    if error not in ds.data_vars:
-        raise InputError(f"error is {error!r}; the population has {sorted(map(str, ds.data_vars))}")
+    if not isinstance(ds, xr.Dataset):
+        raise InputError(f"ds is {shown(ds)}; give a population, as load() returns it")
+    if not isinstance(error, str) or error not in ds.data_vars:
+        raise InputError(f"error is {shown(error)}; the population has {sorted(map(str, ds.data_vars))}")
     if "net" not in ds.variables or (ds["net"].values == "").all():
         raise PopulationError("reruns are found by their net and this population has none; load it with its nets")
     values, counted = compared_errors(ds, error)

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from edfstat.arguments import number, points, shown
 from edfstat.distributions import EDF, edf
 from edfstat.errors import InputError
 from edfstat.labels import ArrayLike
@@ -82,9 +83,11 @@ def search_band(
 
     found = edf(error, weights, strata=strata)
     sizes = whole_sizes(m, "m")
-    if quantile is not None and not 0 < quantile < 1:
-        raise InputError(f"quantile is {quantile}; give a level inside 0 to 1, or None for the mean")
-    low, high = (float(end) for end in bounds)
+    if quantile is not None:
+        quantile = number(quantile, "quantile", "give a level inside 0 to 1, or None for the mean")
+        if not 0 < quantile < 1:
+            raise InputError(f"quantile is {quantile}; give a level inside 0 to 1, or None for the mean")
+    low, high = _ends(bounds)
     finite = found.support[np.isfinite(found.support)]
     if not low < high or (finite.size and (finite[0] < low or finite[-1] > high)):
         raise InputError(f"bounds are {bounds!r}; give the least and largest error possible, around all that are there")
@@ -103,6 +106,13 @@ def search_band(
         coords={"m": ("m", sizes, {"long_name": "models drawn"})},
         attrs={"level": level, "method": method, "curve": "mean" if quantile is None else f"quantile {quantile:g}"},
     )
+
+
+def _ends(bounds: Any) -> tuple[float, float]:
+    ends = points(bounds, "bounds", "give the least and the largest error possible")
+    if ends.shape != (2,):
+        raise InputError(f"bounds is {shown(bounds)}; give the least and the largest error possible")
+    return float(ends[0]), float(ends[1])
 
 
 def _beyond(found: EDF, level: float, method: str) -> float:

@@ -10,8 +10,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat import minima
+from edfstat.arguments import flag, number, points, shares, shown
 from edfstat.crossings import search_crossings
-from edfstat.distributions import EDF, edf
+from edfstat.distributions import EDF, edf_of
 from edfstat.errors import InputError
 from edfstat.labels import ArrayLike
 
@@ -91,6 +92,7 @@ def random_search(
     >>> float(curve["quantile"].sel(m=2, q=0.5))
     4.0
     """
+    replace = flag(replace, "replace")
     found = _population(error, weights, "error", "weights", replace)
     sizes, levels = whole_sizes(m, "m", None if replace else found.n), _levels(quantiles)
     distinct, place = np.unique(sizes, return_inverse=True)
@@ -161,10 +163,7 @@ def models_needed(
     >>> models_needed([5.0, 6.0, 7.0, 8.0], target=5.5)
     11.0
     """
-    if not 0 <= probability <= 1:
-        raise InputError(f"probability is {probability}; give a value from 0 to 1")
-    if math.isnan(target):
-        raise InputError("target is nan; give the error to reach, in percent")
+    target, probability = checked_goal(target, probability)
     found = _population(error, weights)
     reached = int(np.searchsorted(found.support, target, side="right"))
     if reached == found.support.size or probability == 0:
@@ -174,6 +173,15 @@ def models_needed(
     return draws_needed(float(found.probabilities[reached - 1]), float(found.tail[reached - 1]), probability)
 
 
+def checked_goal(target: Any, probability: Any) -> tuple[float, float]:
+    """A target error and the chance wanted of reaching it, as numbers."""
+    error = number(target, "target", "give the error to reach, in percent")
+    chance = number(probability, "probability", "give a value from 0 to 1")
+    if not 0 <= chance <= 1:
+        raise InputError(f"probability is {probability}; give a value from 0 to 1")
+    return error, chance
+
+
 def draws_needed(hit: float, miss: float, probability: float) -> float:
     """Smallest m >= 1 with 1 - miss^m >= probability, where hit + miss = 1 and all three lie inside (0, 1)."""
     log_miss = math.log1p(-hit) if hit < 0.5 else math.log(miss)
@@ -181,8 +189,10 @@ def draws_needed(hit: float, miss: float, probability: float) -> float:
     draws = goal / log_miss
     # Rounding can lift the quotient just above a whole number; so can a probability half a unit in the last
     # place above the decimal that was meant, which tells most close to 1.
-    slack = minima.SLACK + math.ulp(probability) / 2 / ((1 - probability) * -goal)
-    return float(max(1, math.ceil(draws - slack * max(1.0, draws))))
+    slack = minima.SLACK * max(1.0, draws)
+    meant = math.ulp(probability) / 2 / ((1 - probability) * -goal) * draws
+    # Where that spans whole draws it decides nothing: the probability is then taken as it stands.
+    return float(max(1, math.ceil(draws - slack - (meant if meant < 0.5 else 0.0))))
 
 
 def best_of(
@@ -238,6 +248,7 @@ def best_of(
     >>> odds.win, odds.tie, odds.lose
     (0.5, 0.25, 0.25)
     """
+    replace = flag(replace, "replace")
     if error_b is None and weights_b is not None:
         raise InputError("weights_b are given without error_b; give both, or leave both out for one population")
     a = _population(error_a, weights_a, "error_a", "weights_a", replace)
@@ -257,10 +268,7 @@ def _population(
     error: Any, weights: Any, name: str = "error", weights_name: str = "weights", replace: bool = True
 ) -> EDF:
     """EDF of a population; refuses weights where models are drawn without replacement."""
-    try:
-        found = edf(error, weights)
-    except InputError as refused:
-        raise InputError(str(refused).replace("error", name, 1).replace("weights", weights_name, 1)) from None
+    found = edf_of(error, weights, name, weights_name)
     if not replace and (weights is not None or not found.equal_weights):
         raise InputError(
             f"{weights_name} are given with replace=False, for which no exact law exists; "
@@ -271,15 +279,15 @@ def _population(
 
 def whole_sizes(m: Any, name: str, n: int | None = None) -> NDArray[np.int64]:
     """Numbers of models drawn, each whole, at least 1 and (without replacement) at most `n`."""
-    sizes = np.atleast_1d(np.asarray(m.values if isinstance(m, xr.DataArray) else m))
-    if sizes.ndim != 1 or sizes.size == 0 or sizes.dtype.kind not in "iuf":
-        raise InputError(f"{name} is {m!r}; give a number of models drawn, or a list of them")
+    sizes = np.atleast_1d(points(m, name, "give a number of models drawn, or a list of them"))
+    if sizes.ndim != 1 or sizes.size == 0:
+        raise InputError(f"{name} is {shown(m)}; give a number of models drawn, or a list of them")
     whole = np.isfinite(sizes) & (sizes >= 1) & (sizes == np.floor(sizes)) & (sizes < 2.0**63)
     if not whole.all():
-        raise InputError(f"{name} holds {sizes[~whole][0]}; numbers of models drawn are whole and at least 1")
+        raise InputError(f"{name} holds {sizes[~whole][0]:.15g}; numbers of models drawn are whole and at least 1")
     if n is not None and sizes.max() > n:
         raise InputError(
-            f"{name} holds {sizes.max()}, more than the {n} models there are; "
+            f"{name} holds {sizes.max():.15g}, more than the {n} models there are; "
             "draw fewer, or draw with replacement (replace=True)"
         )
     return sizes.astype(np.int64)
@@ -288,12 +296,9 @@ def whole_sizes(m: Any, name: str, n: int | None = None) -> NDArray[np.int64]:
 def _one_size(m: Any, name: str, n: int | None) -> int:
     sizes = whole_sizes(m, name, n)
     if sizes.size != 1:
-        raise InputError(f"{name} is {m!r}; give one number of models")
+        raise InputError(f"{name} is {shown(m)}; give one number of models")
     return int(sizes[0])
 
 
 def _levels(quantiles: Any) -> Floats:
-    levels = np.atleast_1d(np.asarray(quantiles, dtype=np.float64))
-    if levels.ndim != 1 or not ((levels >= 0) & (levels <= 1)).all():
-        raise InputError(f"quantiles are {quantiles!r}; give levels from 0 to 1")
-    return levels
+    return shares(quantiles, "quantiles", "give levels from 0 to 1")

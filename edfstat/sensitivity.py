@@ -11,9 +11,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat import kernels
+from edfstat.arguments import number, points, shown, whole
 from edfstat.complexity import Empty, Spacing, complexity_bins
 from edfstat.errors import InputError, PopulationError
-from edfstat.labels import ArrayLike, as_errors
+from edfstat.labels import ArrayLike, as_errors, as_labels, coded, grid_of_numbers
 
 __all__ = ["bin_sensitivity"]
 
@@ -66,10 +67,13 @@ def bin_sensitivity(
     [[0.1], [0.1]]
     """
     errors = as_errors(error)
-    if not len(bins):
-        raise InputError("bins is empty; give at least one number of bins")
+    labels, _ = coded(as_labels(groups, "groups", length=errors.size), "groups")
+    eps = number(eps, "eps", "give an error above 0")
+    counts = _counts(bins)
+    if grid_of_numbers(complexity, "complexity").shape[:1] != errors.shape:
+        raise InputError(f"complexity does not have one entry for each of the {errors.size} models; give one per model")
     rows: list[dict[str, Any] | None] = []
-    for count in bins:
+    for count in counts:
         try:
             found = complexity_bins(complexity, bins=count, spacing=spacing, range=range, groups=groups, empty=empty)
         except PopulationError:
@@ -77,8 +81,7 @@ def bin_sensitivity(
             continue
         rows.append(_row(errors, np.asarray(groups), found, eps))
     if all(row is None for row in rows):
-        complexity_bins(complexity, bins=bins[0], spacing=spacing, range=range, groups=groups, empty=empty)
-    labels = np.unique(np.asarray(groups))
+        complexity_bins(complexity, bins=counts[0], spacing=spacing, range=range, groups=groups, empty=empty)
     pairs = list(combinations(labels, 2))
     blank = {
         "kept": 0.0,
@@ -92,13 +95,21 @@ def bin_sensitivity(
     return xr.Dataset(
         {name: (("bins", *dims[name]), np.array([(row or blank)[name] for row in rows])) for name in blank},
         coords={
-            "bins": ("bins", np.array(bins)),
+            "bins": ("bins", np.array(counts)),
             "group": ("group", labels),
             "a": ("pair", [a for a, _ in pairs]),
             "b": ("pair", [b for _, b in pairs]),
         },
         attrs={"eps": eps, "spacing": spacing},
     )
+
+
+def _counts(bins: Any) -> list[int]:
+    remedy = "give numbers of bins, such as (1, 5, 10)"
+    counts = points(bins, "bins", remedy)
+    if counts.ndim != 1 or counts.size == 0:
+        raise InputError(f"bins is {shown(bins)}; {remedy}")
+    return [whole(count, "bins", remedy) for count in counts.tolist()]
 
 
 def _row(errors: NDArray[np.float64], groups: NDArray[Any], found: xr.Dataset, eps: float) -> dict[str, Any]:

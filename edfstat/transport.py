@@ -7,8 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from edfstat.distributions import EDF, edf
-from edfstat.errors import InputError
+from edfstat.distributions import EDF, edf_of
 from edfstat.kernels import step_values
 from edfstat.labels import ArrayLike
 
@@ -55,7 +54,7 @@ def wasserstein(
     >>> wasserstein([5.0, 7.0], [6.0, 9.0])
     1.5
     """
-    f, g = as_edf(a, weights_a, "a"), as_edf(b, weights_b, "b")
+    f, g = edf_of(a, weights_a, "a", "weights_a"), edf_of(b, weights_b, "b", "weights_b")
     highest = _highest_finite(f, g)
     if highest is None:
         return 0.0 if math.isinf(f.support[0]) and math.isinf(g.support[0]) else math.inf
@@ -115,16 +114,3 @@ def _merged_area(f: EDF, g: EDF, knots: Floats, pieces: NDArray[np.intp]) -> flo
     width = np.minimum(np.append(ordered[1:], np.inf), ends) - ordered
     gap = np.abs(_heights(f, ordered, "right") - _heights(g, ordered, "right"))
     return float(np.dot(gap, width))
-
-
-def as_edf(sample: ArrayLike | EDF, weights: ArrayLike | None, name: str) -> EDF:
-    """The EDF of a sample; its errors are about argument `name`."""
-    try:
-        return edf(sample, weights)
-    except InputError as error:
-        text = str(error)
-        for argument in ("weights", "error"):
-            if text.startswith(argument):
-                named = f"weights_{name}" if argument == "weights" else name
-                raise type(error)(named + text.removeprefix(argument)) from None
-        raise

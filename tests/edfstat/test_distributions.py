@@ -162,7 +162,7 @@ def test_bad_input_names_argument_value_and_remedy(error, options, message):
 def test_bad_points():
     F = edf([1.0, 2.0])
     for call, message in [
-        (lambda: F(np.nan), "x holds NaN"),
+        (lambda: F(np.nan), "x is nan"),
         (lambda: F(1.0, side="both"), "side is 'both'"),
         (lambda: F.quantile(1.2), "q is 1.2"),
         (lambda: F.quantile([0.5, -0.1]), "q is -0.1"),

@@ -358,8 +358,8 @@ def test_labelled_arrays_are_taken():
         ({"weights_b": [1.0]}, "weights_b has 1 entries for 2 models"),
         ({"strata_a": [0, 1]}, "strata_b is not given"),
         ({"strata_a": [0, -1], "strata_b": [0, 0]}, "strata_a is -1, outside every bin, for 1 of 2"),
-        ({"strata_a": [0.0, np.nan], "strata_b": [0, 0]}, r"strata_a\[1\] is NaN"),
-        ({"restrict": np.nan}, "restrict is NaN"),
+        ({"strata_a": [0.0, np.nan], "strata_b": [0, 0]}, r"strata_a\[1\] is nan"),
+        ({"restrict": np.nan}, "restrict is nan"),
         ({"strata_a": [0], "strata_b": [0, 0]}, "strata_a has 1 entries"),
     ],
 )

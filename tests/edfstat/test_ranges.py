@@ -77,11 +77,11 @@ def test_pvalue_is_uniform_enough_where_the_parameter_does_not_matter_and_small_
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_draw": 0}, "number of models drawn is 0"),
-        ({"n_draw": 1.5}, "number of models drawn is 1.5"),
+        ({"n_draw": 0}, "n_draw is 0"),
+        ({"n_draw": 1.5}, "n_draw is 1.5"),
         ({"parameter": [1.0, np.inf]}, r"parameter\[1\] is inf"),
         ({"parameter": [1.0]}, "parameter has 1 entries for 2 models"),
-        ({"levels": 2}, "levels are 2"),
+        ({"levels": 2}, "levels is"),
         ({"error": [np.nan, 1.0]}, "NaN"),
     ],
 )

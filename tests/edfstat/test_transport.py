@@ -61,5 +61,5 @@ def test_refusals_name_the_argument():
         wasserstein([1.0], [np.nan])
     with pytest.raises(InputError, match=r"weights_a\[0\] is -1"):
         wasserstein([1.0], [2.0], weights_a=[-1.0])
-    with pytest.raises(InputError, match="part of an EDF"):
+    with pytest.raises(InputError, match="part of the EDF a"):
         wasserstein(edf([1.0]), [2.0], weights_a=[1.0])

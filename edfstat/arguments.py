@@ -1,0 +1,134 @@
+"""Arguments that are no samples: numbers, sizes, choices and sources of randomness, refused in one sentence.
+
+Every check returns the value in its own type, so that nothing downstream meets text, an array or a NaN where a
+number belongs.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from edfstat.errors import InputError
+
+__all__ = ["choice", "confidence_level", "flag", "generator", "number", "points", "shares", "shown", "whole"]
+
+Floats = NDArray[np.float64]
+_SHOWN = 80
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: on one line, not longer than a glance."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def number(value: Any, name: str, remedy: str = "give a number", *, nan: bool = False) -> float:
+    """`value` as a float; infinite passes, NaN only if `nan` says so.
+
+    Raises
+    ------
+    InputError
+        If it is text, a truth value, an array of several numbers or the like.
+    """
+    scalar = _scalar(value)
+    if isinstance(scalar, numbers.Real) and not isinstance(scalar, bool | np.bool_):
+        try:
+            found = float(scalar)
+        except OverflowError:
+            found = math.inf if scalar == abs(scalar) else -math.inf
+        if nan or not math.isnan(found):
+            return found
+    raise InputError(f"{name} is {shown(value)}; {remedy}")
+
+
+def whole(value: Any, name: str, remedy: str, *, least: int = 1) -> int:
+    """`value` as an int of at least `least`; 3.0 is whole, True is not."""
+    scalar = _scalar(value)
+    if isinstance(scalar, numbers.Integral) and not isinstance(scalar, bool):
+        found = int(scalar)
+    else:
+        given = number(value, name, remedy)
+        if not math.isfinite(given) or given != math.floor(given):
+            raise InputError(f"{name} is {shown(value)}; {remedy}")
+        found = int(given)
+    if found < least:
+        raise InputError(f"{name} is {shown(value)}; {remedy}")
+    return found
+
+
+def confidence_level(level: Any) -> float:
+    """`level` if it lies strictly between 0 and 1."""
+    remedy = "give a confidence level between 0 and 1, such as 0.95"
+    found = number(level, "level", remedy)
+    if not 0 < found < 1:
+        raise InputError(f"level is {shown(level)}; {remedy}")
+    return found
+
+
+def choice(value: Any, name: str, choices: Sequence[str], remedy: str | None = None) -> str:
+    """`value` if it is one of `choices`."""
+    if isinstance(value, str) and value in choices:
+        return str(value)
+    raise InputError(f"{name} is {shown(value)}; {remedy or 'give one of ' + ', '.join(map(repr, choices))}")
+
+
+def flag(value: Any, name: str) -> bool:
+    """`value` if it is true or false."""
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"{name} is {shown(value)}; give True or False")
+    return bool(value)
+
+
+def points(values: Any, name: str, remedy: str = "give a number or an array of numbers") -> Floats:
+    """`values`, of any shape, as floats without NaN."""
+    try:
+        array = np.asarray(values.values if isinstance(values, xr.DataArray) else values)
+        if array.dtype.kind == "O" and all(_is_number(value) for value in array.flat):
+            array = array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"{name} is {shown(values)}; {remedy}") from None
+    if array.dtype.kind not in "fiub" or np.ma.is_masked(values):
+        raise InputError(f"{name} is {shown(values)}; {remedy}")
+    array = array.astype(np.float64, copy=False)
+    if np.isnan(array).any():
+        raise InputError(f"{name} {'holds NaN' if array.ndim else 'is nan'}; {remedy}")
+    return array
+
+
+def shares(values: Any, name: str, remedy: str, *, inside: bool = False) -> Floats:
+    """One or several levels from 0 to 1, or strictly inside, as an array of one dimension."""
+    array = np.atleast_1d(points(values, name, remedy))
+    within = (array > 0) & (array < 1) if inside else (array >= 0) & (array <= 1)
+    if array.ndim != 1 or not within.all():
+        raise InputError(f"{name} is {shown(values)}; {remedy}")
+    return array
+
+
+def generator(rng: Any) -> np.random.Generator:
+    """The source of random numbers that `rng` stands for."""
+    try:
+        if isinstance(rng, bool | str):
+            raise TypeError
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"rng is {shown(rng)}; give a numpy.random.Generator, a whole number of at least 0, or None"
+        ) from None
+
+
+def _scalar(value: Any) -> Any:
+    """What an array without dimensions holds, else the value itself."""
+    if isinstance(value, xr.DataArray | np.ndarray) and value.ndim == 0:
+        return value.item()
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real)
