@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import Raw
 from numpy.typing import NDArray
 
 from edfstat.formats.limits import MAX_TABLE_WASTE
@@ -18,6 +19,10 @@ __all__ = ["SPELLED_TEXT", "BadJob", "curve_table", "one_curve"]
 #: What NaN, Infinity and -Infinity are spelled as once they are strings (see `edfstat.formats.jobs.spell_nan`).
 SPELLED_TEXT = frozenset(("N", "Infini", "-Infini"))
 _FLOATS = msgspec.json.Decoder(list[float])
+_LISTS = msgspec.json.Decoder(list[list[float]])
+#: One of these is in every list that holds a word (null, NaN, Infinity) or a text.
+_SIGNS = (b"N", b"u", b"I", b'"')
+_WORD = re.compile(rb"-?Infinity|NaN")
 _ANY = msgspec.json.Decoder()
 
 
@@ -29,50 +34,52 @@ class BadJob(Exception):
         self.index, self.key, self.reason = index, key, reason
 
 
-def curve_table(raws: Sequence[Raw], key: str) -> NDArray[np.float64]:
+def curve_table(texts: Sequence[bytes], key: str) -> NDArray[np.float64]:
     """Curves of one kind, one row per job, NaN beyond each job's last epoch.
+
+    Parameters
+    ----------
+    texts : sequence of bytes
+        JSON text of each list, empty where a job has none.
+    key : str
+        What the lists are called in the file.
 
     Raises
     ------
     BadJob
         If a list holds anything but numbers, or an error is no percentage.
     """
-    texts = [bytes(raw) for raw in raws]
-    # Lists with a null or a word in them are rare and go one by one; the numbers of the others are decoded together.
-    plain = [i for i, text in enumerate(texts) if text[:1] == b"[" and b'"' not in text and b"u" not in text]
-    inner = {i: texts[i][1:-1] for i in plain}
-    lengths = np.zeros(len(texts), dtype=np.intp)
-    for i, text in inner.items():
-        lengths[i] = text.count(b",") + 1 if text.strip() else 0
-    try:
-        flat = _FLOATS.decode(b"[" + b",".join(inner[i] for i in plain if lengths[i]) + b"]")
-    except (msgspec.DecodeError, RecursionError):
-        plain, flat, lengths = [], [], np.zeros(len(texts), dtype=np.intp)
-    others = {i: one_curve(texts[i], key, i) for i in sorted(set(range(len(texts))) - set(plain))}
-    for i, values in others.items():
-        lengths[i] = len(values)
-    return _filled(np.fromiter(flat, np.float64, len(flat)), plain, others, lengths, key)
-
-
-def _filled(
-    flat: NDArray[np.float64],
-    plain: list[int],
-    others: dict[int, Sequence[float]],
-    lengths: NDArray[np.intp],
-    key: str,
-) -> NDArray[np.float64]:
-    width = int(lengths.max(initial=0))
-    if width * lengths.size > MAX_TABLE_WASTE * (int(lengths.sum()) + 10_000):
+    rows = _rows(texts, key)
+    lengths = np.fromiter(map(len, rows), np.intp, len(rows))
+    width, total = int(lengths.max(initial=0)), int(lengths.sum())
+    if width * lengths.size > MAX_TABLE_WASTE * (total + 10_000):
         raise BadJob(int(lengths.argmax()), key, f"it has {width} entries, far more than the other jobs")
-    if not others and lengths.size * width == flat.size:  # all as long as the longest
+    flat = np.fromiter(chain.from_iterable(rows), np.float64, total)
+    if lengths.size * width == total:  # all as long as the longest
         return _checked(flat.reshape(lengths.size, width), key)
     table = np.full((lengths.size, width), np.nan)
-    reach = np.arange(width) < lengths[:, None]
-    for i, values in others.items():
-        reach[i] = False
-        table[i, : len(values)] = values
-    table[reach] = flat  # row by row, as the lists were joined
+    table[np.arange(width) < lengths[:, None]] = flat  # row by row, as the lists were joined
     return _checked(table, key)
+
+
+def _rows(texts: Sequence[bytes], key: str) -> Sequence[Sequence[float]]:
+    """Values of each list, all decoded at once but for those with a word in them, such as NaN."""
+    joined = b",".join(texts)
+    try:
+        if not any(sign in joined for sign in _SIGNS) and b"" not in texts:
+            return _decoded(joined, len(texts))
+        plain = [i for i, text in enumerate(texts) if text and not any(sign in text for sign in _SIGNS)]
+        found = dict(zip(plain, _decoded(b",".join([texts[i] for i in plain]), len(plain)), strict=True))
+    except (msgspec.DecodeError, RecursionError):
+        found = {}
+    return [found[i] if i in found else one_curve(text, key, i) for i, text in enumerate(texts)]
+
+
+def _decoded(joined: bytes, count: int) -> list[list[float]]:
+    rows: list[list[float]] = _LISTS.decode(b"[" + joined + b"]")
+    if len(rows) != count:
+        raise msgspec.DecodeError("a list is no single list")
+    return rows
 
 
 def _checked(table: NDArray[np.float64], key: str) -> NDArray[np.float64]:
@@ -89,6 +96,8 @@ def one_curve(text: bytes, key: str, index: int) -> Sequence[float]:
     """Values of one list; null and what is not finite become NaN."""
     if not text or text == b"null":
         return ()
+    if b'"' not in text:  # taken out of the file before it was decoded, so words are still bare
+        text = _WORD.sub(b"null", text)
     try:
         return _FLOATS.decode(text)
     except msgspec.ValidationError as error:

@@ -9,20 +9,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from operator import attrgetter
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-import numpy as np
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
-from numpy.typing import NDArray
 
-from edfstat.errors import FormatError
+from edfstat.formats.columns import Columns
 from edfstat.formats.curves import SPELLED_TEXT, BadJob, curve_table, one_curve
-from edfstat.formats.limits import MAX_TABLE_WASTE
 from edfstat.formats.nets import net_texts
+from edfstat.formats.shortening import Shortened
 
-__all__ = ["Columns", "Job", "add_jobs", "decode_job", "decode_jobs", "tolerant"]
+__all__ = ["Job", "Misplaced", "add_jobs", "decode_job", "decode_jobs", "tolerant"]
 
 _Count = Annotated[int, Meta(ge=0, le=2**63 - 1)] | float | None
 _Percent = Annotated[float, Meta(ge=0, le=100)] | str | None
@@ -61,6 +60,10 @@ class Job(Struct, gc=False):
     trial_id: str | None = None
     extra: dict[str, Any] | UnsetType = UNSET
     absent: list[str] | None = None
+
+
+class Misplaced(Exception):
+    """What was taken out of the text does not turn up where it should, or is needed after all."""
 
 
 _JOBS = msgspec.json.Decoder(list[Job])
@@ -135,143 +138,118 @@ def _bad_job(complaint: str) -> BadJob:
     return BadJob(int(place["index"] or 0), place["key"] or "", place["reason"].replace("`", ""))
 
 
-@dataclass
-class Columns:
-    """Columns of a population as they grow, chunk by chunk."""
-
-    lists: dict[str, list[Any]] = field(default_factory=dict)
-    curves: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
-    count: int = 0
-    absent: set[str] = field(default_factory=set)
-
-    def finish(self, label: str) -> dict[str, Any]:
-        """Arrays, without the columns that no job has.
-
-        Raises
-        ------
-        FormatError
-            If a count is known for some models but not for all.
-        """
-        done: dict[str, Any] = {}
-        for name, values in self.lists.items():
-            if name in self.absent:
-                continue
-            if name in ("params", "flops", "acts") and values:
-                missing = values.count(None)
-                if missing == len(values):
-                    continue
-                if missing:
-                    raise FormatError(
-                        f"{label}: job {values.index(None)}, key '{name}': missing, though other jobs have it; "
-                        "add it, or pass errors='skip' to leave such jobs out"
-                    )
-                done[name] = np.array(values, dtype=np.int64)
-            elif name in ("seed",):
-                done[name] = np.array(values, dtype=np.int64)
-            elif name in _FLOAT_COLUMNS:
-                array = np.array(values, dtype=np.float64)
-                if name == "error" or not np.isnan(array).all():
-                    done[name] = array
-            else:
-                done[name] = _objects(values)
-        width = max((piece.shape[1] for pieces in self.curves.values() for piece in pieces), default=0)
-        stored = sum(piece.size for pieces in self.curves.values() for piece in pieces)
-        if width * self.count * len(self.curves) > MAX_TABLE_WASTE * (stored + 1_000_000):
-            raise FormatError(
-                f"{label}: some job has a curve of {width} entries, far more than the others; leave it out"
-            )
-        for name, pieces in self.curves.items():
-            if not any(piece.shape[1] for piece in pieces):  # no job has this curve
-                continue
-            done[name] = _stack(pieces, width)
-            pieces.clear()
-        return done
-
-
-_FLOAT_COLUMNS = ("error", "final_error", "lr", "weight_decay", "epochs", "iter_time")
 _CURVES = {"train_ep_loss": "train_loss", "train_ep_top1": "train_error", "test_ep_top1": "test_error"}
+_PARTS = attrgetter(*Job.__struct_fields__)
+_SETTINGS = attrgetter("base_lr", "wd", "max_ep")
+_STATUSES = {b"": "ok", b"[]": "ok", b"[null]": "diverged"}
+_FLOATS = msgspec.json.Decoder(list[float])
 
 
-def _objects(values: Sequence[Any]) -> NDArray[np.object_]:
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
-
-
-def _stack(pieces: list[NDArray[np.float64]], width: int) -> NDArray[np.float64]:
-    if len(pieces) == 1 and pieces[0].shape[1] == width:
-        return pieces[0]
-    table = np.full((sum(map(len, pieces)), width), np.nan)
-    start = 0
-    for piece in pieces:
-        table[start : start + len(piece), : piece.shape[1]] = piece
-        start += len(piece)
-    return table
-
-
-def add_jobs(columns: Columns, jobs: Sequence[Job], *, curves: bool, group: str = "") -> None:
+def add_jobs(
+    columns: Columns, jobs: Sequence[Job], *, curves: bool, group: str = "", cut: Shortened | None = None
+) -> None:
     """Append jobs to columns.
+
+    Parameters
+    ----------
+    columns : Columns
+    jobs : sequence of Job
+    curves : bool
+        Whether to keep the curves.
+    group : str
+        List of a reruns file that the jobs are in.
+    cut : Shortened, optional
+        What was taken out of the text before the jobs were decoded.
 
     Raises
     ------
     BadJob
         If a value makes no sense; nothing is appended then.
+    Misplaced
+        If the jobs have to be decoded again from the whole text; nothing is appended then.
     """
-    optims = [job.optim or _NO_OPTIM for job in jobs]
-    statuses = [job.status or _status(bytes(job.train_ep_loss)) for job in jobs]
-    rows: dict[str, list[Any]] = {
-        "params": _counts([job.params for job in jobs], "params"),
-        "flops": _counts([job.flops for job in jobs], "flops"),
-        "acts": _counts([job.acts for job in jobs], "acts"),
-        "iter_time": _numbers([job.iter_time for job in jobs], "iter_time"),
-        "seed": [job.rng_seed or 0 for job in jobs],
-        "job_id": ["" if job.job_id is None else str(job.job_id) for job in jobs],
-        "space": [job.space for job in jobs],
-        "dataset": [job.dataset for job in jobs],
-        "group": [group if job.group is None else job.group for job in jobs],
-        "lr": _numbers([optim.base_lr for optim in optims], "optim.base_lr"),
-        "weight_decay": _numbers([optim.wd for optim in optims], "optim.wd"),
-        "epochs": _numbers([optim.max_ep for optim in optims], "optim.max_ep"),
-        "net": net_texts([bytes(job.net) for job in jobs]),
+    if not jobs:
+        return
+    parts: dict[str, Any] = dict(zip(Job.__struct_fields__, zip(*map(_PARTS, jobs), strict=True), strict=True))
+    optims = [optim or _NO_OPTIM for optim in parts["optim"]]
+    rates, decays, epochs = zip(*map(_SETTINGS, optims), strict=True)
+    nets = [bytes(net) for net in parts["net"]]
+    lists = {key: _lists(parts[key], key, cut) for key in _CURVES}
+    if cut is not None:
+        _check_cut(parts, nets, curves=curves)
+    statuses = [
+        status or _STATUSES.get(loss) or _status(loss)
+        for status, loss in zip(parts["status"], lists["train_ep_loss"], strict=True)
+    ]
+    rows: dict[str, Sequence[Any]] = {
+        "params": _counts(parts["params"], "params"),
+        "flops": _counts(parts["flops"], "flops"),
+        "acts": _counts(parts["acts"], "acts"),
+        "iter_time": _numbers(parts["iter_time"], "iter_time"),
+        "seed": [seed or 0 for seed in parts["rng_seed"]],
+        "job_id": ["" if name is None else str(name) for name in parts["job_id"]],
+        "space": parts["space"],
+        "dataset": parts["dataset"],
+        "group": [group if own is None else own for own in parts["group"]],
+        "lr": _numbers(rates, "optim.base_lr"),
+        "weight_decay": _numbers(decays, "optim.wd"),
+        "epochs": _numbers(epochs, "optim.max_ep"),
+        "net": net_texts(nets),
         "status": statuses,
-        "error": _errors(jobs, statuses),
-        "final_error": _final_errors(jobs),
+        "error": _errors(parts["min_test_top1"], lists["test_ep_top1"], statuses),
+        "final_error": _final_errors(parts["final_test_top1"], lists["test_ep_top1"]),
     }
-    tables = {}
-    if curves:
-        tables = {name: curve_table([getattr(job, key) for job in jobs], key) for key, name in _CURVES.items()}
-    for name, extra in _extras(jobs).items():
-        columns.lists.setdefault(name, [None] * columns.count).extend(extra)
-    for name, values in rows.items():
-        columns.lists.setdefault(name, []).extend(values)
-    for name, table in tables.items():
-        columns.curves.setdefault(name, []).append(table)
-    columns.count += len(jobs)
-    columns.absent.update(name for job in jobs if job.absent for name in job.absent)
-    for values in columns.lists.values():
-        values.extend([None] * (columns.count - len(values)))
+    tables = {name: curve_table(lists[key], key) for key, name in _CURVES.items()} if curves else {}
+    rows |= _extras(parts["extra"])
+    columns.append(rows, tables, len(jobs))
+    if any(parts["absent"]):
+        columns.absent.update(name for names in parts["absent"] if names for name in names)
 
 
-def _extras(jobs: Sequence[Job]) -> dict[str, list[Any]]:
-    names = {name for job in jobs if isinstance(job.extra, dict) for name in job.extra}
+def _lists(raws: Sequence[Raw], key: str, cut: Shortened | None) -> list[bytes]:
+    """Text of each job's list of one kind, empty where it has none."""
+    texts = [bytes(raw) for raw in raws]
+    marks = cut.marks.get(key) if cut else None
+    if not marks or cut is None:
+        return texts
+    if texts == marks:
+        return cut.lists[key]
+    if [text for text in texts if text] != marks:
+        raise Misplaced
+    following = iter(cut.lists[key])
+    return [next(following) if text else b"" for text in texts]
+
+
+def _check_cut(parts: dict[str, Any], nets: list[bytes], *, curves: bool) -> None:
+    if not curves and set(map(type, parts["min_test_top1"])) != {float}:
+        raise Misplaced  # then the test errors are needed
+    extras = [extra for extra in parts["extra"] if isinstance(extra, dict)]
+    inner = b",".join([*nets, msgspec.json.encode(extras)])
+    if b'"train_' in inner or b'"test_ep_top1"' in inner:
+        raise Misplaced  # a list of theirs was taken out
+
+
+def _extras(extras: Sequence[Any]) -> dict[str, list[Any]]:
+    names = {name for extra in extras if isinstance(extra, dict) for name in extra}
     return {
-        f"extra:{name}": [job.extra.get(name) if isinstance(job.extra, dict) else None for job in jobs]
+        f"extra:{name}": [extra.get(name) if isinstance(extra, dict) else None for extra in extras]
         for name in sorted(names)
     }
 
 
-def _counts(values: list[Any], key: str) -> list[int | None]:
+def _counts(values: Sequence[Any], key: str) -> Sequence[int | None]:
     if float not in set(map(type, values)):
         return values
+    whole = list(values)
     for index, value in enumerate(values):
         if isinstance(value, float):
             if not (0 <= value < 2**63 and value.is_integer()):
                 raise BadJob(index, key, f"{value} is no count")
-            values[index] = int(value)
-    return values
+            whole[index] = int(value)
+    return whole
 
 
-def _numbers(values: list[Any], key: str) -> list[float]:
+def _numbers(values: Sequence[Any], key: str) -> Sequence[float]:
     if set(map(type, values)) == {float}:
         return values
     return [_number(value, index, key) for index, value in enumerate(values)]
@@ -289,22 +267,20 @@ def _number(value: float | str | None, index: int, key: str) -> float:
 
 def _status(loss: bytes) -> str:
     """Published jobs name no status: a loss that is not a number tells the diverged ones."""
-    return "diverged" if loss[:1] == b"[" and (b'"' in loss or b"u" in loss) else "ok"
+    return "diverged" if loss[:1] == b"[" and any(sign in loss for sign in (b'"', b"u", b"N", b"I")) else "ok"
 
 
-def _errors(jobs: Sequence[Job], statuses: list[str]) -> list[float]:
-    values = [job.min_test_top1 for job in jobs]
+def _errors(values: Sequence[Any], lists: Sequence[bytes], statuses: Sequence[str]) -> Sequence[float]:
     if set(map(type, values)) == {float}:
-        return values  # type: ignore[return-value]
-    return [_error(job, status, i) for i, (job, status) in enumerate(zip(jobs, statuses, strict=True))]
+        return values
+    return [_error(value, lists[i], statuses[i], i) for i, value in enumerate(values)]
 
 
-def _error(job: Job, status: str, index: int) -> float:
-    value = _number(job.min_test_top1, index, "min_test_top1")
-    if not math.isnan(value):
-        return value
-    values = one_curve(bytes(job.test_ep_top1), "test_ep_top1", index)
-    finite = [v for v in values if not math.isnan(v)]
+def _error(value: float | str | None, text: bytes, status: str, index: int) -> float:
+    known = _number(value, index, "min_test_top1")
+    if not math.isnan(known):
+        return known
+    finite = [v for v in one_curve(text, "test_ep_top1", index) if not math.isnan(v)]
     if finite:
         return min(finite)
     if status == "ok":
@@ -312,12 +288,16 @@ def _error(job: Job, status: str, index: int) -> float:
     return math.nan
 
 
-def _final_errors(jobs: Sequence[Job]) -> list[float]:
+def _final_errors(values: Sequence[Any], lists: Sequence[bytes]) -> Sequence[float]:
+    if set(values) == {None}:
+        tails = [text[max(text.rfind(b","), 0) + 1 : -1] for text in lists]
+        with suppress(msgspec.DecodeError):
+            found = _FLOATS.decode(b"[" + b",".join(tails) + b"]")
+            if len(found) == len(lists) and min(found) >= 0 and max(found) <= 100:
+                return found
     return [
-        _last(bytes(job.test_ep_top1), index)
-        if job.final_test_top1 is None
-        else _number(job.final_test_top1, index, "final_test_top1")
-        for index, job in enumerate(jobs)
+        _last(lists[index], index) if value is None else _number(value, index, "final_test_top1")
+        for index, value in enumerate(values)
     ]
 
 

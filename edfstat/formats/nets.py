@@ -13,6 +13,8 @@ __all__ = ["net_texts"]
 
 _ANY = msgspec.json.Decoder()
 _SORTED = msgspec.json.Encoder(order="sorted")
+#: A text with a line break between two nets, none of which has one: before they are spelled anew, and after.
+_BETWEEN, _PARTED = b',"\\n",', ', "\\n", '
 _DIGITS = bytes(ord("9") if chr(i).isdecimal() else ord("e") if chr(i) == "E" else i for i in range(128)) + bytes(128)
 
 
@@ -28,11 +30,12 @@ def net_texts(texts: list[bytes]) -> list[str]:
     quick = {text[:1] for text in texts} == {b"{"} and max(map(len, texts)) <= MAX_VALUE_BYTES
     if quick and joined.isascii() and b"\\" not in joined and not _spelled_otherwise(joined):
         try:
-            lines = _SORTED.encode_lines(_ANY.decode(b"[" + joined + b"]")).splitlines()
+            text = _SORTED.encode(_ANY.decode(b"[" + _BETWEEN.join(texts) + b"]"))
+            lines = msgspec.json.format(text, indent=0)[1:-1].decode("ascii").split(_PARTED)
         except (msgspec.DecodeError, RecursionError):
             lines = []
         if len(lines) == len(texts):
-            return b"\n".join([msgspec.json.format(line, indent=0) for line in lines]).decode("ascii").split("\n")
+            return lines
     return [_net_text(text, index) for index, text in enumerate(texts)]
 
 

@@ -14,10 +14,11 @@ from typing import Any
 import msgspec
 
 from edfstat.errors import FormatError
+from edfstat.formats.columns import Columns
 from edfstat.formats.curves import BadJob
-from edfstat.formats.jobs import Columns, add_jobs, decode_job, decode_jobs, tolerant
+from edfstat.formats.jobs import Misplaced, add_jobs, decode_job, decode_jobs, tolerant
 from edfstat.formats.limits import MAX_JOB_BYTES
-from edfstat.formats.shortening import without_unread_lists
+from edfstat.formats.shortening import shortened
 from edfstat.formats.sources import Source, Stream
 
 __all__ = ["Reading", "read_published"]
@@ -70,7 +71,6 @@ def _read_list(source: Source, stream: Stream, text: bytes, columns: Columns, re
         text += more
         cut = len(text) if ended else _cut(text, first)
         piece = b"[" + text if ended else b"".join((b"[", memoryview(text)[:cut], b"]"))
-        piece = without_unread_lists(piece, curves=reading.curves)
         try:
             if cut:
                 index = _add_list(source, piece, columns, reading, index)
@@ -108,9 +108,12 @@ def _may_be_wrong_cut(complaint: str, length: int) -> bool:
 def _add_list(source: Source, text: bytes, columns: Columns, reading: Reading, start: int, *, group: str = "") -> int:
     """Append the jobs of one list; the index of the job after them."""
     try:
-        jobs = decode_jobs(text)
-        add_jobs(columns, jobs, curves=reading.curves, group=group)
-        return start + len(jobs)
+        count = _add_shortened(text, columns, reading, group)
+        if count is None:
+            jobs = decode_jobs(text)
+            add_jobs(columns, jobs, curves=reading.curves, group=group)
+            count = len(jobs)
+        return start + count
     except BadJob as bad:
         if not reading.skip:
             raise FormatError(complaint(source, start + bad.index, bad, group)) from None
@@ -123,6 +126,17 @@ def _add_list(source: Source, text: bytes, columns: Columns, reading: Reading, s
         except BadJob as bad:
             reading.skipped.append(complaint(source, start + offset, bad, group))
     return start + len(raws)
+
+
+def _add_shortened(text: bytes, columns: Columns, reading: Reading, group: str) -> int | None:
+    """Append the jobs of one list without decoding what is not needed; None if that cannot be."""
+    cut = shortened(text, curves=reading.curves)
+    try:
+        jobs = decode_jobs(cut.text)
+        add_jobs(columns, jobs, curves=reading.curves, group=group, cut=cut)
+    except (BadJob, Misplaced):
+        return None
+    return len(jobs)
 
 
 def complaint(source: Source, index: int, bad: BadJob, group: str = "") -> str:

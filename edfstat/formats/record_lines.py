@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from edfstat.errors import FormatError
+from edfstat.formats.columns import Columns
 from edfstat.formats.curves import BadJob
-from edfstat.formats.jobs import Columns, Job, add_jobs, decode_job
+from edfstat.formats.jobs import Job, add_jobs, decode_job
 from edfstat.formats.limits import MAX_JOB_BYTES
 from edfstat.formats.published import PIECE, Reading, complaint
 from edfstat.formats.sources import Source, Stream
