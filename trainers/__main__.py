@@ -29,6 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     from trainers import devices, parallel
     from trainers.loop import train
 
+    together = False
     try:
         try:
             trial = Trial.from_dict(json.loads(args.trial.read_text(encoding="utf-8")))
@@ -48,11 +49,13 @@ def main(argv: list[str] | None = None) -> int:
             trial, device=name, directory=args.directory, root=args.root, precision=args.precision,
             profile=args.profile, listener=say,
         )  # fmt: skip
+        # A failure is one process's own; the other ends are reached by all of them.
+        together = record["status"] in ("ok", "diverged", "timeout")
     except InputError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     finally:
-        parallel.leave()
+        parallel.leave(together=together)
     if rank == 0:
         sys.stdout.write(json.dumps(record) + "\n")
     return 0 if record["status"] in ("ok", "diverged") else 1

@@ -17,7 +17,7 @@ import torch
 from edfstat.errors import InputError, TrialInterrupted
 from edfstat.records import make_record
 from edfstat.trials import Trial
-from trainers import checkpoints, devices, outcomes
+from trainers import checkpoints, devices, outcomes, parallel
 from trainers.progress import Progress
 from trainers.session import Session
 from trainers.task import Task, prepare
@@ -148,8 +148,12 @@ def _run(
     progress = Progress(folder if _leader() else None, listener, done=start)
     epochs = session.recipe.epochs
     before, begun = curves.seconds, time.perf_counter()
+
+    def agreed(flag: bool) -> bool:
+        return parallel.agreed(flag, session.device, session.world)
+
     for epoch in range(start, epochs):
-        out_of_time = (lambda: before + time.perf_counter() - begun > limit) if limit is not None else None
+        out_of_time = (lambda: agreed(before + time.perf_counter() - begun > limit)) if limit is not None else None
         trace = folder / "trace.json" if profile and folder is not None and epoch == start else None
         seen = session.epoch(epoch, out_of_time, trace)
         elapsed = time.perf_counter() - begun
@@ -168,7 +172,7 @@ def _run(
             raise outcomes.Stopped("diverged", f"the training loss was not finite in epoch {epoch + 1}")
         if epoch + 1 < epochs:
             _save(task, session, curves, folder)
-            if should_stop is not None and should_stop():
+            if should_stop is not None and agreed(should_stop()):
                 raise TrialInterrupted(f"trial {task.trial.id[:12]} stopped after epoch {epoch + 1} of {epochs}")
             if out_of_time is not None and out_of_time():
                 raise outcomes.Stopped("timeout", f"{limit:g} s were over after epoch {epoch + 1} of {epochs}")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import cast
+from collections.abc import Iterable
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-__all__ = ["SyncNorm", "join", "leave", "place", "synced", "total", "wrapped"]
+__all__ = ["SyncNorm", "agreed", "join", "leave", "place", "share_of", "sum_gradients", "synced", "total"]
 
 
 def place() -> tuple[int, int]:
@@ -41,9 +42,14 @@ def join(device: torch.device) -> tuple[int, int]:
     return place()
 
 
-def leave() -> None:
-    """Part from the other processes."""
+def leave(*, together: bool = False) -> None:
+    """Part from the other processes; `together`: wait for them first, as all came to the same end.
+
+    A process that closes its connections while another still reads from them can abort that one.
+    """
     if dist.is_available() and dist.is_initialized():
+        if together:
+            dist.barrier()
         dist.destroy_process_group()
 
 
@@ -61,11 +67,24 @@ def first_host(nodes: str) -> str:
     return head + rest.split("]")[0].split(",")[0].split("-")[0]
 
 
-def _summed(value: Tensor) -> Tensor:
-    """Sum over the processes that gradients flow through."""
-    from torch.distributed.nn.functional import all_reduce
+class _Sum(torch.autograd.Function):
+    """Sum over the processes that gradients flow through: every process gets what all of them did with the sum."""
 
-    return cast(Tensor, all_reduce(value))  # type: ignore[no-untyped-call]
+    @staticmethod
+    def forward(context: Any, value: Tensor) -> Tensor:
+        result = value.clone()
+        dist.all_reduce(result)
+        return result
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        result = gradient.contiguous().clone()
+        dist.all_reduce(result)
+        return result
+
+
+def _summed(value: Tensor) -> Tensor:
+    return cast(Tensor, _Sum.apply(value))
 
 
 class SyncNorm(nn.BatchNorm2d):
@@ -75,14 +94,17 @@ class SyncNorm(nn.BatchNorm2d):
         """Normalise by the statistics of the global batch while training."""
         if not self.training:
             return super().forward(x)
-        n = float(x.numel() // x.shape[1]) * dist.get_world_size()
-        x32 = x.float()
+        wide = x if x.dtype == torch.float64 else x.float()
+        # The processes may hold different numbers of images, so these are summed like the values.
+        count = wide.new_full((1,), x.numel() // x.shape[1])
+        summed = _summed(torch.cat([wide.sum((0, 2, 3)), count]))
+        n = summed[-1].detach()
         # Two passes, as the sum of squares alone loses digits where the mean is large.
-        mean = _summed(x32.sum((0, 2, 3))) / n
-        centred = x32 - mean[:, None, None]
+        mean = summed[:-1] / n
+        centred = wide - mean[:, None, None]
         variance = _summed(centred.square().sum((0, 2, 3))) / n
         with torch.no_grad():
-            self._track(mean, variance * (n / max(n - 1, 1)))
+            self._track(mean, variance * (n / (n - 1).clamp(min=1)))
         scale = torch.rsqrt(variance + self.eps)
         if self.affine:
             scale = scale * self.weight
@@ -104,7 +126,10 @@ def synced(net: nn.Module, world: int) -> nn.Module:
         return net
     for name, child in list(net.named_children()):
         if isinstance(child, nn.BatchNorm2d):
-            norm = SyncNorm(child.num_features, child.eps, child.momentum, child.affine, child.track_running_stats)
+            norm = SyncNorm(
+                child.num_features, child.eps, child.momentum, child.affine, child.track_running_stats,
+                dtype=child.weight.dtype,
+            )  # fmt: skip
             norm.load_state_dict(child.state_dict())
             setattr(net, name, norm)
         else:
@@ -112,12 +137,34 @@ def synced(net: nn.Module, world: int) -> nn.Module:
     return net
 
 
-def wrapped(net: nn.Module, device: torch.device, world: int) -> nn.Module:
-    """The net with gradients averaged over the processes."""
+def share_of(batch: int, rank: int, world: int) -> float:
+    """Share of a global batch that a process holds: images rank, rank + world, ...
+
+    Examples
+    --------
+    >>> share_of(16, 0, 2), share_of(5, 0, 2), share_of(5, 1, 2)
+    (0.5, 0.6, 0.4)
+    """
+    return len(range(rank, batch, world)) / batch
+
+
+def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Sum gradients over the processes, all in one message.
+
+    Parameters that no path leads to have no gradient in any process; they stay without, as they do alone.
+    """
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    dist.all_reduce(flat)
+    parts = torch.split(flat, [gradient.numel() for gradient in gradients])
+    torch._foreach_copy_(gradients, [part.view(gradient.shape) for part, gradient in zip(parts, gradients)])
+
+
+def agreed(flag: bool, device: torch.device, world: int) -> bool:
+    """Whether any of the processes says so: what one alone decided would leave the others waiting for it."""
     if world == 1:
-        return net
-    ids = [device.index or 0] if device.type == "cuda" else None
-    return cast(nn.Module, nn.parallel.DistributedDataParallel(net, device_ids=ids, broadcast_buffers=False))
+        return flag
+    return bool(total(torch.tensor(float(flag), device=device), world))
 
 
 def total(value: Tensor, world: int) -> Tensor:

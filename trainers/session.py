@@ -12,6 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from edfstat.errors import InputError
 from trainers import devices, outcomes, parallel, steps
 from trainers.evaluation import count_wrong, precise_norm
 from trainers.feeds import EPOCH, MODEL, DeviceFeed, Feed, seed_of
@@ -59,11 +60,23 @@ class Session:
         self.net = parallel.synced(net, self.world).to(device).to(memory_format=torch.channels_last)
         self.optimizer = steps.make_optimizer(self.net, self.recipe, device)
         self.feed = self._feed()
-        model = parallel.wrapped(self.net, device, self.world)
-        self.model = cast(nn.Module, torch.compile(model)) if compile else model
-        self.step = steps.make_step(self.model, self.optimizer, self.recipe, self.autocast)
+        self.model = cast(nn.Module, torch.compile(self.net)) if compile else self.net
+        self.step = self._step()
         # Capture pays where launches bound the step; drop path draws its numbers outside of what is captured.
         self.capture = device.type == "cuda" and self.world == 1 and not compile and not self.recipe.drop_path
+
+    def _step(self) -> steps.Step:
+        if self.world == 1:
+            return steps.make_step(self.model, self.optimizer, self.recipe, self.autocast)
+        batch = min(self.recipe.batch_size, self.feed.train_images)
+        if batch < self.world:
+            raise InputError(f"a batch of {batch} images is too small for {self.world} processes; start fewer")
+        cast(Any, self.net).drop_path.split(batch, self.rank, self.world)
+        return steps.make_step(
+            self.model, self.optimizer, self.recipe, self.autocast,
+            share=parallel.share_of(batch, self.rank, self.world),
+            combine=lambda: parallel.sum_gradients(self.net.parameters()),
+        )  # fmt: skip
 
     def _feed(self) -> Feed:
         place: dict[str, Any] = {"recipe": self.recipe, "device": self.device, "seed": self.task.trial.seed}
@@ -82,7 +95,7 @@ class Session:
             If `out_of_time` says so between two steps.
         """
         # An epoch's random numbers depend on the seed and its number alone: that is what makes resuming exact.
-        torch.manual_seed(seed_of(self.task.trial.seed, EPOCH, epoch, 1 + self.rank))
+        torch.manual_seed(seed_of(self.task.trial.seed, EPOCH, epoch, 1))
         cast(Any, self.net).set_drop_path(self.recipe.drop_path * epoch / self.recipe.epochs)
         begun = time.perf_counter()
         with _profiler(trace) as profiler:
@@ -90,7 +103,7 @@ class Session:
         # The one moment in which the host waits for the device.
         images = self.feed.steps * min(self.recipe.batch_size, self.feed.train_images)
         totals = parallel.total(torch.stack([loss.double(), wrong.double()]), self.world).tolist()
-        mean_loss = totals[0] / (self.feed.steps * self.world)
+        mean_loss = totals[0] / self.feed.steps
         seconds = time.perf_counter() - begun
         test_error: float | None = None
         if outcomes.clean(mean_loss, 5) is not None:
@@ -103,7 +116,7 @@ class Session:
     def _train(self, epoch: int, out_of_time: Callable[[], bool] | None, profiler: Any) -> tuple[Tensor, Tensor]:
         self.model.train()
         steps.set_rate(self.optimizer, self._rate(epoch))
-        loss = torch.zeros((), device=self.device)
+        loss = torch.zeros((), device=self.device, dtype=torch.float64)
         wrong = torch.zeros((), device=self.device, dtype=torch.int64)
         for number, (images, labels) in enumerate(self.feed.train(epoch)):
             if self.recipe.lr_step == "iteration":
@@ -116,7 +129,8 @@ class Session:
             wrong += misses
             if profiler is not None:
                 profiler.step()
-            if out_of_time is not None and out_of_time():
+            # Several processes must ask one another, which costs; they do so now and then.
+            if out_of_time is not None and (self.world == 1 or number % 16 == 0) and out_of_time():
                 raise outcomes.Stopped("timeout", f"the time limit was reached in epoch {epoch + 1}")
         return loss, wrong
 
@@ -134,7 +148,9 @@ class Session:
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from what `state` gave."""
         self.net.load_state_dict(state["net"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        # Only the momenta: the rate of this run's groups lies where this run's device reads it.
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({**state["optimizer"], "param_groups": groups})
 
 
 def _profiler(trace: Path | None) -> Any:

@@ -40,28 +40,54 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
             group["lr"] = rate
 
 
-def make_step(model: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, autocast: Autocast) -> Step:
+def make_step(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    recipe: Recipe,
+    autocast: Autocast,
+    *,
+    share: float = 1.0,
+    combine: Callable[[], None] | None = None,
+) -> Step:
     """The step as one function of a batch.
+
+    Parameters
+    ----------
+    model : Module
+    optimizer : Optimizer
+    recipe : Recipe
+    autocast : callable
+        Makes the context of the forward pass.
+    share : float, default 1
+        Share of the global batch that this process holds; it weighs the loss, whose sum over the processes is
+        then the mean over the global batch.
+    combine : callable, optional
+        Sums the gradients over the processes.
 
     Returns
     -------
     callable
-        (images, labels) -> (mean loss of the main head, number wrong), without waiting for the device.
+        (images, labels) -> (`share` times the mean loss of the main head, number wrong), without waiting for the
+        device.
     """
+
+    def entropy(logits: Tensor, labels: Tensor) -> Tensor:
+        wide = logits if logits.dtype == torch.float64 else logits.float()
+        mean = F.cross_entropy(wide, labels, label_smoothing=recipe.label_smoothing)
+        return mean if share == 1 else share * mean
 
     def step(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         optimizer.zero_grad(set_to_none=True)
         with autocast():
             output = model(images)
         main, *extra = (output,) if isinstance(output, Tensor) else output
-        main = main.float()
-        loss = total = F.cross_entropy(main, labels, label_smoothing=recipe.label_smoothing)
+        loss = total = entropy(main, labels)
         for other in extra:
             if recipe.aux_weight:
-                total = total + recipe.aux_weight * F.cross_entropy(
-                    other.float(), labels, label_smoothing=recipe.label_smoothing
-                )
+                total = total + recipe.aux_weight * entropy(other, labels)
         total.backward()  # type: ignore[no-untyped-call]
+        if combine is not None:
+            combine()
         optimizer.step()
         return loss.detach(), (main.detach().argmax(1) != labels).sum()
 

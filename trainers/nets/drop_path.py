@@ -29,6 +29,7 @@ class DropPath(nn.Module):
         super().__init__()
         self.register_buffer("probability", torch.zeros(()), persistent=False)
         self.active = False
+        self._global: tuple[int, slice] | None = None
 
     def set(self, probability: float) -> None:
         """Drop each path with this probability, from 0 to below 1, from the next step on."""
@@ -37,10 +38,15 @@ class DropPath(nn.Module):
         self.active = probability > 0
         self.probability.fill_(probability)
 
+    def split(self, batch: int, rank: int, world: int) -> None:
+        """Hold images rank, rank + world, ... of a global batch of that size, and draw as one process would."""
+        self._global = batch, slice(rank, None, world)
+
     def forward(self, path: Tensor) -> Tensor:
         """Path of shape (n, c, h, w) with some of its n images zeroed."""
         if not (self.active and self.training):
             return path
-        drawn = torch.rand((len(path), 1, 1, 1), device=path.device)
+        size, mine = self._global or (len(path), slice(None))
+        drawn = torch.rand((size, 1, 1, 1), device=path.device)[mine]
         kept = (drawn >= self.probability) / (1 - self.probability)
         return path * kept.to(path.dtype)
