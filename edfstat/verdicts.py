@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from edfstat.errors import InputError
+from edfstat.evidence import evidence_line, format_p, listed, measure_words, search_lines
+
+#: What a claim adds if nothing but the raw comparison stands behind it.
+RAW = "as the models are; complexity was not taken out"
 
 __all__ = ["Findings", "PairFinding", "findings", "format_p", "measure_words", "verdict"]
 
@@ -49,7 +52,7 @@ def verdict(comparison: xr.Dataset) -> str:
     -------
     str
         Plain text: a headline, one paragraph per pair (of a single pair the headline begins it), the cost of a random
-        search, and the limits.
+        search, the limits, and what the words mean.
 
     Raises
     ------
@@ -59,8 +62,8 @@ def verdict(comparison: xr.Dataset) -> str:
     Notes
     -----
     "Better" means first-order dominance as far as the data show it: under every complexity measure the
-    excess of one EDF is significant after Holm's adjustment and that of the other is not. Where raw and
-    normalised comparisons disagree, both are told, for complexity then explains part of the difference.
+    excess of one EDF is significant after Holm's adjustment and that of the other is not, even unadjusted. Where raw
+    and normalised comparisons disagree, both are told. A comparison without complexity says so in its claim.
 
     Examples
     --------
@@ -69,7 +72,7 @@ def verdict(comparison: xr.Dataset) -> str:
     >>> errors = [5.0 + i / 40 for i in range(40)] + [6.0 + i / 40 for i in range(40)]
     >>> text = verdict(compare(build_population({"error": errors, "space": ["A"] * 40 + ["B"] * 40})))
     >>> print(text.splitlines()[0])
-    A is better than B.
+    A is better than B as the models are; complexity was not taken out.
     """
     found = findings(comparison)
     paragraphs = ["\n".join([pair.claim, *(f"  - {line}" for line in pair.evidence)]) for pair in found.pairs]
@@ -79,7 +82,21 @@ def verdict(comparison: xr.Dataset) -> str:
         parts.append("\n".join(["Random search:", *(f"  - {line}" for line in found.search)]))
     if found.limits:
         parts.append("\n".join(["What limits this:", *(f"  - {line}" for line in found.limits)]))
+    if found.pairs:
+        parts.append("\n".join(["What the words mean:", *(f"  - {line}" for line in _glossary(comparison))]))
     return "\n\n".join(parts)
+
+
+def _glossary(comparison: xr.Dataset) -> list[str]:
+    level = float(comparison.attrs["level"])
+    adjusted = ", Holm-adjusted over the pairs" if comparison.sizes["pair"] > 1 else ""
+    return [
+        "better: has the larger share of models below every error, as far as a difference shows.",
+        "D: the largest gap between the two shares, from 0 to 1; p: how often groups of one law would show a gap as "
+        f"large{adjusted}; demonstrated: p at most {1 - level:.2g}.",
+        f"AUC difference: the gap of the shares, averaged over errors from 0 to {float(comparison.attrs['eps']):g} %.",
+        f"[..]: interval that holds the true value with {100 * level:g} % confidence.",
+    ]
 
 
 def findings(comparison: xr.Dataset) -> Findings:
@@ -91,17 +108,11 @@ def findings(comparison: xr.Dataset) -> Findings:
         raise InputError(f"verdict takes what compare() returned; this Dataset lacks {', '.join(missing) or 'pairs'}")
     pairs = [_pair_finding(comparison, place) for place in range(comparison.sizes["pair"])]
     return Findings(
-        _headline(comparison, pairs), pairs, _search(comparison), [str(w) for w in _texts(comparison.attrs["warnings"])]
+        _headline(comparison, pairs),
+        pairs,
+        search_lines(comparison),
+        [str(w) for w in _texts(comparison.attrs["warnings"])],
     )
-
-
-def format_p(p: float) -> str:
-    """A p-value with its relation sign: ``= 0.031``, ``< 1e-06``."""
-    if math.isnan(p):
-        return "unknown"
-    if p < 1e-6:
-        return "< 1e-06"
-    return f"= {p:.3f}" if p >= 0.0095 else f"= {p:.2g}"
 
 
 def _texts(value: object) -> list[str]:
@@ -122,17 +133,37 @@ def _headline(comparison: xr.Dataset, pairs: list[PairFinding]) -> str:
         name: {pair.b if pair.winner == pair.a else pair.a for pair in pairs if pair.winner == name} for name in names
     }
     top = [name for name in names if len(beats[name]) == len(names) - 1]
-    undecided = sum(pair.kind != "better" for pair in pairs)
-    rest = (
-        f"; {undecided} of {len(pairs)} pairs stay undecided" if undecided else f"; all {len(pairs)} pairs are decided"
-    )
+    rest = _tally(pairs)
+    where = _where([str(name) for name in comparison["measure"].values], comparison)
     if top:
-        return f"{top[0]} is better than each of the {len(names) - 1} others{rest}."
+        return f"{top[0]} is better than each of the {len(names) - 1} others{where}; {rest}."
     beaten = set().union(*beats.values())
     unbeaten = [name for name in names if name not in beaten]
     if not beaten:
-        return f"No group is demonstrably better than another throughout: all {len(pairs)} pairs stay undecided."
-    return f"No single group is better than all others; none is better than {_listed(unbeaten, 'or')}{rest}."
+        return f"No group is shown to be better than another{where}; {rest}."
+    if not unbeaten:
+        return f"No group is best{where}: each is worse than some other; {rest}."
+    return (
+        f"No single group is better than all others{where}; none is shown to be better than "
+        f"{listed(unbeaten, 'or')}; {rest}."
+    )
+
+
+def _tally(pairs: list[PairFinding]) -> str:
+    """How many pairs ended how."""
+    said = {
+        "open": ("shows no difference", "show no difference"),
+        "crossing": ("differs without a better side", "differ without a better side"),
+        "depends": ("depends on the measure of complexity", "depend on the measure of complexity"),
+    }
+    counts = {kind: sum(pair.kind == kind for pair in pairs) for kind in said}
+    parts = [f"{counts[kind]} {words[counts[kind] > 1]}" for kind, words in said.items() if counts[kind]]
+    return f"of {len(pairs)} pairs, {listed(parts)}" if parts else f"all {len(pairs)} pairs are decided"
+
+
+def _where(measures: list[str], comparison: xr.Dataset) -> str:
+    under = [measure_words(comparison, name) for name in measures if name != "none"]
+    return f" {listed(under)}" if under else f" {RAW}"
 
 
 def _pair_finding(comparison: xr.Dataset, place: int) -> PairFinding:
@@ -142,7 +173,7 @@ def _pair_finding(comparison: xr.Dataset, place: int) -> PairFinding:
     relation = {name: _relation(pair.sel(measure=name), float(comparison.attrs["level"])) for name in measures}
     under = {name: measure_words(comparison, name) for name in measures}
     kind, winner, claim = _claim(a, b, relation, under)
-    evidence = [_evidence(pair.sel(measure=name), a, b, under[name], relation[name]) for name in measures]
+    evidence = [evidence_line(comparison, place, name, relation[name]) for name in measures]
     return PairFinding(a, b, kind, winner, claim, evidence)
 
 
@@ -153,18 +184,11 @@ def _relation(pair: xr.Dataset, level: float) -> str:
     return "crossing" if float(pair["pvalue_holm"]) <= 1 - level else "open"
 
 
-def measure_words(comparison: xr.Dataset, measure: str) -> str:
-    """How a measure is compared: as the models are, at equal complexity, or merely in the same range of it."""
-    if measure == "none":
-        return "as the models are"
-    equal = int(comparison["bins"].sel(measure=measure)) > 1
-    return f"at equal {measure}" if equal else f"in the same range of {measure}"
-
-
 def _claim(a: str, b: str, relation: dict[str, str], under: dict[str, str]) -> tuple[str, str, str]:
     raw = relation["none"]
     normalised = {name: found for name, found in relation.items() if name != "none"}
-    where = f" {_listed([under[name] for name in normalised])}" if normalised else ""
+    where = f" {listed([under[name] for name in normalised])}" if normalised else ""
+    alone = "" if normalised else f" {RAW}"
     decisive = set(normalised.values()) or {raw}
     if len(decisive) > 1:
         return _claim_depends(a, b, normalised, under)
@@ -172,11 +196,15 @@ def _claim(a: str, b: str, relation: dict[str, str], under: dict[str, str]) -> t
     if only in ("a", "b"):
         winner, loser = (a, b) if only == "a" else (b, a)
         also = "" if not normalised else _beside_raw(raw, only, loser)
-        return "better", winner, f"{winner} is better than {loser}{where}{also}."
+        return "better", winner, f"{winner} is better than {loser}{where}{also}{alone}."
     if only == "crossing":
-        return "crossing", "", f"{a} and {b} differ{where}, but neither is better throughout: {_crossing_words()}."
+        return (
+            "crossing",
+            "",
+            f"{a} and {b} differ{where}, but neither is better throughout: {_crossing_words()}{_aside(alone)}.",
+        )
     hint = f" The raw difference ({_said(raw, a, b)}) may be one of complexity." if normalised and raw != "open" else ""
-    return "open", "", f"No difference between {a} and {b} is demonstrated{where}.{hint}"
+    return "open", "", f"No difference between {a} and {b} is demonstrated{where}{alone}.{hint}"
 
 
 def _claim_depends(a: str, b: str, normalised: dict[str, str], under: dict[str, str]) -> tuple[str, str, str]:
@@ -187,6 +215,10 @@ def _claim_depends(a: str, b: str, normalised: dict[str, str], under: dict[str, 
     return "depends", "", f"{a} and {b}: {how}; {'; '.join(parts)}."
 
 
+def _aside(text: str) -> str:
+    return f" ({text.strip()})" if text else ""
+
+
 def _crossing_words() -> str:
     return "which one has more models below an error depends on the error"
 
@@ -195,9 +227,9 @@ def _beside_raw(raw: str, only: str, loser: str) -> str:
     if raw == only:
         return ", and also as the models are"
     if raw == "open":
-        return ", though the raw comparison shows no difference: complexity hid it"
+        return ", though the raw comparison shows no difference: complexity may hide it"
     if raw == "crossing":
-        return ", though in the raw comparison the curves cross: complexity blurred it"
+        return ", though in the raw comparison the curves cross: complexity may blur it"
     return f", though the raw comparison favours {loser}: complexity reversed it"
 
 
@@ -208,57 +240,3 @@ def _said(relation: str, a: str, b: str) -> str:
         "crossing": "they differ, with neither better throughout",
         "open": "no difference is demonstrated",
     }[relation]
-
-
-def _evidence(pair: xr.Dataset, a: str, b: str, under: str, relation: str) -> str:
-    number = {
-        str(name): float(pair[name]) for name in ("ks", "pvalue_holm", "auc_difference", "wasserstein", "sample_size")
-    }
-    low, high = float(pair["auc_difference_lower"]), float(pair["auc_difference_upper"])
-    gap = number["auc_difference"]
-    above, below = (b, a) if relation == "b" else (a, b)
-    if relation == "b":
-        gap, low, high = -gap, -high, -low
-    shape = {"open": "not told apart", "crossing": "different, curves cross"}.get(
-        relation, f"{above} above wherever they differ"
-    )
-    interval = f" [{low:+.3f}, {high:+.3f}]" if math.isfinite(low + high) else " (no interval: too few models)"
-    text = (
-        f"{under}: {shape}; D = {number['ks']:.3f}, p {format_p(number['pvalue_holm'])} (Holm); "
-        f"AUC difference ({above} minus {below}) {gap:+.3f}{interval}"
-    )
-    if math.isfinite(number["wasserstein"]):
-        text += f"; {number['wasserstein']:.3g} error points apart"
-    if relation == "open" and 0 < number["sample_size"] < math.inf and number["ks"] > 0:
-        text += f"; to show a D this large would take about {number['sample_size']:.0f} models per group"
-    return text + "."
-
-
-def _search(comparison: xr.Dataset) -> list[str]:
-    """Draws to the hardest target that at least two groups reach, under each measure."""
-    lines = []
-    names = [str(name) for name in comparison["group"].values]
-    for measure in comparison["measure"].values:
-        needed = comparison["models_needed"].sel(measure=measure)
-        reached = np.isfinite(needed.values).sum(axis=0) >= min(2, len(names))
-        if not reached.any():
-            continue
-        place = int(np.flatnonzero(reached)[comparison["target"].values[reached].argmin()])
-        draws = [
-            f"{int(value)} in {name}" if math.isfinite(value) else f"none seen in {name}"
-            for name, value in zip(names, needed.values[:, place], strict=True)
-        ]
-        under = measure_words(comparison, str(measure))
-        target = float(comparison["target"][place])
-        hours = needed.values[:, place] * comparison["train_hours"].sel(measure=measure).values
-        if np.isfinite(hours).any():
-            costs = [f"{cost:.3g} h in {name}" for name, cost in zip(names, hours, strict=True) if math.isfinite(cost)]
-            draws[-1] += f" (on one device: {', '.join(costs)})"
-        lines.append(
-            f"{under}: models to train for an error of {target:g} % with 95 % probability: {', '.join(draws)}."
-        )
-    return lines
-
-
-def _listed(parts: list[str], conjunction: str = "and") -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {conjunction} {parts[-1]}"

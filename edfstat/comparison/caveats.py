@@ -21,7 +21,7 @@ def caveats(comparison: xr.Dataset) -> list[str]:
     -------
     list of str
     """
-    found = [*_sample_caveats(comparison)]
+    found = [*_sample_caveats(comparison), *_permutation_caveats(comparison)]
     for measure in comparison["measure"].values:
         if measure != "none":
             found += _measure_caveats(
@@ -46,6 +46,18 @@ def _sample_caveats(comparison: xr.Dataset) -> Iterator[str]:
         yield (
             f"Models that diverged without reaching an error count as worse than any other: {_listed(failed)}. Means "
             "over a random search that may draw only such models are infinite; its quantiles are not."
+        )
+
+
+def _permutation_caveats(comparison: xr.Dataset) -> Iterator[str]:
+    """So many pairs that the smallest p-value of the permutations is none after adjustment."""
+    pairs, level = comparison.sizes["pair"], 1 - float(comparison.attrs["level"])
+    permutations = int(comparison.attrs["n_resamples"])
+    if pairs / (permutations + 1) > level and "permutation" in comparison["ks_method"].values:
+        yield (
+            f"{permutations:,} permutations cannot make an adjusted p-value lower than "
+            f"{min(pairs / (permutations + 1), 1.0):.2g} for {pairs} pairs, so nothing can be demonstrated at equal "
+            f"complexity; give n_resamples={int(np.ceil(round(pairs / level, 6))) - 1} or more."
         )
 
 

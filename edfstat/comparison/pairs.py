@@ -104,7 +104,7 @@ def difference(areas: dict[str, Floats], a: int, b: int, level: float) -> tuple[
     if not np.isfinite(first + second):
         return np.nan, np.nan
     if first + second == 0:
-        return gap, gap
+        return np.nan, np.nan  # no spread was seen, which does not make the difference exact
     parts = [v**2 / df for v, df in ((first, areas["auc_df"][a]), (second, areas["auc_df"][b])) if v > 0 and df > 0]
     freedom = (first + second) ** 2 / sum(parts) if parts else np.inf
     reach = float(stdtrit(min(freedom, 1e12), (1 + level) / 2)) * float(np.sqrt(first + second))
@@ -113,7 +113,7 @@ def difference(areas: dict[str, Floats], a: int, b: int, level: float) -> tuple[
 
 def _planned(distance: float, a: EDF, b: EDF, level: float) -> float:
     """Models per group for a difference as large as the one seen; more where weights waste some."""
-    if not 0 < distance < 1:
-        return np.inf if distance == 0 else 1.0
+    if distance == 0:
+        return np.inf
     waste = max(a.n / a.effective_n, b.n / b.effective_n)
-    return float(np.ceil(sample_size(distance, level=1 - level) * waste))
+    return float(np.ceil(sample_size(min(distance, 1.0), level=1 - level) * waste))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from edfstat import InputError, compare, verdict
 from edfstat.population import build_population
@@ -24,7 +25,8 @@ def population(shifts, n=150, seed=0, sizes=None, slope=0.0):
 def test_a_clear_winner_is_named_first():
     text = verdict(compare(population([0.0, 1.0]), rng=0))
     assert text.splitlines()[0] == "A is better than B at equal params, and also as the models are."
-    assert "A above wherever they differ" in text
+    assert "A above" in text
+    assert "D = " in text
     assert "(Holm)" in text
 
 
@@ -38,8 +40,9 @@ def test_no_sentence_comes_twice():
 def test_no_difference_is_not_called_one():
     text = verdict(compare(population([0.0, 0.0]), rng=0))
     assert text.splitlines()[0].startswith("No difference between A and B is demonstrated at equal params.")
-    assert "better" not in text
+    assert "better" not in text[: text.index("What the words mean")]
     assert "models per group" in text
+    assert "samples of this size show a D of about" in text
 
 
 def test_complexity_that_reverses_the_order_is_told():
@@ -68,14 +71,16 @@ def test_crossing_curves_have_no_winner():
 
 def test_the_best_of_several_is_named():
     found = findings(compare(population([1.0, 0.0, 2.0]), rng=0))
-    assert found.headline == "B is better than each of the 2 others; all 3 pairs are decided."
+    assert found.headline == "B is better than each of the 2 others at equal params; all 3 pairs are decided."
     assert [pair.winner for pair in found.pairs] == ["B", "A", "B"]
 
 
 def test_several_without_a_single_best():
     found = findings(compare(population([0.0, 0.0, 2.0]), rng=0))
-    assert found.headline.startswith("No single group is better than all others; none is better than A or B")
-    assert "1 of 3 pairs stay undecided" in found.headline
+    assert found.headline == (
+        "No single group is better than all others at equal params; none is shown to be better than A or B; "
+        "of 3 pairs, 1 shows no difference."
+    )
 
 
 def test_measures_that_disagree():
@@ -110,7 +115,12 @@ def test_search_costs_are_in_draws():
     ds = build_population(
         {"error": [5.0] * 50 + [9.0] * 50 + [5.0] * 10 + [9.0] * 90, "space": ["A"] * 100 + ["B"] * 100}
     )
-    assert "5 in A, 29 in B" in verdict(compare(ds))
+    text = verdict(compare(ds))
+    # The interval of F, Clopper and Pearson's of 50 and 10 in 100, mapped the same way.
+    low, high = scipy.stats.binomtest(10, 100).proportion_ci(0.95)
+    draws = [int(np.ceil(np.log(0.05) / np.log1p(-share))) for share in (high, low)]
+    assert "5 [4, 6] in A, 29 [" in text
+    assert f"29 [{draws[0]}, {draws[1]}] in B" in text
 
 
 def test_a_comparison_that_went_through_a_file(tmp_path):
@@ -132,3 +142,47 @@ def test_something_else_is_refused():
 )
 def test_pvalues_are_written_readably(p, said):
     assert format_p(p) == said
+
+
+def test_a_raw_comparison_claims_no_more_than_it_shows():
+    rng = np.random.default_rng(0)
+    apart = build_population({
+        "error": np.r_[rng.normal(10, 1, 100), rng.normal(12, 1, 100)], "space": ["A"] * 100 + ["B"] * 100,
+        "params": np.r_[np.arange(100), np.arange(500, 600)],
+    })  # fmt: skip
+    text = verdict(compare(apart, rng=0))
+    assert text.startswith("A is better than B as the models are; complexity was not taken out.")
+    assert "Not compared under params: the groups share no range" in text
+
+
+def test_few_models_and_no_spread_are_not_given_an_interval():
+    few = verdict(compare(build_population({"error": [5.0, 8.0], "space": ["A", "B"]})))
+    assert few.startswith("No difference between A and B is demonstrated")
+    assert "no interval: too few models or no spread" in few
+    assert "so few models can hardly show any difference" in few
+    same = verdict(compare(build_population({"error": [7.0] * 60, "space": ["A", "B"] * 30})))
+    assert "D = 0.000, p = 1.000 (Holm); AUC difference (A minus B) +0.000 (no interval" in same
+
+
+def test_different_shares_of_failures_have_no_finite_distance():
+    error = np.r_[np.linspace(5, 6, 100), np.linspace(5, 6, 60), [np.nan] * 40]
+    status = ["ok"] * 160 + ["diverged"] * 40
+    text = verdict(compare(build_population({"error": error, "status": status, "space": ["A"] * 100 + ["B"] * 100})))
+    assert text.startswith("A is better than B")
+    assert "infinitely far apart on average, since different shares failed" in text
+    assert "count as worse than any other: B 40 of 100" in text
+
+
+def test_more_pairs_than_the_permutations_can_decide_are_told():
+    found = compare(population([0.3 * i for i in range(5)], n=60), rng=0, n_resamples=99)
+    assert "99 permutations cannot make an adjusted p-value lower than 0.1 for 10 pairs" in verdict(found)
+    assert "n_resamples=199 or more" in verdict(found)
+    again = compare(population([0.3 * i for i in range(5)], n=60), rng=0, n_resamples=199)
+    assert "permutations cannot" not in verdict(again)
+
+
+def test_groups_that_beat_each_other_in_a_circle():
+    found = compare(population([0.0, 0.0, 0.0]), rng=0)
+    for measure in range(2):
+        found["dominance"].values[measure] = np.array(["a", "b", "a"], dtype=object)
+    assert findings(found).headline.startswith("No group is best at equal params: each is worse than some other")

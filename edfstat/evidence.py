@@ -1,0 +1,125 @@
+"""The numbers behind a verdict, in words: what was tested and found, how sure it is, what a search would cost."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import xarray as xr
+
+__all__ = ["evidence_line", "format_p", "listed", "measure_words", "search_lines"]
+
+
+def format_p(p: float) -> str:
+    """A p-value with its relation sign: ``= 0.031``, ``< 1e-06``."""
+    if math.isnan(p):
+        return "unknown"
+    if p < 1e-6:
+        return "< 1e-06"
+    return f"= {p:.3f}" if p >= 0.0095 else f"= {p:.2g}"
+
+
+def measure_words(comparison: xr.Dataset, measure: str) -> str:
+    """How a measure is compared: as the models are, at equal complexity, or merely in the same range of it."""
+    if measure == "none":
+        return "as the models are"
+    equal = int(comparison["bins"].sel(measure=measure)) > 1
+    return f"at equal {measure}" if equal else f"in the same range of {measure}"
+
+
+def evidence_line(comparison: xr.Dataset, place: int, measure: str, relation: str) -> str:
+    """What was found for the pair at `place` under a measure; `relation` is that of `edfstat.verdicts`."""
+    pair = comparison.isel(pair=place).sel(measure=measure)
+    a, b = str(pair["a"].item()), str(pair["b"].item())
+    ks, p = float(pair["ks"]), float(pair["pvalue_holm"])
+    parts = [
+        f"{measure_words(comparison, measure)}: {_shape(pair, a, b, relation)}",
+        f"D = {ks:.3f}, p {format_p(p)} (Holm)",
+        _area(pair, a, b, reverse=relation == "b"),
+    ]
+    distance = float(pair["wasserstein"])
+    if math.isfinite(distance):
+        parts.append(f"{distance:.3g} error points apart on average")
+    elif math.isinf(distance):
+        parts.append("infinitely far apart on average, since different shares failed")
+    if relation == "open" and ks > 0:
+        parts.append(_reach(ks, float(pair["sample_size"]), _detectable(comparison, measure, a, b)))
+    return "; ".join(parts) + "."
+
+
+def _area(pair: xr.Dataset, a: str, b: str, *, reverse: bool) -> str:
+    gap, low, high = (float(pair[f"auc_difference{end}"]) for end in ("", "_lower", "_upper"))
+    if reverse:
+        a, b, gap, low, high = b, a, -gap, -high, -low
+    known = math.isfinite(low + high)
+    interval = f"[{low:+.3f}, {high:+.3f}]" if known else "(no interval: too few models or no spread)"
+    return f"AUC difference ({a} minus {b}) {gap:+.3f} {interval}"
+
+
+def _shape(pair: xr.Dataset, a: str, b: str, relation: str) -> str:
+    """What was shown, with the excess of the sides that the claim rests on."""
+    if relation == "open":
+        return "not told apart"
+    excess = {name: float(pair[f"ks_{side}"]) for name, side in ((a, "plus"), (b, "minus"))}
+    chance = {name: format_p(float(pair[f"pvalue_{side}"])) for name, side in ((a, "plus"), (b, "minus"))}
+    if relation == "crossing":
+        sides = ", ".join(f"{name} above by up to {excess[name]:.3f} (p {chance[name]})" for name in (a, b))
+        return f"different, curves cross: {sides}"
+    winner, loser = (a, b) if relation == "a" else (b, a)
+    if excess[loser] <= 0:
+        return f"{winner} above, {loser} nowhere"
+    return f"{winner} above; {loser} above by at most {excess[loser]:.3f} (p {chance[loser]}), which may be chance"
+
+
+def _reach(distance: float, planned: float, detectable: float) -> str:
+    """What samples of this size can show, and what it would take if the truth were as seen."""
+    models = f"if the true D is {distance:.2g}, about {planned:,.0f} models per group would show it"
+    if detectable >= 1:
+        return f"so few models can hardly show any difference; {models}"
+    return f"samples of this size show a D of about {detectable:.2g} or more; {models}"
+
+
+def _detectable(comparison: xr.Dataset, measure: str, a: str, b: str) -> float:
+    """Kolmogorov's critical D at the effective sizes, before adjustment for the number of pairs."""
+    sizes = comparison["effective_n"].sel(measure=measure)
+    waste = 1 / float(sizes.sel(group=a)) + 1 / float(sizes.sel(group=b))
+    return math.sqrt(-math.log((1 - float(comparison.attrs["level"])) / 2) / 2 * waste)
+
+
+def search_lines(comparison: xr.Dataset) -> list[str]:
+    """Draws to the hardest target that at least two groups reach, under each measure."""
+    lines = []
+    names = [str(name) for name in comparison["group"].values]
+    for measure in comparison["measure"].values:
+        needed = comparison["models_needed"].sel(measure=measure)
+        reached = np.isfinite(needed.values).sum(axis=0) >= min(2, len(names))
+        if not reached.any():
+            continue
+        place = int(np.flatnonzero(reached)[comparison["target"].values[reached].argmin()])
+        low, high = (
+            comparison[f"models_needed_{end}"].sel(measure=measure).values[:, place] for end in ("lower", "upper")
+        )
+        draws = [
+            f"{_draws(value, 'none seen')} [{_draws(least, 'no end')}, {_draws(most, 'no end')}] in {name}"
+            for name, value, least, most in zip(names, needed.values[:, place], low, high, strict=True)
+        ]
+        under = measure_words(comparison, str(measure))
+        target = float(comparison["target"][place])
+        hours = needed.values[:, place] * comparison["train_hours"].sel(measure=measure).values
+        if np.isfinite(hours).any():
+            costs = [f"{cost:.3g} h in {name}" for name, cost in zip(names, hours, strict=True) if math.isfinite(cost)]
+            draws[-1] += f" (on one device: {', '.join(costs)})"
+        lines.append(
+            f"{under}: models to train for an error of {target:g} % with 95 % probability "
+            f"[interval]: {', '.join(draws)}."
+        )
+    return lines
+
+
+def _draws(value: float, otherwise: str) -> str:
+    return f"{int(value):,}" if math.isfinite(value) else otherwise
+
+
+def listed(parts: list[str], conjunction: str = "and") -> str:
+    """Parts as one reads them: ``a, b and c``."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {conjunction} {parts[-1]}"
