@@ -335,21 +335,3 @@ def test_nan_of_a_model_that_is_ok_is_refused():
 def test_something_that_is_no_population():
     with pytest.raises(PopulationError, match="takes a population"):
         compare([1.0, 2.0])
-
-
-@pytest.mark.slow
-def test_size_and_power_under_unequal_complexity():
-    """Same law of errors given complexity, different complexity: few normalised tests reject, most raw ones do.
-
-    Whole comparisons are too dear for many replicates; the size of the test they call is held to 3 to 7 % by 2,000
-    replicates a scenario in test_ks_size.py.
-    """
-    raw = weighted = 0
-    replicates = 60
-    for seed in range(replicates):
-        found = compare(two_spaces(120, shift=0.0, seed=seed), rng=seed, n_resamples=99, bins=8)
-        raw += found["pvalue"].sel(measure="none").item() <= 0.05
-        weighted += found["pvalue"].sel(measure="params").item() <= 0.05
-    low, high = scipy.stats.binom.ppf([0.0005, 0.9995], replicates, 0.05)
-    assert low <= weighted <= high
-    assert raw > 0.9 * replicates
