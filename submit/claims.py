@@ -4,7 +4,10 @@ One batch has at most one valid lease. Lease number g of batch b is the file ``c
 finished file to its name, which fails where the name is taken: exactly one worker gets it. Whoever holds the
 highest number holds the batch, so a worker that was given up for dead finds out before it writes. A released
 lease ends in ``.free``; a finished batch is one file, ``BBB.done``.
+
+Paths are text here: a claim looks at many names, and `pathlib` would cost more than the looks.
 """
+# ruff: noqa: PTH103, PTH104, PTH108, PTH116, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -38,6 +41,8 @@ class Lease:
     token: int
     #: Workers that held the batch before; their records say which of its trials are done.
     earlier: tuple[str, ...] = ()
+    #: Those of them that did not give it back.
+    dead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ class Claims:
     """
 
     def __init__(self, folder: Path, round_: Round, presence: Presence) -> None:
-        self._folder = folder
+        self._folder = str(folder)
         self._size = len(round_.batches)
         self._presence = presence
         self._random = random.Random(presence.worker)
@@ -149,44 +154,52 @@ class Claims:
     def holds(self, lease: Lease) -> bool:
         """Whether nobody took the batch over in the meantime."""
         later = (f"{lease.token + 1}", f"{lease.token + 1}.free")
-        mine = self._path(lease.batch, str(lease.token)).exists()
-        return mine and not any(self._path(lease.batch, suffix).exists() for suffix in later)
+        return self._exists(lease.batch, str(lease.token)) and not any(self._exists(lease.batch, s) for s in later)
 
     def complete(self, lease: Lease) -> None:
         """All trials of the batch are recorded."""
-        with suppress(FileNotFoundError):
-            self._path(lease.batch, str(lease.token)).rename(self._path(lease.batch, "done"))
+        self._rename(lease, "done")
         for token in range(1, lease.token):
             for suffix in ("", ".free"):
-                self._path(lease.batch, f"{token}{suffix}").unlink(missing_ok=True)
+                _unlink(self._path(lease.batch, f"{token}{suffix}"))
 
     def release(self, lease: Lease) -> None:
         """Give the batch back; what is done of it stays done."""
-        with suppress(FileNotFoundError):
-            self._path(lease.batch, str(lease.token)).rename(self._path(lease.batch, f"{lease.token}.free"))
+        self._rename(lease, f"{lease.token}.free")
 
     def _compact(self, shard: int) -> None:
         """Let one file stand for a shard whose batches are all done."""
         # The mark comes first: whoever sees the emptied folder sees the mark when it looks again.
-        self._mark(shard).touch()
-        shutil.rmtree(self._folder / f"{shard:03d}", ignore_errors=True)
+        Path(self._mark(shard)).touch()
+        shutil.rmtree(self._shard(shard), ignore_errors=True)
 
-    def _mark(self, shard: int) -> Path:
-        return self._folder / f"{shard:03d}.complete"
+    def _shard(self, shard: int) -> str:
+        return f"{self._folder}/{shard:03d}"
 
-    def _path(self, batch: int, suffix: str) -> Path:
-        return self._folder / f"{batch // SHARD:03d}" / f"{batch % SHARD:03d}.{suffix}"
+    def _mark(self, shard: int) -> str:
+        return f"{self._folder}/{shard:03d}.complete"
+
+    def _path(self, batch: int, suffix: str) -> str:
+        return f"{self._shard(batch // SHARD)}/{batch % SHARD:03d}.{suffix}"
+
+    def _exists(self, batch: int, suffix: str) -> bool:
+        return _is_there(self._path(batch, suffix))
+
+    def _rename(self, lease: Lease, suffix: str) -> None:
+        """Give a lease another ending, unless it is gone: then others have finished the batch."""
+        with suppress(FileNotFoundError):
+            os.rename(self._path(lease.batch, str(lease.token)), self._path(lease.batch, suffix))
 
     def _view(self, shard: int) -> _View | None:
         """What a shard's folder says, None if all its batches are done; then it is not looked at again."""
         first = shard * SHARD
         view = _View(range(first, min(first + SHARD, self._size)), {}, set(), set())
         try:
-            names = os.listdir(self._folder / f"{shard:03d}")  # noqa: PTH208 - many names, no Path objects
+            names = os.listdir(self._shard(shard))
         except FileNotFoundError:
             names = []
         # After the listing: without the mark, nobody had begun to empty the folder.
-        if self._mark(shard).exists():
+        if _is_there(self._mark(shard)):
             self._open.remove(shard)
             return None
         count = len(view.batches)
@@ -209,45 +222,59 @@ class Claims:
 
     def _take(self, batch: int, token: int) -> Lease | None:
         target = self._path(batch, str(token))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{self._presence.worker}")
+        shard = self._shard(batch // SHARD)
+        temporary = f"{shard}/.{self._presence.worker}"
         try:
-            temporary.write_text(self._presence.worker, encoding="utf-8")
+            os.makedirs(shard, exist_ok=True)
+            with open(temporary, "w", encoding="utf-8") as file:
+                file.write(self._presence.worker)
             os.link(temporary, target)
         except FileNotFoundError:  # its shard was completed in this moment
             return None
         except FileExistsError:
             # A file server whose first answer was lost says so of its own success; the count of names tells.
-            if temporary.stat().st_nlink < 2:
+            if os.stat(temporary).st_nlink < 2:
                 return None
         finally:
-            temporary.unlink(missing_ok=True)
-        if self._mark(batch // SHARD).exists():
-            shutil.rmtree(target.parent, ignore_errors=True)
+            _unlink(temporary)
+        if _is_there(self._mark(batch // SHARD)):
+            shutil.rmtree(shard, ignore_errors=True)
             return None
         # In this order: a batch's .free files vanish only after it is done.
-        if self._path(batch, f"{token}.free").exists() or self._path(batch, "done").exists():
+        if self._exists(batch, f"{token}.free") or self._exists(batch, "done"):
             # Another worker finished or held and released the batch since the listing.
-            target.unlink(missing_ok=True)
+            _unlink(target)
             return None
-        return Lease(batch, token, self._earlier(batch, token))
-
-    def _earlier(self, batch: int, token: int) -> tuple[str, ...]:
-        owners = [self._owner(batch, number) for number in range(1, token)]
-        return tuple(dict.fromkeys(owner for owner in owners if owner))
+        before = {number: owner for number in range(1, token) if (owner := self._owner(batch, number))}
+        dead = [owner for number, owner in before.items() if not self._exists(batch, f"{number}.free")]
+        return Lease(batch, token, tuple(dict.fromkeys(before.values())), tuple(dead))
 
     def _owner(self, batch: int, token: int) -> str | None:
         """Who made a lease; None if it is gone, empty if a crash of the machine took what was written."""
         key = (batch, token)
         if key not in self._owners:
             for suffix in ("", ".free"):
-                with suppress(FileNotFoundError):
-                    self._owners[key] = self._path(batch, f"{token}{suffix}").read_text(encoding="utf-8")
+                with suppress(FileNotFoundError), open(self._path(batch, f"{token}{suffix}"), encoding="utf-8") as file:
+                    self._owners[key] = file.read()
         return self._owners.get(key)
 
     def _owner_lives(self, batch: int, token: int) -> bool:
         owner = self._owner(batch, token)
         return owner is None or (owner != "" and self._presence.lives(owner))
+
+
+def _is_there(path: str) -> bool:
+    """Whether there is such a file; a disk that cannot tell is an error, not a no."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _unlink(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def claims_of(folder: Path, rounds: Sequence[Round], presence: Presence) -> list[Claims]:

@@ -80,19 +80,15 @@ class Sweep:
         return len(self.table)
 
     @cached_property
-    def _sorted(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        order = np.argsort(self.table["key"], kind="stable")
-        return self.table["key"][order], order
+    def _places(self) -> dict[int, int]:
+        return {key: index for index, key in enumerate(self.table["key"].tolist())}
 
     def index_of(self, trial_id: str) -> int | None:
         """Index of a trial, None if it is not of this sweep."""
         try:
-            key = np.uint64(int(trial_id[:16], 16))
+            return self._places.get(int(trial_id[:16], 16))
         except ValueError:
             return None
-        keys, order = self._sorted
-        place = int(np.searchsorted(keys, key))
-        return int(order[place]) if place < len(keys) and keys[place] == key else None
 
     @property
     def name(self) -> str:
@@ -118,9 +114,16 @@ class Sweep:
             for line in file:
                 yield decoder.decode(line)
 
+    @cached_property
+    def _known_rounds(self) -> list[Round]:
+        return []
+
     def rounds(self) -> list[Round]:
-        """The rounds of work so far: the plan's, then one for each retry."""
-        return [msgspec.json.decode(path.read_bytes(), type=Round) for path in self.round_files()]
+        """The rounds of work so far: the plan's, then one for each retry. What is written never changes."""
+        known = self._known_rounds
+        for path in self.round_files()[len(known) :]:
+            known.append(msgspec.json.decode(path.read_bytes(), type=Round))
+        return list(known)
 
     def round_file(self, number: int) -> Path:
         return self.path / "rounds" / f"{number:03d}.json"

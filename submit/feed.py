@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 
 from submit.claims import Claims, Lease, claims_of
 from submit.directory import PlannedTrial, Round, Sweep
-from submit.presence import Presence
+from submit.presence import Presence, read_worker
 from submit.shards import read_stubs
 
-__all__ = ["Feed", "Item"]
+__all__ = ["Feed", "Item", "progress_mark"]
 
 #: A trial is begun only if the time left is at least this much longer than it is expected to take.
 MARGIN = 1.3
@@ -26,6 +28,17 @@ class Item:
     round_number: int
     lease: Lease
     attempt: int
+    #: Tells the trial's checkpoint of this moment from earlier and later ones.
+    mark: int = 0
+    #: Workers that died at the trial without getting it further than it is.
+    deaths: int = 0
+
+
+def progress_mark(directory: Path) -> int:
+    """A number that changes with every checkpoint in a trial's directory; 0 where there is none."""
+    with suppress(OSError):
+        return max((path.stat().st_mtime_ns for path in directory.iterdir()), default=0)
+    return 0
 
 
 @dataclass
@@ -73,7 +86,8 @@ class Feed:
         if self.declined:
             return None
         batch.running.add(batch.waiting.popleft())
-        return Item(planned, batch.round_number, batch.lease, self._rounds[batch.round_number].attempt)
+        mark, deaths = self._history(planned.id, batch.lease)
+        return Item(planned, batch.round_number, batch.lease, self._rounds[batch.round_number].attempt, mark, deaths)
 
     def slots(self, item: Item) -> int:
         """How many trials may share a device with this one."""
@@ -83,11 +97,17 @@ class Feed:
         """Whether the trial is still this worker's to record."""
         return self._claims[item.round_number].holds(item.lease)
 
+    def recorded_before(self, item: Item) -> bool:
+        """Whether a worker that was taken for dead has recorded the trial after all: it was only slow."""
+        return item.planned.id in self._recorded_by(item.lease, item.attempt)
+
     def finished(self, item: Item, seconds: float) -> None:
         """The trial's record is durable."""
         if item.planned.cost > 0:
             self._rates.append(seconds / item.planned.cost)
         batch = self._batch(item)
+        if batch is None:
+            return
         batch.running.discard(item.planned.index)
         if not batch.running and not batch.waiting:
             batch.claims.complete(batch.lease)
@@ -96,8 +116,9 @@ class Feed:
     def put_back(self, item: Item) -> None:
         """The trial was not finished; it comes next again."""
         batch = self._batch(item)
-        batch.running.discard(item.planned.index)
-        batch.waiting.appendleft(item.planned.index)
+        if batch is not None:
+            batch.running.discard(item.planned.index)
+            batch.waiting.appendleft(item.planned.index)
 
     def lost(self, item: Item) -> None:
         """Another worker took the batch over; forget it."""
@@ -157,14 +178,25 @@ class Feed:
         indices = self._rounds[number].indices(lease.batch)
         if not lease.earlier:
             return deque(indices)
-        attempt = self._rounds[number].attempt
-        done = {
+        done = self._recorded_by(lease, self._rounds[number].attempt)
+        return deque(index for index in indices if self._sweep.trial(index).id not in done)
+
+    def _recorded_by(self, lease: Lease, attempt: int) -> set[str]:
+        """Trials of which the batch's earlier owners have records."""
+        return {
             stub.trial_id
             for worker in lease.earlier
             for stub in read_stubs(self._sweep.path / "records" / f"{worker}.jsonl")
             if stub.provenance.attempt >= attempt
         }
-        return deque(index for index in indices if self._sweep.trial(index).id not in done)
 
-    def _batch(self, item: Item) -> _Batch:
-        return next(b for b in self._open if b.lease == item.lease and b.round_number == item.round_number)
+    def _history(self, trial_id: str, lease: Lease) -> tuple[int, int]:
+        """How far a trial is, and how many workers died at it without getting it there."""
+        mark = progress_mark(self._sweep.path / "checkpoints" / trial_id)
+        infos = [read_worker(self._sweep.path / "workers" / f"{worker}.json") for worker in lease.dead]
+        return mark, sum(info is not None and info.marks.get(trial_id) == mark for info in infos)
+
+    def _batch(self, item: Item) -> _Batch | None:
+        """The batch of a trial, None if it was lost to another worker."""
+        same = (b for b in self._open if b.lease == item.lease and b.round_number == item.round_number)
+        return next(same, None)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -17,16 +17,25 @@ from typing import Any
 from submitit.helpers import DelayedSubmission
 
 from edfstat.records import make_record
-from submit.directory import Sweep, open_sweep
+from submit.directory import Round, Sweep, open_sweep
 from submit.feed import Feed, Item
 from submit.presence import Presence, WorkerInfo, machine, process_start
 from submit.running import ChildSlot, InlineSlot, Messages, Outcome, Slot
-from submit.shards import Shard
+from submit.shards import Shard, new_shard
+from submit.signals import flagged_signals
+from submit.surroundings import child_environment, device, job_id, log_name
 
 __all__ = ["Worker"]
 
 #: Deaths of the process after which a trial counts as failed.
 MOST_DEATHS = 3
+#: What a retry goes on with from its checkpoint.
+RESUMABLE = ("oom", "timeout", "lost")
+#: Beside a checkpoint: the seconds that it took to get there.
+SPENT = "seconds"
+#: Errors of a full disk or quota; those that also a disk gives which will be back.
+FULL = (errno.ENOSPC, errno.EDQUOT)
+HUNG = (*FULL, errno.EIO, errno.ESTALE)
 #: Seconds between two looks at the disk while it is full.
 DISK_WAIT = 2.0
 
@@ -64,7 +73,8 @@ class Worker:
 class _Running:
     item: Item
     since: float
-    deaths: int = 0
+    #: Number of the run in its slot.
+    run: int = 0
 
 
 @dataclass
@@ -82,11 +92,11 @@ class _Loop:
         self.limit = config.resources.time * 60 if os.environ.get("SLURM_JOB_ID") else float("inf")
         self.deadline = self.started + self.limit - config.resources.warning
         self.messages: Messages = SimpleQueue()
-        self.shard, name = _new_shard(self.sweep, self.worker)
+        self.shard, name = _own_shard(self.sweep, self.worker)
         info = WorkerInfo(
             worker=name,
             launch=self.worker.launch,
-            job=_job_id(),
+            job=job_id(),
             host=socket.gethostname(),
             machine=machine(),
             pid=os.getpid(),
@@ -100,13 +110,14 @@ class _Loop:
     def _slot(self) -> Slot:
         backend = self.sweep.config.backend
         if self.worker.isolate:
-            return ChildSlot(backend, self.messages, _child_environment(self.sweep))
+            return ChildSlot(backend, self.messages, child_environment(self.sweep))
         return InlineSlot(backend, self.messages, self._asked_to_stop)
 
     # The loop -----------------------------------------------------------------------------------------------
 
     def run(self) -> dict[str, Any]:
-        with self._signals() as resubmit:
+        signals = flagged_signals(self._flag) if self.worker.isolate else nullcontext(lambda: None)
+        with signals as resubmit:
             try:
                 self._work()
                 self._wind_down()
@@ -142,36 +153,67 @@ class _Loop:
                     return
             self._listen(0.2 if self.running else 1.0)
             self._end_overdue()
-            self.presence.beat_if_due()
+
+    def _beat(self) -> None:
+        """Sign of life; after a silence in which others took trials over, those are theirs."""
+        if self.presence.overslept():
+            with suppress(OSError):  # the disk hangs still: looked at again before a record is written
+                self._leave_what_was_taken_over()
+        self.presence.beat_if_due()
+
+    def _leave_what_was_taken_over(self) -> None:
+        for slot in self.slots:
+            running = self.running.get(id(slot))
+            if running is not None and not self.feed.holds(running.item):
+                del self.running[id(slot)]
+                slot.close()
+                self._give_up(running.item)
 
     def _fill(self) -> None:
         for slot in self.slots:
             if id(slot) in self.running:
                 continue
             try:
-                item = self.feed.next(self.deadline - time.time(), lambda r: len(self.running) < r.slots)
+                item = self.feed.next(self.deadline - time.time(), self._fits)
             except OSError as error:
                 self._wait_for_disk(error)
                 return
             if item is None:
                 return
-            self.running[id(slot)] = _Running(item, time.time())
-            self.presence.announce(trials=[r.item.planned.id for r in self.running.values()], since=time.time())
+            if item.deaths >= MOST_DEATHS:
+                message = f"{item.deaths} workers died at the trial without getting it further"
+                lost = make_record(item.planned.to_trial(), status="lost", message=message)
+                self._record(_Running(item, time.time()), lost)
+                continue
+            begun = self.running[id(slot)] = _Running(item, time.time())
+            items = [running.item for running in self.running.values()]
+            marks = {each.planned.id: each.mark for each in items}
+            self.presence.announce(trials=list(marks), marks=marks, since=time.time())
             _say(f"trial {item.planned.id[:12]} begins ({item.planned.trial['space']})")
-            slot.start(item.planned.to_trial(), self._directory(item), self._device())
+            begun.run = slot.start(
+                item.planned.to_trial(), self._directory(item), device(self.sweep, self.worker.index)
+            )
+
+    def _fits(self, round_: Round) -> bool:
+        """Whether a trial of that round may run beside what runs: none shares with more than its round allows."""
+        most = [round_.slots, *(self.feed.slots(running.item) for running in self.running.values())]
+        return len(self.running) < min(most)
 
     def _listen(self, seconds: float) -> None:
         try:
-            slot, outcome = self.messages.get(timeout=seconds)
+            slot, run, outcome = self.messages.get(timeout=seconds)
         except Empty:
             return
-        running = self.running.pop(id(slot), None)
-        if running is not None:
+        running = self.running.get(id(slot))
+        if running is not None and running.run == run:
+            del self.running[id(slot)]
             self._settle(slot, running, outcome)
 
     def _settle(self, slot: Slot, running: _Running, outcome: Outcome) -> None:
         item, kind = running.item, outcome["kind"]
         if kind == "interrupted":
+            with suppress(OSError):
+                (self._directory(item) / SPENT).write_text(f"{self._spent(running):.3f}", encoding="ascii")
             self.feed.put_back(item)
         elif kind == "trouble":
             self.feed.put_back(item)
@@ -189,12 +231,35 @@ class _Loop:
             self.feed.put_back(item)
             return
         status = "oom" if code == -signal.SIGKILL else "error"
-        message = f"the process of the trial died {count} times: {_cause(code)}; log: {_log_name()}"
+        message = f"the process of the trial died {count} times: {_cause(code)}; log: {log_name()}"
         self._record(running, make_record(item.planned.to_trial(), status=status, message=message))
 
     def _record(self, running: _Running, record: dict[str, Any]) -> None:
-        item = running.item
-        seconds = time.time() - running.since
+        """Make a record durable, then count its trial as done."""
+        item, seconds = running.item, self._spent(running)
+        self._complete(record, item, seconds)
+        while True:
+            try:
+                if not self.feed.holds(item):
+                    self._give_up(item)
+                    return
+                if not self.feed.recorded_before(item):
+                    self.shard.append(record)
+                break
+            except OSError as error:
+                self._wait_for_disk(error)
+                if self._asked_to_stop():
+                    self.feed.put_back(item)
+                    return
+        self.done += 1
+        if not self.sweep.config.storage.keep_checkpoints and record["status"] not in RESUMABLE:
+            shutil.rmtree(self._directory(item), ignore_errors=True)
+        with suppress(OSError):
+            self.feed.finished(item, seconds)
+        _say(f"trial {item.planned.id[:12]} {record['status']}: {record.get('min_test_top1')} %, {seconds:.1f} s")
+
+    def _complete(self, record: dict[str, Any], item: Item, seconds: float) -> None:
+        """Add what the plan and the worker know to what the backend said."""
         for name in ("params", "flops", "acts"):
             if record.get(name) is None and getattr(item.planned, name) is not None:
                 record[name] = getattr(item.planned, name)
@@ -202,37 +267,29 @@ class _Loop:
             **(record.get("provenance") or {}),
             "attempt": item.attempt,
             "worker": self.presence.worker,
-            "job": _job_id(),
+            "job": job_id(),
             "host": socket.gethostname(),
-            "log": _log_name(),
+            "log": log_name(),
             "seconds": round(seconds, 3),
             "gpus": self.sweep.config.resources.gpus / max(1, len(self.slots)),
             "ended": round(time.time(), 3),
         }
-        while self.feed.holds(item):
-            try:
-                self.shard.append(record)
-                break
-            except OSError as error:
-                self._wait_for_disk(error)
-                if self._asked_to_stop():
-                    self.feed.put_back(item)
-                    return
-        else:
-            _say(f"trial {item.planned.id[:12]} was taken over by another worker; not recorded here")
-            self.feed.lost(item)
-            return
-        self.done += 1
-        if not self.sweep.config.storage.keep_checkpoints:
-            shutil.rmtree(self._directory(item), ignore_errors=True)
-        with suppress(OSError):
-            self.feed.finished(item, seconds)
-        _say(f"trial {item.planned.id[:12]} {record['status']}: {record.get('min_test_top1')} %, {seconds:.1f} s")
+
+    def _give_up(self, item: Item) -> None:
+        _say(f"trial {item.planned.id[:12]} was taken over by another worker; not recorded here")
+        self.feed.lost(item)
+
+    def _spent(self, running: _Running) -> float:
+        """Seconds that a trial has taken, earlier workers that gave it back included."""
+        before = 0.0
+        with suppress(OSError, ValueError):
+            before = float((self._directory(running.item) / SPENT).read_text(encoding="ascii"))
+        return before + time.time() - running.since
 
     # Ends ---------------------------------------------------------------------------------------------------
 
     def _asked_to_stop(self) -> bool:
-        self.presence.beat_if_due()
+        self._beat()
         if not self.reason and (self.sweep.path / "launches" / f"{self.worker.launch}.stop").exists():
             self.reason = "stop"
         return self.reason in ("stop", "signal", "term")
@@ -248,7 +305,7 @@ class _Loop:
         end = time.monotonic() + min(self.sweep.config.resources.warning - 5, 60.0)
         while self.running and time.monotonic() < end:
             self._listen(0.2)
-            self.presence.beat_if_due()
+            self._beat()
 
     def _end_overdue(self) -> None:
         limit = self.sweep.config.trial_timeout
@@ -262,24 +319,11 @@ class _Loop:
             self._record(running, make_record(running.item.planned.to_trial(), status="timeout", message=message))
 
     def _wait_for_disk(self, error: OSError | str) -> None:
-        if isinstance(error, OSError) and error.errno not in (28, 122, 5, 116):
+        if isinstance(error, OSError) and error.errno not in HUNG:
             raise error
         _say(f"the sweep directory cannot be written ({error}); waiting")
-        self.presence.beat_if_due()
+        self._beat()
         time.sleep(DISK_WAIT)
-
-    @contextmanager
-    def _signals(self) -> Iterator[Callable[[], None]]:
-        """Signals only set a flag: the loop ends where it is safe, and submitit's handler resubmits after it."""
-        if not self.worker.isolate:
-            yield lambda: None
-            return
-        name = signal.Signals[f"SIG{os.environ.get('SUBMITIT_PREEMPT_SIGNAL', 'USR2')}"]
-        submitits = signal.getsignal(name)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda *_: self._flag("term"))
-        signal.signal(name, lambda *_: self._flag("signal"))
-        yield lambda: submitits(name, None) if callable(submitits) else None
 
     def _flag(self, reason: str) -> None:
         self.reason = self.reason if self.reason in ("stop", "signal", "term") else reason
@@ -287,50 +331,16 @@ class _Loop:
     def _directory(self, item: Item) -> Path:
         return self.sweep.path / "checkpoints" / item.planned.id
 
-    def _device(self) -> str:
-        count = len(list(Path("/dev").glob("nvidia[0-9]*")))
-        shared = count > 1 and not os.environ.get("SLURM_JOB_ID") and self.sweep.config.resources.gpus
-        return f"cuda:{self.worker.index % count}" if shared else "auto"
 
-
-def _new_shard(sweep: Sweep, worker: Worker) -> tuple[Shard, str]:
-    """A shard of this incarnation's own: files are never written by two."""
-    number = 0
+def _own_shard(sweep: Sweep, worker: Worker) -> tuple[Shard, str]:
+    """A shard of this incarnation's own, and its name; on a full disk, when there is room."""
     while True:
-        name = f"{worker.launch}-{worker.index:04d}-{number}"
         try:
-            return Shard(sweep.folder("records") / f"{name}.jsonl"), name
-        except FileExistsError:
-            number += 1
+            return new_shard(sweep.folder("records"), f"{worker.launch}-{worker.index:04d}")
         except OSError as error:
-            if error.errno not in (28, 122):
+            if error.errno not in FULL:
                 raise
             time.sleep(DISK_WAIT)
-
-
-def _child_environment(sweep: Sweep) -> dict[str, str]:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("SUBMITIT_")}
-    threads = str(max(1, sweep.config.resources.cpus // sweep.config.trials_per_worker))
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        environment[name] = threads
-    code = sweep.path / "code"
-    if code.is_dir():
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(code), environment.get("PYTHONPATH", "")]))
-        environment["PYTHONSAFEPATH"] = "1"
-    if os.environ.get("SUBMITIT_EXECUTOR") == "local" and not environment.get("CUDA_VISIBLE_DEVICES", "x"):
-        # submitit's local executor hides every GPU unless one is asked for; here workers choose theirs.
-        del environment["CUDA_VISIBLE_DEVICES"]
-    return environment
-
-
-def _job_id() -> str:
-    if os.environ.get("SLURM_ARRAY_JOB_ID"):
-        return f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
-    return os.environ.get("SLURM_JOB_ID") or os.environ.get("SUBMITIT_LOCAL_JOB_ID") or ""
-
-
-def _log_name() -> str:
-    return f"logs/{_job_id()}_0_log.out" if _job_id() else ""
 
 
 def _cause(code: int) -> str:

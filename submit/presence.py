@@ -32,7 +32,8 @@ class WorkerInfo(msgspec.Struct):
     state: str = "running"
     since: float = 0.0
     trials: list[str] = []
-    epoch: dict[str, Any] = {}
+    #: How far each of these trials was when the worker began it, as `submit.feed.progress_mark` tells.
+    marks: dict[str, int] = {}
 
 
 def machine() -> str:
@@ -118,6 +119,10 @@ class Presence:
         """Sign of life if the last one is a fifth of the lease ago."""
         if time.monotonic() - self._beaten > self._lease / 5:
             self.beat()
+
+    def overslept(self) -> bool:
+        """Whether this worker was silent for so long that others take it for dead: stopped, or its disk hung."""
+        return -float("inf") < self._beaten < time.monotonic() - self._lease
 
     def now(self) -> float:
         """Seconds by the file server's clock."""

@@ -74,7 +74,8 @@ def run_trial(backend: Backend, trial: Trial, directory: str, device: str, shoul
 class Slot(Protocol):
     """A place where one trial at a time runs; outcomes arrive in the queue it was made with."""
 
-    def start(self, trial: Trial, directory: Path, device: str) -> None: ...
+    def start(self, trial: Trial, directory: Path, device: str) -> int:
+        """Begin a trial; the number of this run comes back with its outcome."""
 
     def stop(self) -> None:
         """Ask the running trial to save its checkpoint and end."""
@@ -83,7 +84,8 @@ class Slot(Protocol):
         """End the slot, whatever runs in it."""
 
 
-Messages = SimpleQueue[tuple["Slot", Outcome]]
+#: Slot, number of the run there, outcome. A run that was given up may still send one, into the time of the next.
+Messages = SimpleQueue[tuple["Slot", int, Outcome]]
 
 
 class InlineSlot:
@@ -93,9 +95,13 @@ class InlineSlot:
         self._backend = load_backend(backend)
         self._messages = messages
         self._should_stop = should_stop
+        self._run = 0
 
-    def start(self, trial: Trial, directory: Path, device: str) -> None:
-        self._messages.put((self, run_trial(self._backend, trial, str(directory), device, self._should_stop)))
+    def start(self, trial: Trial, directory: Path, device: str) -> int:
+        self._run += 1
+        outcome = run_trial(self._backend, trial, str(directory), device, self._should_stop)
+        self._messages.put((self, self._run, outcome))
+        return self._run
 
     def stop(self) -> None: ...
 
@@ -110,15 +116,19 @@ class ChildSlot:
         self._messages = messages
         self._environment = dict(environment)
         self._process: subprocess.Popen[str] | None = None
+        self._run = 0
 
-    def start(self, trial: Trial, directory: Path, device: str) -> None:
+    def start(self, trial: Trial, directory: Path, device: str) -> int:
+        self._run += 1
+        job = {"run": self._run, "trial": trial.to_dict(), "directory": str(directory), "device": device}
         if self._process is None or self._process.poll() is not None:
             self._spawn()
         try:
-            self._send({"trial": trial.to_dict(), "directory": str(directory), "device": device})
+            self._send(job)
         except OSError:  # it died while idle
             self._spawn()
-            self._send({"trial": trial.to_dict(), "directory": str(directory), "device": device})
+            self._send(job)
+        return self._run
 
     def stop(self) -> None:
         with suppress(OSError):
@@ -152,9 +162,10 @@ class ChildSlot:
         assert process.stdout is not None
         with suppress(ValueError, OSError):  # the slot was closed
             for line in process.stdout:
-                self._messages.put((self, json.loads(line)))
+                outcome = json.loads(line)
+                self._messages.put((self, outcome.pop("run"), outcome))
         if self._process is process:
-            self._messages.put((self, {"kind": "death", "code": process.wait()}))
+            self._messages.put((self, self._run, {"kind": "death", "code": process.wait()}))
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self._process is not None
@@ -195,5 +206,5 @@ def child_main(backend_name: str) -> None:
             outcome: Outcome = {"kind": "record", "record": make_record(trial, status="error", message=problem)}
         else:
             outcome = run_trial(backend, trial, job["directory"], job["device"], stopping.is_set)
-        answers.write(json.dumps(outcome) + "\n")
+        answers.write(json.dumps({"run": job["run"], **outcome}) + "\n")
         answers.flush()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-__all__ = ["Origin", "Shard", "Stub", "read_lines", "read_stubs"]
+__all__ = ["Origin", "Shard", "Stub", "new_shard", "read_lines", "read_stubs"]
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -36,7 +37,10 @@ class Shard:
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        _sync_folder(path.parent)
         self._end = 0
+        #: Whether a part of a line may be left behind, because the disk did not even take it back.
+        self._torn = False
         self._encoder = msgspec.json.Encoder(enc_hook=_plain)
 
     def append(self, record: dict[str, Any]) -> None:
@@ -47,19 +51,43 @@ class Shard:
         OSError
             If the disk does not take it; then nothing of it is left behind.
         """
-        line = self._encoder.encode(record) + b"\n"
+        # A line of its own for what is left of a torn one, so that it does not spoil this record.
+        line = b"\n" * self._torn + self._encoder.encode(record) + b"\n"
         try:
             written = 0
             while written < len(line):
                 written += os.write(self._file, line[written:])
             os.fsync(self._file)
         except OSError:
-            os.ftruncate(self._file, self._end)
+            self._torn = True
+            with suppress(OSError):
+                os.ftruncate(self._file, self._end)
+                self._torn = False
             raise
-        self._end += len(line)
+        self._end = os.fstat(self._file).st_size
+        self._torn = False
 
     def close(self) -> None:
         os.close(self._file)
+
+
+def new_shard(folder: Path, prefix: str) -> tuple[Shard, str]:
+    """A new shard and its name, the first ``prefix-N`` that is free: no file is ever written by two."""
+    number = 0
+    while True:
+        name = f"{prefix}-{number}"
+        try:
+            return Shard(folder / f"{name}.jsonl"), name
+        except FileExistsError:
+            number += 1
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, where its file system can."""
+    handle = os.open(folder, os.O_RDONLY)
+    with suppress(OSError):
+        os.fsync(handle)
+    os.close(handle)
 
 
 def _plain(value: Any) -> Any:

@@ -114,11 +114,13 @@ class Cluster:
 
     def _database(self) -> None:
         data, sock = self.folder / "db", self.folder / "db.sock"
-        subprocess.run(
+        made = subprocess.run(
             [program("mariadb-install-db"), "--no-defaults", "--user=root", f"--datadir={data}", "--skip-test-db",
              "--auth-root-authentication-method=normal"],
-            check=True, capture_output=True, timeout=120,
+            check=False, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
+        if made.returncode:
+            raise RuntimeError(f"no database for the accounting: {made.stdout[-2000:]}{made.stderr[-2000:]}")
         self.start(
             "mariadbd", "mariadbd", "--no-defaults", "--user=root", f"--datadir={data}", f"--socket={sock}",
             f"--port={self.ports['database']}", "--bind-address=127.0.0.1", f"--pid-file={self.folder / 'db.pid'}",

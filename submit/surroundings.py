@@ -1,0 +1,45 @@
+"""Where a worker finds itself: its job, its log, the device and the environment of its trials."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from submit.directory import Sweep
+
+__all__ = ["child_environment", "device", "job_id", "log_name"]
+
+
+def child_environment(sweep: Sweep) -> dict[str, str]:
+    """Environment of the process in which trials run: the code of the launch, and its share of the cores."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("SUBMITIT_")}
+    threads = str(max(1, sweep.config.resources.cpus // sweep.config.trials_per_worker))
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        environment[name] = threads
+    code = sweep.path / "code"
+    if code.is_dir():
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(code), environment.get("PYTHONPATH", "")]))
+        environment["PYTHONSAFEPATH"] = "1"
+    if os.environ.get("SUBMITIT_EXECUTOR") == "local" and not environment.get("CUDA_VISIBLE_DEVICES", "x"):
+        # submitit's local executor hides every GPU unless one is asked for; here workers choose theirs.
+        del environment["CUDA_VISIBLE_DEVICES"]
+    return environment
+
+
+def job_id() -> str:
+    """Name of this job as its scheduler knows it, empty if there is none."""
+    if os.environ.get("SLURM_ARRAY_JOB_ID"):
+        return f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+    return os.environ.get("SLURM_JOB_ID") or os.environ.get("SUBMITIT_LOCAL_JOB_ID") or ""
+
+
+def log_name() -> str:
+    """The log of this job, within the sweep directory."""
+    return f"logs/{job_id()}_0_log.out" if job_id() else ""
+
+
+def device(sweep: Sweep, index: int) -> str:
+    """Device of the trials of the launch's worker of that number: here workers take turns, SLURM assigns its own."""
+    count = len(list(Path("/dev").glob("nvidia[0-9]*")))
+    shared = count > 1 and not os.environ.get("SLURM_JOB_ID") and sweep.config.resources.gpus
+    return f"cuda:{index % count}" if shared else "auto"

@@ -1,0 +1,223 @@
+"""Workers that die, freeze and come back: whose trial it is, and what is written."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from submit import operations
+from submit.collecting import gather
+from submit.directory import Round, Sweep, open_sweep
+from submit.feed import Feed
+from submit.job import Worker, _Loop
+from submit.presence import Presence, WorkerInfo
+from submit.shards import Shard, read_lines
+from tests.submit.sweeps import fake, finished_once, records, wait_until, write
+
+ROOT = Path(__file__).resolve().parents[2]
+WORK = "import sys; from submit.job import Worker; print(Worker(sys.argv[1], '000aaaaa', int(sys.argv[2]))())"
+
+
+def start_worker(directory: Path, index: int) -> subprocess.Popen:
+    """A worker as submitit runs it, without a scheduler."""
+    with (directory / "logs" / f"{index}.out").open("w") as log:
+        command = [sys.executable, "-c", WORK, str(directory), str(index)]
+        return subprocess.Popen(command, cwd=ROOT, stdout=log)
+
+
+def feed_of(sweep: Sweep, name: str, now: list[float]) -> tuple[Feed, Presence]:
+    # Of another machine, so that only its silence can tell its death.
+    presence = Presence(sweep.path / "workers", WorkerInfo(worker=name), 60, clock=lambda: now[0])
+    presence.announce()
+    return Feed(sweep, presence), presence
+
+
+def test_a_frozen_worker_that_wakes_doubles_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path, fake(8, epochs=6, epoch_seconds=0.2, lease=2))
+    operations.prepare(path)
+    directory = tmp_path / "sweep"
+    frozen = start_worker(directory, 0)
+    wait_until(lambda: records(directory) >= 1, 60, "the first record")
+    wait_until(lambda: any((directory / "checkpoints").iterdir()), 60, "a running trial")
+    os.kill(frozen.pid, signal.SIGSTOP)  # its child goes on for a while: the worst case
+    other = start_worker(directory, 1)
+    wait_until(lambda: records(directory) >= 6, 60, "records of the other worker")
+    os.kill(frozen.pid, signal.SIGCONT)
+    assert [frozen.wait(60), other.wait(60)] == [0, 0]
+    finished_once(directory)
+    writers = {r["provenance"]["worker"] for r in gather(open_sweep(directory)).records}
+    assert writers == {"000aaaaa-0000-0", "000aaaaa-0001-0"}
+
+
+def test_a_record_that_a_slow_worker_wrote_after_all_is_not_written_again(tmp_path: Path) -> None:
+    operations.prepare(write(tmp_path, fake(1, epochs=1)))
+    sweep, now = open_sweep(tmp_path / "sweep"), [0.0]
+    slow, _ = feed_of(sweep, "slow", now)
+    item = slow.next()
+    assert item is not None
+    # It has looked that the trial is its own, and then its disk hangs for longer than the lease.
+    assert slow.holds(item)
+    now[0] = 100.0
+    other, _ = feed_of(sweep, "other", now)
+    taken = other.next()
+    assert taken is not None
+    assert taken.planned.id == item.planned.id
+    assert not other.recorded_before(taken)
+    shard = Shard(sweep.path / "records" / "slow.jsonl")
+    shard.append({"trial_id": item.planned.id, "provenance": {"attempt": 1}})
+    slow.finished(item, 1.0)
+    shard.close()
+    assert not slow.holds(item)
+    assert other.recorded_before(taken)
+    other.finished(taken, 1.0)
+    assert not other.outstanding()
+
+
+def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
+    operations.prepare(write(tmp_path, fake(1, epochs=1)))
+    sweep, now = open_sweep(tmp_path / "sweep"), [0.0]
+    for life in range(3):
+        feed, presence = feed_of(sweep, f"w{life}", now)
+        item = feed.next()
+        assert item is not None
+        assert item.deaths == life
+        presence.announce(trials=[item.planned.id], marks={item.planned.id: item.mark})
+        now[0] += 100.0
+    loop = _Loop(sweep, Worker(str(sweep.path), "001bbbbb"))
+    loop.presence = feed_of(sweep, "last", now)[1]
+    loop.feed = Feed(sweep, loop.presence)
+    loop._fill()
+    assert not loop.running
+    (record,) = gather(sweep).records
+    assert record["status"] == "lost"
+    assert "3 workers died at the trial" in record["message"]
+    loop.shard.close()
+
+
+def test_deaths_do_not_count_against_a_trial_that_gets_further(tmp_path: Path) -> None:
+    operations.prepare(write(tmp_path, fake(1, epochs=1)))
+    sweep, now = open_sweep(tmp_path / "sweep"), [0.0]
+    for life in range(5):
+        feed, presence = feed_of(sweep, f"w{life}", now)
+        item = feed.next()
+        assert item is not None
+        assert item.deaths == 0
+        presence.announce(trials=[item.planned.id], marks={item.planned.id: item.mark})
+        checkpoint = sweep.path / "checkpoints" / item.planned.id / "checkpoint"
+        checkpoint.parent.mkdir(exist_ok=True)
+        checkpoint.write_text("x")
+        os.utime(checkpoint, (life + 1, life + 1))
+        now[0] += 100.0
+
+
+def test_trials_share_a_device_only_with_as_many_as_each_allows(tmp_path: Path) -> None:
+    loop = SimpleNamespace(running={}, feed=SimpleNamespace(slots=lambda item: item))
+    four, two = Round(1, 4, []), Round(2, 2, [])
+
+    def fits(round_: Round, *running: int) -> bool:
+        loop.running = {i: SimpleNamespace(item=slots) for i, slots in enumerate(running)}
+        return _Loop._fits(loop, round_)
+
+    assert fits(four, 4, 4, 4)
+    assert not fits(four, 4, 4, 4, 4)
+    assert fits(two, 4)
+    assert not fits(two, 4, 4)
+    # A trial that ran out of memory among four now shares with one other, whatever that one is.
+    assert fits(four, 2)
+    assert not fits(four, 2, 4)
+
+
+def test_a_record_is_on_the_disk_before_its_trial_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    operations.prepare(write(tmp_path, fake(1, epochs=1)))
+    sweep = open_sweep(tmp_path / "sweep")
+    happened: list[str] = []
+    real = {name: getattr(os, name) for name in ("write", "fsync", "rename")}
+
+    def kind(handle: int) -> str:
+        return Path(f"/proc/self/fd/{handle}").readlink().suffix or "folder"
+
+    def write_(handle: int, data: bytes) -> int:
+        if kind(handle) == ".jsonl":
+            happened.append("write")
+        return real["write"](handle, data)
+
+    def fsync(handle: int) -> None:
+        happened.append(f"sync {kind(handle)}")
+        real["fsync"](handle)
+
+    def rename(source: str, target: str) -> None:
+        if str(target).endswith(".done"):
+            happened.append("done")
+        real["rename"](source, target)
+
+    monkeypatch.setattr("os.write", write_)
+    monkeypatch.setattr("os.fsync", fsync)
+    monkeypatch.setattr("os.rename", rename)
+    Worker(str(sweep.path), "000aaaaa", isolate=False)()
+    # The name of the new shard, then the line in it, and only then the claim says done.
+    assert happened == ["sync folder", "write", "sync .jsonl", "done"]
+
+
+def test_a_line_that_a_full_disk_tore_does_not_spoil_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shard = Shard(tmp_path / "a.jsonl")
+    shard.append({"trial_id": "1"})
+    real = os.write
+
+    def half(handle: int, data: bytes) -> int:
+        if len(data) < 8:
+            raise OSError(28, "No space left on device")
+        return real(handle, data[: len(data) // 2])
+
+    def refuse(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.write", half)
+        patch.setattr("os.ftruncate", refuse)
+        with pytest.raises(OSError, match="No space"):
+            shard.append({"trial_id": "2"})
+    shard.append({"trial_id": "3"})
+    shard.append({"trial_id": "4"})
+    shard.close()
+    found = []
+    for line in read_lines(tmp_path / "a.jsonl")[0]:
+        try:
+            found.append(json.loads(line)["trial_id"])
+        except ValueError:
+            assert line.startswith(b'{"trial')
+    assert found == ["1", "3", "4"]
+
+
+def test_time_of_interrupted_lives_is_counted(tmp_path: Path) -> None:
+    path = write(tmp_path, fake(1, epochs=10, epoch_seconds=0.2))
+    operations.prepare(path)
+    directory = tmp_path / "sweep"
+    first = start_worker(directory, 0)
+    wait_until(lambda: any((directory / "checkpoints").glob("*/checkpoint.json")), 60, "a checkpoint")
+    time.sleep(0.6)
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(60) == 0
+    assert start_worker(directory, 1).wait(60) == 0
+    (record,) = gather(open_sweep(directory)).records
+    assert record["provenance"]["began_at_epoch"] > 0
+    assert record["provenance"]["seconds"] >= 10 * 0.2
+
+
+def test_a_silent_disk_is_an_error_not_a_no(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    operations.prepare(write(tmp_path, fake(1, epochs=1)))
+    feed, _ = feed_of(Sweep(tmp_path / "sweep"), "a", [0.0])
+    item = feed.next()
+    assert item is not None
+
+    def stale(*_: object, **__: object) -> None:
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr("os.stat", stale)
+    with pytest.raises(OSError, match="Stale"):
+        feed.holds(item)
