@@ -1,74 +1,73 @@
-"""Training a population on all cores against the usual loop: transforms v2, DataLoader, fp32, one trial on all threads.
+"""A population trained on all cores against the usual loop: images per second in one run, taking turns.
 
-Run by hand: python -m benchmarks.bench_train_step
+The usual loop (`plain_loop`) trains one network on all threads with its DataLoader's workers beside it, whichever
+number of workers is the faster; ours trains as many trials as there are cores, one thread each. Run alone with
+``python -m benchmarks.bench_train_step``, which writes results/training.json; an idle machine is needed, as threads
+of one process wait for one another.
 """
 
+import argparse
 import json
 import os
-import time
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
 
-import torch
-import torch.nn.functional as F
-from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import v2
+import pytest
 
-from datasets import synthetic
-from edfstat import Trial
-from trainers.nets import build
+from benchmarks.throughput import SPACES, Team, in_turns, nets, ours, plain
 
-RESNET56 = {"block_type": "res_basic_block", "ds": [1, 9, 9, 9], "ws": [16, 16, 32, 64], "ss": [1, 1, 2, 2]}
-N = 1280
-
-
-class Images(Dataset):
-    def __init__(self) -> None:
-        self.data = synthetic.make(N)
-        self.transform = v2.Compose([
-            v2.ToImage(), v2.RandomCrop(32, padding=4), v2.RandomHorizontalFlip(),
-            v2.ToDtype(torch.float32, scale=True),
-            v2.Normalize(self.data.mean, self.data.std),
-        ])  # fmt: skip
-
-    def __len__(self) -> int:
-        return N
-
-    def __getitem__(self, index: int):
-        return self.transform(self.data.images[index]), int(self.data.labels[index])
+CORES = len(os.sched_getaffinity(0))
+RESULTS = Path(__file__).parent / "results" / "training.json"
 
 
-def reference(workers: int = 2, device: str = "cpu") -> float:
-    """Images per second of one trial on all threads."""
-    net = build(RESNET56, num_classes=10).to(device)
-    optimizer = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    loader = DataLoader(Images(), 128, shuffle=True, num_workers=workers, drop_last=True)
-    begun = time.perf_counter()
-    for images, labels in loader:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(net(images.to(device)), labels.to(device))
-        loss.backward()
-        optimizer.step()
-        loss.item()
-    return N / (time.perf_counter() - begun)
+def measured(net, seconds=4.0, rounds=3, workers=(0, CORES)):
+    """Images per second of the loop and of ours, the median of the rounds, and the ratio round by round."""
+    teams = {}
+    try:
+        for n in workers:
+            teams[f"plain, {n} workers"] = Team(1, plain, net, threads=CORES, workers=n)
+        teams["ours"] = Team(CORES, ours, net, threads=1)
+        rates = in_turns(teams, seconds, rounds)
+    finally:
+        for team in teams.values():
+            team.close()
+    fast = rates.pop("ours")
+    best = max(rates, key=lambda name: median(rates[name]))
+    ratios = sorted(a / b for a, b in zip(fast, rates[best]))
+    return {
+        "plain": median(rates[best]), "loop": best, "ours": median(fast), "ratio": median(ratios),
+        "lowest": ratios[0], "highest": ratios[-1], "load": os.getloadavg()[0],
+    }  # fmt: skip
 
 
-def ours(workers: int, device: str = "cpu", epochs: int = 1) -> float:
-    """Images per second of training, summed over trials side by side."""
-    from trainers import train_many
-
-    recipe = {"precise_bn": 0}
-    options = {"train_images": N, "test_images": 10}
-    trials = [
-        Trial("ResNet", RESNET56, "synthetic", recipe, {"max_ep": epochs}, seed, options) for seed in range(workers)
-    ]
-    records = list(train_many(trials, device=device, workers=workers))
-    return sum(128 / record["iter_time"] for record in records)
+@pytest.mark.parametrize("name", ["ResNet-56", *SPACES])
+def test_population_on_all_cores(benchmark, name):
+    """About 40 s each: the whole takes minutes."""
+    result = benchmark.pedantic(measured, args=(nets()[name],), rounds=1)
+    benchmark.extra_info.update(result)
+    print(f"\n{name}: {result['ours']:.1f} images/s against {result['plain']:.1f}, {result['ratio']:.2f} times as many")
 
 
-def main() -> None:
-    cores = len(os.sched_getaffinity(0))
-    torch.set_num_threads(cores)
-    baseline, fast = reference(), ours(cores)
-    print(json.dumps({"reference": baseline, "ours": fast, "ratio": fast / baseline, "cores": cores}, indent=1))
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--names", nargs="+", default=["ResNet-56", *SPACES])
+    parser.add_argument("--seconds", type=float, default=4.0, help="of a turn")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    args = parser.parse_args(argv)
+    chosen = nets()
+    rows = json.loads(args.output.read_text())["nets"] if args.output.exists() else {}
+    for name in args.names:
+        rows[name] = measured(chosen[name], args.seconds, args.rounds)
+        print(name, json.dumps(rows[name]), flush=True)
+        about = {
+            "cores": CORES, "machine": platform.machine(), "date": f"{datetime.now(UTC):%Y-%m-%d}",
+            "torch": version("torch"), "torchvision": version("torchvision"), "unit": "images/s",
+        }  # fmt: skip
+        args.output.write_text(json.dumps({"about": about, "nets": rows}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from functools import cache
 
 import torch
 
@@ -83,6 +85,8 @@ def settings(device: torch.device, threads: int | None, seed: int) -> Iterator[i
         The number of threads.
     """
     number = _threads(threads)
+    if device.type == "cpu":
+        _keep_memory()
     before = torch.get_num_threads()
     cudnn = torch.backends.cudnn
     kept = cudnn.deterministic, cudnn.benchmark
@@ -95,6 +99,21 @@ def settings(device: torch.device, threads: int | None, seed: int) -> Iterator[i
         finally:
             torch.set_num_threads(before)
             cudnn.deterministic, cudnn.benchmark = kept
+
+
+@cache
+def _keep_memory() -> bool:
+    """Let the process keep the memory that it frees, where the C library is glibc; whether it agreed.
+
+    By default glibc returns large blocks to the system, which has to clear them page by page when the next step
+    asks for them again. Only the time changes, and the memory held between steps stays that of a step.
+    """
+    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):  # another C library, or none that can be asked
+        return False
+    return all(mallopt(option, size) == 1 for option, size in ((mmap_threshold, 2**30), (trim_threshold, 2**31 - 1)))
 
 
 def _threads(threads: int | None) -> int:

@@ -1,0 +1,147 @@
+"""Images per second of training, the plain loop and ours taking turns: what bench_train_step and gpu measure with.
+
+Every trainee is a process of its own, as a user would start it, and waits while it is not its turn.
+"""
+
+import time
+from contextlib import ExitStack, suppress
+from multiprocessing import get_context
+
+import numpy as np
+
+RESNET56 = {"block_type": "res_basic_block", "ds": [1, 9, 9, 9], "ws": [16, 16, 32, 64], "ss": [1, 1, 2, 2]}
+SPACES = ("Vanilla", "ResNet", "ResNeXt-A", "ResNeXt-B", "NASNet", "Amoeba", "PNAS", "ENAS", "DARTS")
+BATCH = 128
+
+
+def nets():
+    """ResNet-56, and of each space the network of median operations among 101 sampled as the paper samples."""
+    from trainers.spaces import CIFAR_CAPS
+    from trainers.spaces import SPACES as ALL
+
+    chosen = {"ResNet-56": RESNET56}
+    for name in SPACES:
+        drawn = ALL[name].sample(101, rng=0, **CIFAR_CAPS)
+        order = np.argsort(ALL[name].complexity(drawn)["flops"], kind="stable")
+        chosen[name] = drawn[int(order[50])].to_net()
+    return chosen
+
+
+def plain(net, *, device="cpu", threads=1, workers=0, images=12_800):
+    """A loop as it is usually written; gives a function that trains for some seconds and says how fast."""
+    import torch
+    from torch.utils.data import DataLoader
+
+    from benchmarks.plain_loop import Transformed, sgd, train_epoch
+    from datasets import synthetic
+    from trainers import build
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(1)
+    data = Transformed(synthetic.make(images), augment=True)
+    loader = DataLoader(
+        data, BATCH, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=workers > 0,
+        pin_memory=device != "cpu",
+    )  # fmt: skip
+    model = build(net, num_classes=10).to(device)
+    optimizer = sgd(model, lr=0.01)
+
+    def run(seconds):
+        # The clock starts with the first batch: starting workers is once an epoch, and epochs here are short.
+        batches, begun = 0, 0.0
+
+        def until_over():
+            nonlocal batches, begun
+            while not begun or time.perf_counter() - begun < seconds:
+                for batch in loader:
+                    begun = begun or time.perf_counter()
+                    yield batch
+                    batches += 1
+                    if time.perf_counter() - begun >= seconds:
+                        return
+
+        train_epoch(model, until_over(), optimizer, device)  # which waits for the device in each step
+        return BATCH * batches / (time.perf_counter() - begun)
+
+    return run
+
+
+def ours(net, *, device="cpu", threads=1, images=2 * BATCH, precision="auto"):
+    """`trainers.session`, epoch by epoch, as `trainers.train` runs it; the evaluation is kept out."""
+    from dataclasses import replace
+
+    import torch
+
+    from datasets import synthetic
+    from edfstat import Trial
+    from trainers import devices
+    from trainers.session import Session
+    from trainers.task import prepare
+
+    how = {"recipe": {"precise_bn": 0, "schedule": "constant"}, "optim": {"max_ep": 10**6, "base_lr": 0.01}}
+    task = prepare(Trial("benchmark", net, "synthetic", options={"test_images": 10}, **how))
+    where = torch.device(device)
+    # Entered and not left, as the process is the trial's; held by `run`, as it ends once nobody holds it.
+    settings = ExitStack()
+    settings.enter_context(devices.settings(where, threads, 0))
+    session = Session(replace(task, train=synthetic.make(images)), where, precision=precision, compile=False)
+    epochs = iter(range(10**6))
+
+    def run(seconds, _held=settings):
+        begun = time.perf_counter()
+        seen = []
+        while time.perf_counter() - begun < seconds:
+            seen.append(session.epoch(next(epochs)))
+        return sum(one.images for one in seen) / sum(one.seconds for one in seen)
+
+    return run
+
+
+def _serve(pipe, make, net, options):
+    run = make(net, **options)
+    run(0.001)  # warm-up: one step or epoch
+    pipe.send("ready")
+    while (seconds := pipe.recv()) is not None:
+        pipe.send(run(seconds))
+
+
+class Team:
+    """Processes that train side by side when told to."""
+
+    def __init__(self, size, make, net, **options):
+        context = get_context("spawn")
+        self.members = []
+        for _ in range(size):
+            here, there = context.Pipe()
+            # No daemons, as a DataLoader starts processes itself.
+            process = context.Process(target=_serve, args=(there, make, net, options))
+            process.start()
+            there.close()
+            self.members.append((process, here))
+        try:
+            for _, pipe in self.members:
+                pipe.recv()
+        except EOFError:
+            self.close()
+            raise RuntimeError(f"a process of {make.__name__} ended before it trained; its output says why") from None
+
+    def run(self, seconds):
+        """Train for about that long; images per second in all."""
+        for _, pipe in self.members:
+            pipe.send(seconds)
+        answers = [pipe.recv() for _, pipe in self.members]
+        return sum(answers)
+
+    def close(self):
+        """End the processes."""
+        for process, pipe in self.members:
+            with suppress(OSError):
+                pipe.send(None)
+            process.join(30)
+            process.kill()
+
+
+def in_turns(teams, seconds, rounds):
+    """Images per second of each team in each round; teams take turns."""
+    rates = [[team.run(seconds) for team in teams.values()] for _ in range(rounds)]
+    return dict(zip(teams, map(list, zip(*rates))))
