@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -88,9 +87,8 @@ class Claims:
         self._open = list(range(self._shards))
         #: No shard before this one has a batch that was never begun.
         self._frontier = 0
-        #: Where the looks at earlier shards and at other workers go on; workers start apart, so together they see all.
+        #: Where the looks at earlier shards go on; workers start apart, so together they see all.
         self._turn = self._random.randrange(max(1, self._shards))
-        self._looked = self._random.randrange(max(1, self._size))
         self._owners: dict[tuple[int, int], str] = {}
 
     def claim(self) -> Lease | None:
@@ -132,9 +130,8 @@ class Claims:
             if lease := self._take(batch, view.tokens[batch] + 1):
                 return lease
         held = view.held()
-        ahead = bisect_right(held, self._looked)
-        for batch in (held[ahead:] + held[:ahead])[:looks]:
-            self._looked = batch
+        # At random, so that the looks of many workers reach every batch, however many are held and wherever.
+        for batch in self._random.sample(held, min(looks, len(held))):
             if not self._owner_lives(batch, view.tokens[batch]):
                 lease = self._take(batch, view.tokens[batch] + 1)
                 if lease:
@@ -153,8 +150,11 @@ class Claims:
 
     def holds(self, lease: Lease) -> bool:
         """Whether nobody took the batch over in the meantime."""
-        later = (f"{lease.token + 1}", f"{lease.token + 1}.free")
-        return self._exists(lease.batch, str(lease.token)) and not any(self._exists(lease.batch, s) for s in later)
+        # In this order: a later lease becomes .free or .done, never the reverse, and earlier ones vanish after that.
+        later = (f"{lease.token + 1}", f"{lease.token + 1}.free", "done")
+        if any(self._exists(lease.batch, suffix) for suffix in later):
+            return False
+        return self._exists(lease.batch, str(lease.token)) and not _is_there(self._mark(lease.batch // SHARD))
 
     def complete(self, lease: Lease) -> None:
         """All trials of the batch are recorded."""

@@ -79,6 +79,10 @@ class Feed:
         `fits` says whether the worker may run a trial of that round beside what it runs already.
         """
         batch = self._with_waiting(fits) or self._claim(fits)
+        # After a silence the rest of a batch may be another worker's: two would write the same checkpoints.
+        while batch is not None and not batch.claims.holds(batch.lease):
+            self._open.remove(batch)
+            batch = self._with_waiting(fits) or self._claim(fits)
         if batch is None:
             return None
         planned = self._sweep.trial(batch.waiting[0])

@@ -21,9 +21,9 @@ from submit.directory import Round, Sweep, open_sweep
 from submit.feed import Feed, Item
 from submit.presence import Presence, WorkerInfo, machine, process_start
 from submit.running import ChildSlot, InlineSlot, Messages, Outcome, Slot
-from submit.shards import Shard, new_shard
+from submit.shards import DISK_WAIT, FULL, new_shard
 from submit.signals import flagged_signals
-from submit.surroundings import child_environment, device, job_id, log_name
+from submit.surroundings import add_sizes, child_environment, device, job_id, log_name, origin
 
 __all__ = ["Worker"]
 
@@ -33,11 +33,12 @@ MOST_DEATHS = 3
 RESUMABLE = ("oom", "timeout", "lost")
 #: Beside a checkpoint: the seconds that it took to get there.
 SPENT = "seconds"
-#: Errors of a full disk or quota; those that also a disk gives which will be back.
-FULL = (errno.ENOSPC, errno.EDQUOT)
+#: Errors of a full disk or quota, and of one that will be back.
 HUNG = (*FULL, errno.EIO, errno.ESTALE)
-#: Seconds between two looks at the disk while it is full.
-DISK_WAIT = 2.0
+#: Seconds between two looks for a request to stop: a thousand workers share one file server.
+STOP_WAIT = 1.0
+#: Longest time between two looks for work while there is none to be had.
+IDLE_WAIT = 10.0
 
 
 @dataclass
@@ -85,6 +86,10 @@ class _Loop:
     done: int = 0
     running: dict[int, _Running] = field(default_factory=dict)
     deaths: dict[str, int] = field(default_factory=dict)
+    #: When to look again for a request to stop, and for work, by the monotonic clock; looks in vain so far.
+    stop_look: float = 0.0
+    work_look: float = 0.0
+    vain: int = 0
 
     def __post_init__(self) -> None:
         config = self.sweep.config
@@ -92,7 +97,8 @@ class _Loop:
         self.limit = config.resources.time * 60 if os.environ.get("SLURM_JOB_ID") else float("inf")
         self.deadline = self.started + self.limit - config.resources.warning
         self.messages: Messages = SimpleQueue()
-        self.shard, name = _own_shard(self.sweep, self.worker)
+        # Each incarnation of a worker has a shard of its own.
+        self.shard, name = new_shard(self.sweep.folder("records"), f"{self.worker.launch}-{self.worker.index:04d}")
         info = WorkerInfo(
             worker=name,
             launch=self.worker.launch,
@@ -136,7 +142,7 @@ class _Loop:
     def _work(self) -> None:
         idle_since: float | None = None
         while not self._asked_to_stop():
-            self._fill()
+            looked = self._fill()
             if self.running:
                 idle_since = None
             elif self._out_of_time():
@@ -144,14 +150,14 @@ class _Loop:
                 return
             else:
                 idle_since = idle_since or time.monotonic()
-                if not self.feed.outstanding():
+                if looked and not self.feed.outstanding():
                     self.reason = "done"
                     return
                 # Others still work; one of them may die, so stay for a lease before leaving it to them.
                 if time.monotonic() - idle_since > 1.2 * self.sweep.config.lease:
                     self.reason = "idle"
                     return
-            self._listen(0.2 if self.running else 1.0)
+            self._listen(0.2)
             self._end_overdue()
 
     def _beat(self) -> None:
@@ -169,7 +175,10 @@ class _Loop:
                 slot.close()
                 self._give_up(running.item)
 
-    def _fill(self) -> None:
+    def _fill(self) -> bool:
+        """Begin trials where there is room; returns whether that was looked for and none is to be had now."""
+        if time.monotonic() < self.work_look:
+            return False
         for slot in self.slots:
             if id(slot) in self.running:
                 continue
@@ -177,9 +186,13 @@ class _Loop:
                 item = self.feed.next(self.deadline - time.time(), self._fits)
             except OSError as error:
                 self._wait_for_disk(error)
-                return
+                return False
             if item is None:
-                return
+                self.vain += 1
+                wait = min(0.5 * self.vain, IDLE_WAIT, self.sweep.config.lease / 10)
+                self.work_look = time.monotonic() + wait
+                return True
+            self.vain = 0
             if item.deaths >= MOST_DEATHS:
                 message = f"{item.deaths} workers died at the trial without getting it further"
                 lost = make_record(item.planned.to_trial(), status="lost", message=message)
@@ -193,6 +206,7 @@ class _Loop:
             begun.run = slot.start(
                 item.planned.to_trial(), self._directory(item), device(self.sweep, self.worker.index)
             )
+        return False
 
     def _fits(self, round_: Round) -> bool:
         """Whether a trial of that round may run beside what runs: none shares with more than its round allows."""
@@ -211,6 +225,7 @@ class _Loop:
 
     def _settle(self, slot: Slot, running: _Running, outcome: Outcome) -> None:
         item, kind = running.item, outcome["kind"]
+        self.work_look = 0.0  # its place is free
         if kind == "interrupted":
             with suppress(OSError):
                 (self._directory(item) / SPENT).write_text(f"{self._spent(running):.3f}", encoding="ascii")
@@ -237,7 +252,10 @@ class _Loop:
     def _record(self, running: _Running, record: dict[str, Any]) -> None:
         """Make a record durable, then count its trial as done."""
         item, seconds = running.item, self._spent(running)
-        self._complete(record, item, seconds)
+        add_sizes(record, item.planned)
+        gpus = self.sweep.config.resources.gpus / max(1, len(self.slots))
+        own = {"attempt": item.attempt, "worker": self.presence.worker, "seconds": round(seconds, 3), "gpus": gpus}
+        record["provenance"] = {**(record.get("provenance") or {}), **own, **origin()}
         while True:
             try:
                 if not self.feed.holds(item):
@@ -258,23 +276,6 @@ class _Loop:
             self.feed.finished(item, seconds)
         _say(f"trial {item.planned.id[:12]} {record['status']}: {record.get('min_test_top1')} %, {seconds:.1f} s")
 
-    def _complete(self, record: dict[str, Any], item: Item, seconds: float) -> None:
-        """Add what the plan and the worker know to what the backend said."""
-        for name in ("params", "flops", "acts"):
-            if record.get(name) is None and getattr(item.planned, name) is not None:
-                record[name] = getattr(item.planned, name)
-        record["provenance"] = {
-            **(record.get("provenance") or {}),
-            "attempt": item.attempt,
-            "worker": self.presence.worker,
-            "job": job_id(),
-            "host": socket.gethostname(),
-            "log": log_name(),
-            "seconds": round(seconds, 3),
-            "gpus": self.sweep.config.resources.gpus / max(1, len(self.slots)),
-            "ended": round(time.time(), 3),
-        }
-
     def _give_up(self, item: Item) -> None:
         _say(f"trial {item.planned.id[:12]} was taken over by another worker; not recorded here")
         self.feed.lost(item)
@@ -290,8 +291,10 @@ class _Loop:
 
     def _asked_to_stop(self) -> bool:
         self._beat()
-        if not self.reason and (self.sweep.path / "launches" / f"{self.worker.launch}.stop").exists():
-            self.reason = "stop"
+        if not self.reason and time.monotonic() > self.stop_look:
+            self.stop_look = time.monotonic() + STOP_WAIT
+            if (self.sweep.path / "launches" / f"{self.worker.launch}.stop").exists():
+                self.reason = "stop"
         return self.reason in ("stop", "signal", "term")
 
     def _out_of_time(self) -> bool:
@@ -330,17 +333,6 @@ class _Loop:
 
     def _directory(self, item: Item) -> Path:
         return self.sweep.path / "checkpoints" / item.planned.id
-
-
-def _own_shard(sweep: Sweep, worker: Worker) -> tuple[Shard, str]:
-    """A shard of this incarnation's own, and its name; on a full disk, when there is room."""
-    while True:
-        try:
-            return new_shard(sweep.folder("records"), f"{worker.launch}-{worker.index:04d}")
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-            time.sleep(DISK_WAIT)
 
 
 def _cause(code: int) -> str:

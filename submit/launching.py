@@ -9,14 +9,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
 import msgspec
 import submitit
 
-from edfstat.errors import InputError
 from submit import scheduler
 from submit.directory import Sweep, write_atomically
 from submit.job import Worker
@@ -29,7 +27,6 @@ __all__ = [
     "launch",
     "launches",
     "living_workers",
-    "only_one",
     "start_here",
     "stop",
 ]
@@ -37,8 +34,6 @@ __all__ = [
 Cluster = Literal["slurm", "local", "debug"]
 #: Requeues that submitit may count as time-outs: a worker comes back as long as there is work.
 REQUEUES = 100_000
-#: Seconds after which a launching process of another machine that says nothing counts as dead.
-STALE = 120.0
 
 
 class Launch(msgspec.Struct):
@@ -107,61 +102,6 @@ def _process_lives(launch: Launch) -> bool:
 
 def _launch_of(worker: str) -> str:
     return worker.rsplit("-", 2)[0]
-
-
-@contextmanager
-def only_one(sweep: Sweep, patience: float = 60.0) -> Iterator[None]:
-    """Hold the right to launch workers of this sweep, after at most `patience` seconds of waiting for it.
-
-    Raises
-    ------
-    InputError
-        If another process keeps it.
-    """
-    lock = sweep.path / "launches" / "lock"
-    mine = msgspec.json.encode([socket.gethostname(), machine(), os.getpid(), process_start(os.getpid())])
-    temporary = lock.with_name(f".lock-{uuid4().hex[:8]}")
-    temporary.write_bytes(mine)
-    try:
-        end = time.monotonic() + patience
-        while True:
-            try:
-                os.link(temporary, lock)
-                break
-            except FileExistsError:
-                if _abandoned(lock):
-                    lock.unlink(missing_ok=True)
-                elif time.monotonic() > end:
-                    raise InputError(
-                        f"{sweep.path} is being launched by another process ({_holder(lock)}); wait for it, "
-                        "or look at its status"
-                    ) from None
-                else:
-                    time.sleep(0.2)
-    finally:
-        temporary.unlink(missing_ok=True)
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-
-
-def _abandoned(lock: Path) -> bool:
-    try:
-        _, where, pid, started = msgspec.json.decode(lock.read_bytes())
-        age = time.time() - lock.stat().st_mtime
-    except (OSError, ValueError, msgspec.MsgspecError):
-        return True
-    if where and where == machine():
-        return bool(process_start(pid) != started)
-    return age > STALE
-
-
-def _holder(lock: Path) -> str:
-    with suppress(OSError, ValueError, msgspec.MsgspecError):
-        host, _, pid, _ = msgspec.json.decode(lock.read_bytes())
-        return f"process {pid} on {host}"
-    return "unknown"
 
 
 def launch(sweep: Sweep, cluster: Cluster, workers: int) -> tuple[Launch, list[Any]]:

@@ -25,10 +25,10 @@ from submit.launching import (
     launch,
     launches,
     living_workers,
-    only_one,
     start_here,
     stop,
 )
+from submit.locking import only_one
 from submit.planning import Plan, batches_of, make_plan
 from submit.snapshot import describe_origin, snapshot_code
 from submit.status import Status, Tally, read_status

@@ -108,11 +108,10 @@ class Presence:
 
     def beat(self) -> None:
         """Sign of life."""
-        with suppress(OSError):
-            if self._clock is None:
-                os.utime(self.path)
-            else:
-                os.utime(self.path, (self._clock(), self._clock()))
+        try:
+            os.utime(self.path, None if self._clock is None else (self._clock(), self._clock()))
+        except OSError:  # not heard by anyone: it counts as silence
+            return
         self._beaten = time.monotonic()
 
     def beat_if_due(self) -> None:

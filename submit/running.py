@@ -117,6 +117,8 @@ class ChildSlot:
         self._environment = dict(environment)
         self._process: subprocess.Popen[str] | None = None
         self._run = 0
+        #: The last run that each process was given; a death concerns that run, not one that begins in this moment.
+        self._given: dict[int, int] = {}
 
     def start(self, trial: Trial, directory: Path, device: str) -> int:
         self._run += 1
@@ -165,11 +167,14 @@ class ChildSlot:
                 outcome = json.loads(line)
                 self._messages.put((self, outcome.pop("run"), outcome))
         if self._process is process:
-            self._messages.put((self, self._run, {"kind": "death", "code": process.wait()}))
+            code = process.wait()
+            self._messages.put((self, self._given.get(process.pid, 0), {"kind": "death", "code": code}))
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self._process is not None
         assert self._process.stdin is not None
+        if "run" in message:
+            self._given[self._process.pid] = message["run"]
         self._process.stdin.write(json.dumps(message) + "\n")
         self._process.stdin.flush()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +12,12 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Origin", "Shard", "Stub", "new_shard", "read_lines", "read_stubs"]
+__all__ = ["DISK_WAIT", "FULL", "Origin", "Shard", "Stub", "new_shard", "read_lines", "read_stubs"]
+
+#: Errors of a full disk or quota.
+FULL = (errno.ENOSPC, errno.EDQUOT)
+#: Seconds between two looks at the disk while it is full.
+DISK_WAIT = 2.0
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -72,7 +79,10 @@ class Shard:
 
 
 def new_shard(folder: Path, prefix: str) -> tuple[Shard, str]:
-    """A new shard and its name, the first ``prefix-N`` that is free: no file is ever written by two."""
+    """A new shard and its name, the first ``prefix-N`` that is free: no file is ever written by two.
+
+    A full disk is waited for.
+    """
     number = 0
     while True:
         name = f"{prefix}-{number}"
@@ -80,6 +90,10 @@ def new_shard(folder: Path, prefix: str) -> tuple[Shard, str]:
             return Shard(folder / f"{name}.jsonl"), name
         except FileExistsError:
             number += 1
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            time.sleep(DISK_WAIT)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,13 +1,16 @@
-"""Where a worker finds itself: its job, its log, the device and the environment of its trials."""
+"""Where a worker finds itself, for itself and for its records: job, log, host, device, environment of its trials."""
 
 from __future__ import annotations
 
 import os
+import socket
+import time
 from pathlib import Path
+from typing import Any
 
-from submit.directory import Sweep
+from submit.directory import PlannedTrial, Sweep
 
-__all__ = ["child_environment", "device", "job_id", "log_name"]
+__all__ = ["add_sizes", "child_environment", "device", "job_id", "log_name", "origin"]
 
 
 def child_environment(sweep: Sweep) -> dict[str, str]:
@@ -36,6 +39,18 @@ def job_id() -> str:
 def log_name() -> str:
     """The log of this job, within the sweep directory."""
     return f"logs/{job_id()}_0_log.out" if job_id() else ""
+
+
+def origin() -> dict[str, Any]:
+    """Where and when a record is written, for its provenance."""
+    return {"job": job_id(), "host": socket.gethostname(), "log": log_name(), "ended": round(time.time(), 3)}
+
+
+def add_sizes(record: dict[str, Any], planned: PlannedTrial) -> None:
+    """Add the network's size as planned where the backend does not say it."""
+    for name in ("params", "flops", "acts"):
+        if record.get(name) is None and getattr(planned, name) is not None:
+            record[name] = getattr(planned, name)
 
 
 def device(sweep: Sweep, index: int) -> str:

@@ -47,6 +47,8 @@ class Outcome:
     makespan: float
     recorded: list[str] = field(default_factory=list)
     worked: float = 0.0
+    #: Most files at any look, of some fifty over the play.
+    files: int = 0
 
 
 def play(
@@ -116,6 +118,8 @@ def play(
                 outcome.makespan = clock.now
                 outcome.worked += item.planned.cost * factor[item.planned.index]
                 feeds[worker].finished(item, item.planned.cost * factor[item.planned.index])
+                if len(outcome.recorded) % max(1, sweep.size // 50) == 0:
+                    outcome.files = max(outcome.files, files_in(sweep.path))
             go_on(worker)
     longest = float((sweep.table["cost"] * factor).max())
     outcome.worked = max(outcome.worked / workers, longest)

@@ -10,7 +10,7 @@ from tests.submit.simulation import files_in, play, simulated_sweep
 
 
 def play_with_faults(folder: Path, trials: int, workers: int) -> tuple[float, int]:
-    """Ratio of the makespan to its lower bound, and the files on disk; every trial is recorded exactly once."""
+    """Ratio of the makespan to its lower bound, and most files on disk; every trial is recorded exactly once."""
     rng = np.random.default_rng(5)
     # A spread as of networks under one cap: the middle half within a factor 4, the largest 50 times the median.
     sweep = simulated_sweep(folder, rng.lognormal(np.log(500), 0.9, trials), workers)
@@ -26,7 +26,7 @@ def play_with_faults(folder: Path, trials: int, workers: int) -> tuple[float, in
     assert tally.update() == trials
     assert tally.finished().all()
     assert tally.duplicates == 0
-    return outcome.makespan / outcome.worked, files_in(sweep.path)
+    return outcome.makespan / outcome.worked, max(outcome.files, files_in(sweep.path))
 
 
 def test_every_trial_once_though_workers_die(tmp_path: Path) -> None:
@@ -35,10 +35,10 @@ def test_every_trial_once_though_workers_die(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_twenty_thousand_trials_on_two_hundred_workers(tmp_path: Path) -> None:
-    ratio, files = play_with_faults(tmp_path, trials=20_000, workers=200)
+@pytest.mark.timeout(900)
+def test_a_hundred_thousand_trials_on_a_thousand_workers(tmp_path: Path) -> None:
+    ratio, files = play_with_faults(tmp_path, trials=100_000, workers=1000)
     # The lower bound: the work that was done spread evenly over all workers, the dead ones included.
     assert ratio < 1.08
-    # Of each worker, submitit writes four files more.
-    assert files + 4 * 200 <= 10 * 200 + 20_000 / 20
+    # Each worker has five files more: its sign of life, and submitit's four. A preempted one has two signs of life.
+    assert files + 5 * 1000 + 50 <= 10 * 1000 + 100_000 / 20

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from submit import operations
+from submit.claims import Claims
 from submit.collecting import gather
 from submit.directory import Round, Sweep, open_sweep
 from submit.feed import Feed
@@ -77,6 +78,63 @@ def test_a_record_that_a_slow_worker_wrote_after_all_is_not_written_again(tmp_pa
     assert other.recorded_before(taken)
     other.finished(taken, 1.0)
     assert not other.outstanding()
+
+
+def test_the_rest_of_a_batch_that_was_taken_over_is_not_begun(tmp_path: Path) -> None:
+    operations.prepare(write(tmp_path, fake(60, epochs=1, workers=1)))
+    sweep, now = open_sweep(tmp_path / "sweep"), [0.0]
+    slow, _ = feed_of(sweep, "slow", now)
+    item = slow.next()
+    assert item is not None
+    assert len(sweep.rounds()[0].indices(item.lease.batch)) > 1
+    now[0] = 100.0  # it sleeps for longer than the lease
+    other, _ = feed_of(sweep, "other", now)
+    taken = [each.planned.index for each in iter(other.next, None)]
+    assert sorted(taken) == list(range(60))
+    assert slow.next() is None
+
+
+def test_a_batch_that_another_finished_is_no_longer_held(tmp_path: Path) -> None:
+    now = [0.0]
+    presences = [Presence(tmp_path, WorkerInfo(worker=name), 60, clock=lambda: now[0]) for name in "ab"]
+    slow, other = (Claims(tmp_path / "claims", Round(1, 1, [(0, 1), (1, 2)]), each) for each in presences)
+    presences[0].announce()
+    lease = slow.claim()
+    assert lease is not None
+    now[0] = 100.0
+    presences[1].announce()
+    taken = other.claim()
+    assert taken is not None
+    assert taken.batch == lease.batch
+    # As if the other were stopped between saying done and clearing the earlier lease away.
+    (tmp_path / "claims" / "000" / "000.2").rename(tmp_path / "claims" / "000" / "000.done")
+    assert (tmp_path / "claims" / "000" / "000.1").exists()
+    assert not slow.holds(lease)
+
+
+def test_a_dead_batch_is_found_among_many_that_live_while_there_is_fresh_work(tmp_path: Path) -> None:
+    now = [0.0]
+    round_ = Round(1, 1, [(i, i + 1) for i in range(2000)])
+
+    def claims(name: str) -> Claims:
+        presence = Presence(tmp_path, WorkerInfo(worker=name), 60, clock=lambda: now[0])
+        presence.announce()
+        return Claims(tmp_path / "claims", round_, presence)
+
+    names = [f"w{i}" for i in range(300)]
+    each = [claims(name) for name in names]
+    held = [worker.claim() for worker in each]
+    dead = next(i for i, lease in enumerate(held) if lease is not None and lease.batch == 200)
+    now[0] = 100.0
+    for i, worker in enumerate(each):
+        if i != dead:
+            worker._presence.beat()
+    found = []
+    for i, worker in enumerate(each * 4):
+        if i % len(each) != dead and (lease := worker.claim()) and lease.batch == 200:
+            found.append(i)
+            break
+    assert found, "nobody looked at the dead worker's batch, though 1,200 claims were made"
 
 
 def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
