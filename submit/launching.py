@@ -78,16 +78,19 @@ def living_workers(sweep: Sweep) -> list[str]:
 
 
 def active_launches(sweep: Sweep, *, fresh: bool = False) -> list[Launch]:
-    """Launches whose workers still run or wait in a queue."""
+    """Launches whose workers still run or wait in a queue; while the scheduler does not answer, all that may."""
     known = launches(sweep)
     living = {_launch_of(name) for name in living_workers(sweep)}
-    queued: set[str] = set()
+    queued: set[str] | None = set()
     names = [each.job_name for each in known if each.cluster == "slurm" and each.state != "ended"]
     if names and scheduler.slurm_is_here():
-        queued = {job.name for job in scheduler.queue(sweep.path / "launches", names, fresh=fresh)}
+        jobs = scheduler.queue(sweep.path / "launches", names, fresh=fresh)
+        queued = None if jobs is None else {job.name for job in jobs}
     return [
         each for each in known
-        if each.id in living or each.job_name in queued or (each.cluster == "local" and _starting(each))
+        if each.id in living
+        or (each.job_name in names if queued is None else each.job_name in queued)
+        or (each.cluster == "local" and _starting(each))
     ]  # fmt: skip
 
 
@@ -120,8 +123,7 @@ def launch(sweep: Sweep, cluster: Cluster, workers: int) -> tuple[Launch, list[A
     jobs = _submit(sweep, cluster, made)
     made.jobs = [job.job_id for job in jobs]
     made.state = "submitted"
-    # What the scheduler said before knows nothing of these jobs.
-    (sweep.path / "launches" / "queue.json").unlink(missing_ok=True)
+    scheduler.forget(sweep.path / "launches")
     write_atomically(path, msgspec.json.encode(made))
     return made, jobs
 

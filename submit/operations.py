@@ -239,12 +239,15 @@ def status(source: str | os.PathLike[str], directory: str | os.PathLike[str] | N
 def cancel(source: str | os.PathLike[str], *, patience: float = 60.0) -> int:
     """Stop a sweep's workers, cleanly; returns how many launches that were. What is finished stays."""
     sweep = _opened(source)
-    active = active_launches(sweep, fresh=True)
+    try:
+        active = active_launches(sweep, fresh=True)
+    except InputError:  # the scheduler does not answer; those that run are asked all the same
+        active = active_launches(sweep)
     stop(sweep, active)
     pending = {each.job_name for each in active if each.cluster == "slurm"}
-    if pending:
-        # Those that wait need no time to save anything; those that run get theirs, then the signal.
-        scheduler.ask("scancel", "--state=PENDING", *(f"--name={name}" for name in sorted(pending)))
+    for name in sorted(pending):
+        # Those that wait need no time to save anything; those that run look for the request to stop.
+        scheduler.ask("scancel", "--state=PENDING", f"--name={name}")
     _await_end(sweep, patience)
     return len(active)
 

@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,9 @@ from edfstat.errors import InputError
 from submit.config import Config
 from submit.directory import write_atomically
 
-__all__ = ["Limits", "QueuedJob", "check_request", "queue", "read_limits", "sbatch_options", "slurm_is_here"]
+__all__ = [
+    "Limits", "QueuedJob", "check_request", "forget", "queue", "read_limits", "sbatch_options", "slurm_is_here",
+]  # fmt: skip
 
 #: Seconds between two questions to the scheduler about one sweep, whoever asks.
 PATIENCE = 60.0
@@ -41,6 +42,10 @@ class QueuedJob:
     state: str
     reason: str
     name: str
+
+
+#: When this process asked about a sweep and what it was told, where that is not in the file: nothing, or a full disk.
+_asked: dict[Path, tuple[float, list[QueuedJob] | None]] = {}
 
 
 def slurm_is_here() -> bool:
@@ -119,7 +124,7 @@ def check_request(config: Config) -> None:
         raise InputError(f"SLURM would not take a worker of this sweep ({asked}): {error}; change resources") from None
 
 
-def queue(folder: Path, names: list[str], *, fresh: bool = False) -> list[QueuedJob]:
+def queue(folder: Path, names: list[str], *, fresh: bool = False) -> list[QueuedJob] | None:
     """The jobs of a sweep that wait or run, in one question to the scheduler, at most once a minute.
 
     Parameters
@@ -130,18 +135,52 @@ def queue(folder: Path, names: list[str], *, fresh: bool = False) -> list[Queued
         Job names of the sweep's launches.
     fresh : bool
         Ask now, because something is about to be submitted or cancelled.
+
+    Returns
+    -------
+    list of QueuedJob, or None
+        None if the scheduler does not answer at the moment.
+
+    Raises
+    ------
+    InputError
+        If it does not answer though that matters (`fresh`).
     """
-    kept = folder / "queue.json"
-    if not fresh:
-        try:
-            if time.time() - kept.stat().st_mtime < PATIENCE:
-                return [QueuedJob(*row) for row in json.loads(kept.read_text(encoding="utf-8"))]
-        except (OSError, ValueError, TypeError):
-            pass
     if not names:
         return []
-    text = ask("squeue", "--noheader", "--array", f"--name={','.join(names)}", "--format=%i|%T|%r|%j")
+    if not fresh:
+        if (kept := _kept(folder / "queue.json")) is not None:
+            return kept
+        when, told = _asked.get(folder, (-PATIENCE, None))
+        if time.monotonic() - when < PATIENCE:
+            return told
+    try:
+        text = ask("squeue", "--noheader", "--array", f"--name={','.join(names)}", "--format=%i|%T|%r|%j")
+    except InputError:
+        _asked[folder] = (time.monotonic(), None)
+        if fresh:
+            raise
+        return None
     jobs = [QueuedJob(*line.strip().split("|", 3)) for line in text.splitlines() if line.count("|") >= 3]
-    with suppress(OSError):  # a full disk is no reason not to know
-        write_atomically(kept, json.dumps([[j.id, j.state, j.reason, j.name] for j in jobs]))
+    try:
+        write_atomically(folder / "queue.json", json.dumps([[j.id, j.state, j.reason, j.name] for j in jobs]))
+        _asked.pop(folder, None)
+    except OSError:  # a full disk is no reason not to know, nor to ask more often
+        _asked[folder] = (time.monotonic(), jobs)
     return jobs
+
+
+def forget(folder: Path) -> None:
+    """What the scheduler said before no longer holds: jobs were submitted."""
+    _asked.pop(folder, None)
+    (folder / "queue.json").unlink(missing_ok=True)
+
+
+def _kept(path: Path) -> list[QueuedJob] | None:
+    """The last answer, whoever asked, if it is not a minute old."""
+    try:
+        if abs(time.time() - path.stat().st_mtime) < PATIENCE:
+            return [QueuedJob(*row) for row in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError):
+        pass
+    return None

@@ -32,6 +32,7 @@ class _Kept(msgspec.Struct):
     attempt: bytes
     seconds: bytes
     gpus: bytes
+    duplicates: int = 0
 
 
 class Tally:
@@ -65,7 +66,7 @@ class Tally:
             return tally
         whole = all(array.size == sweep.size for array in arrays.values())
         if whole and all(sizes.get(name, -1) >= offset for name, offset in kept.offsets.items()):
-            tally._offsets = kept.offsets
+            tally._offsets, tally.duplicates = kept.offsets, kept.duplicates
             for name, array in arrays.items():
                 setattr(tally, name, array)
         return tally
@@ -74,7 +75,10 @@ class Tally:
         """Store the tally for the next look; a sweep that cannot be written is read anew each time."""
         arrays = {name: getattr(self, name).tobytes() for name in ("outcome", "attempt", "seconds", "gpus")}
         with suppress(OSError):
-            write_atomically(self.sweep.path / CACHE, msgspec.msgpack.encode(_Kept(self._offsets, **arrays)))
+            write_atomically(
+                self.sweep.path / CACHE,
+                msgspec.msgpack.encode(_Kept(self._offsets, **arrays, duplicates=self.duplicates)),
+            )
 
     def update(self) -> int:
         """Count what is new; returns how many records that were."""
@@ -97,7 +101,7 @@ class Tally:
         self.seconds[index] += stub.provenance.seconds
         self.gpus[index] += stub.provenance.seconds * stub.provenance.gpus
         if stub.provenance.attempt <= self.attempt[index]:
-            self.duplicates += 1
+            self.duplicates += stub.provenance.attempt == int(self.attempt[index])
             return False
         self.outcome[index] = STATUSES.index(stub.status)
         self.attempt[index] = stub.provenance.attempt
@@ -125,7 +129,8 @@ class Status:
     running: int
     by_status: dict[str, int]
     workers: int
-    queued_workers: int
+    #: None while the scheduler does not answer.
+    queued_workers: int | None
     elapsed: float
     left: float | None
     images_per_second: float
@@ -198,11 +203,12 @@ def read_status(sweep: Sweep, tally: Tally | None = None, *, ask_scheduler: bool
     )
 
 
-def _queued(sweep: Sweep) -> int:
+def _queued(sweep: Sweep) -> int | None:
     names = [each.job_name for each in launches(sweep) if each.cluster == "slurm"]
     if not names or not scheduler.slurm_is_here():
         return 0
-    return sum(job.state == "PENDING" for job in scheduler.queue(sweep.path / "launches", names))
+    jobs = scheduler.queue(sweep.path / "launches", names)
+    return None if jobs is None else sum(job.state == "PENDING" for job in jobs)
 
 
 def status_lines(status: Status) -> list[str]:
@@ -213,7 +219,7 @@ def status_lines(status: Status) -> list[str]:
         f"trials     {status.total}: {status.finished} finished, {status.running} running, "
         f"{status.total - status.finished - status.running} queued",
         f"finished   {outcomes}",
-        f"workers    {status.workers} at work, {status.queued_workers} in the scheduler's queue",
+        f"workers    {status.workers} at work, {_waiting(status.queued_workers)}",
         f"speed      {status.images_per_second:,.0f} training images/s",
         f"GPU hours  {status.gpu_hours:.2f} spent"
         + (f", about {status.gpu_hours_left:.2f} left" if status.gpu_hours_left is not None else ""),
@@ -226,6 +232,10 @@ def status_lines(status: Status) -> list[str]:
     if status.duplicates:
         lines.append(f"duplicates {status.duplicates} records of trials that had one (the first counts)")
     return lines
+
+
+def _waiting(queued: int | None) -> str:
+    return "the scheduler does not answer" if queued is None else f"{queued} in the scheduler's queue"
 
 
 def duration(seconds: float) -> str:

@@ -187,7 +187,7 @@ def _end(found: Status, source: Path, directory: Path | None) -> None:
     if found.complete and found.by_status.get("ok", 0) + found.by_status.get("diverged", 0) == 0:
         why = commonest_message(open_sweep(locate(source, directory)[0]))
         raise InputFailure(f"every trial failed: {why or 'their records say why'}")
-    if not found.complete and not found.workers and not found.queued_workers:
+    if not found.complete and not found.workers and found.queued_workers == 0:
         raise InputFailure("the workers are gone and trials are left; look at logs/ in the sweep, then resume")
 
 

@@ -1,0 +1,118 @@
+"""Questions to the scheduler: how many, and what happens while it does not answer."""
+
+import os
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edfstat.errors import InputError
+from submit import operations, scheduler
+from submit.directory import Sweep, open_sweep
+from submit.launching import Launch, active_launches
+from submit.status import read_status, status_lines
+from submit.sweep import main
+from tests.submit.sweeps import fake, write
+
+
+class Scheduler:
+    """Programs that note when they are called and say what they are told to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("sbatch", "squeue", "scancel"):
+            script = folder / name
+            script.write_text(f'#!/bin/sh\necho "$@" >> {folder}/{name}.calls\ncat {folder}/{name}.says || exit 1\n')
+            script.chmod(0o755)
+            self.says(name, "")
+
+    def says(self, name: str, text: str | None) -> None:
+        said = self.folder / f"{name}.says"
+        if text is None:
+            said.unlink()
+        else:
+            said.write_text(text)
+
+    def calls(self, name: str) -> list[str]:
+        noted = self.folder / f"{name}.calls"
+        return noted.read_text().splitlines() if noted.exists() else []
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scheduler:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return Scheduler(folder)
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Sweep:
+    """A sweep of which two launches wait in the queue."""
+    operations.prepare(write(tmp_path, fake(4)))
+    made = open_sweep(tmp_path / "sweep")
+    for name in ("000aaaaa", "001bbbbb"):
+        launch = Launch(name, "slurm", 2, "me", "elsewhere", 1, 1, time.time(), state="submitted")
+        (made.path / "launches" / f"{name}.json").write_bytes(msgspec.json.encode(launch))
+    return made
+
+
+QUEUE = "7_0|PENDING|Resources|edfstat-000aaaaa\n7_1|RUNNING|None|edfstat-000aaaaa\n8|PENDING|None|edfstat-001bbbbb\n"
+
+
+def test_one_question_a_minute_whatever_is_asked(slurm: Scheduler, sweep: Sweep) -> None:
+    slurm.says("squeue", QUEUE)
+    for _ in range(20):
+        assert read_status(sweep).queued_workers == 2
+        assert len(active_launches(sweep)) == 2
+    assert main(["status", str(sweep.path)]) == 0
+    (call,) = slurm.calls("squeue")
+    assert "--name=edfstat-000aaaaa,edfstat-001bbbbb" in call
+    past = time.time() - 61
+    os.utime(sweep.path / "launches" / "queue.json", (past, past))
+    slurm.says("squeue", "")
+    assert read_status(sweep).queued_workers == 0
+    assert len(slurm.calls("squeue")) == 2
+
+
+def test_a_full_disk_is_no_reason_to_ask_more_often(
+    slurm: Scheduler, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    slurm.says("squeue", QUEUE)
+    monkeypatch.setattr(scheduler, "write_atomically", full)
+    assert [read_status(sweep).queued_workers for _ in range(5)] == [2] * 5
+    assert len(slurm.calls("squeue")) == 1
+
+
+def test_a_scheduler_that_does_not_answer_ends_nothing(slurm: Scheduler, sweep: Sweep) -> None:
+    slurm.says("squeue", None)
+    for _ in range(5):
+        found = read_status(sweep)
+        assert found.queued_workers is None
+        # Whoever follows the sweep waits: the launches may be at work.
+        assert len(active_launches(sweep)) == 2
+    assert "the scheduler does not answer" in "\n".join(status_lines(found))
+    assert len(slurm.calls("squeue")) == 1
+    assert main(["status", str(sweep.path), "--json"]) == 0
+    # Before anything is submitted the answer matters.
+    with pytest.raises(InputError, match="squeue failed"):
+        active_launches(sweep, fresh=True)
+
+
+def test_cancel_takes_every_launch_out_of_the_queue(slurm: Scheduler, sweep: Sweep) -> None:
+    slurm.says("squeue", QUEUE)
+    assert operations.cancel(sweep.path) == 2
+    assert slurm.calls("scancel") == [f"--state=PENDING --name=edfstat-{name}" for name in ("000aaaaa", "001bbbbb")]
+    assert {path.name for path in (sweep.path / "launches").glob("*.stop")} == {"000aaaaa.stop", "001bbbbb.stop"}
+
+
+def test_cancel_asks_the_workers_though_the_scheduler_does_not_answer(slurm: Scheduler, sweep: Sweep) -> None:
+    for name in ("squeue", "scancel"):
+        slurm.says(name, None)
+    with pytest.raises(InputError, match="scancel failed"):
+        operations.cancel(sweep.path)
+    assert len(list((sweep.path / "launches").glob("*.stop"))) == 2
