@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
 from edfstat.errors import InputError
 
@@ -51,8 +51,16 @@ def _gigabytes(value: Any) -> Any:
     return float(match[1]) * {"m": 1 / 1024, "g": 1.0, "t": 1024.0}[match[2] or "g"]
 
 
-Minutes = Annotated[float, BeforeValidator(_minutes)]
-Gigabytes = Annotated[float, BeforeValidator(_gigabytes)]
+def _number_or(pattern: str) -> WithJsonSchema:
+    """What an editor is to accept: a number, or text of that form."""
+    number, text = {"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": pattern}
+    return WithJsonSchema({"anyOf": [number, text]})
+
+
+_TIME = r"^\s*((\d+-)?\d+:\d\d:\d\d|\d+(\.\d+)?\s*(s|sec|m|min|h|hour|hours|d)?)\s*$"
+_SIZE = r"^\s*\d+(\.\d+)?\s*[mMgGtT]?[bB]?\s*$"
+Minutes = Annotated[float, BeforeValidator(_minutes), _number_or(_TIME)]
+Gigabytes = Annotated[float, BeforeValidator(_gigabytes), _number_or(_SIZE)]
 
 
 class _Strict(BaseModel):
@@ -61,6 +69,8 @@ class _Strict(BaseModel):
 
 class Range(_Strict):
     """A setting drawn anew for each trial: exactly one of the three keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     choice: tuple[float, ...] | None = Field(None, min_length=1, description="one of these values")
     uniform: tuple[float, float] | None = Field(None, description="[low, high], evenly")
@@ -160,13 +170,18 @@ class Config(_Strict):
         return self.model_dump(mode="json")
 
 
-def read_config(source: str | PathLike[str] | Mapping[str, Any]) -> Config:
+def read_config(
+    source: str | PathLike[str] | Mapping[str, Any],
+    more: Callable[[Mapping[str, Any]], list[str]] = lambda _: [],
+) -> Config:
     """Read and check a sweep file.
 
     Parameters
     ----------
     source : path or mapping
         A YAML file, or the same as plain values.
+    more : callable, optional
+        Finds further mistakes in the plain values, one sentence each, to be told with those of form.
 
     Returns
     -------
@@ -189,7 +204,7 @@ def read_config(source: str | PathLike[str] | Mapping[str, Any]) -> Config:
     sweep: spaces[0].cuont is not a key; there are name, count, caps
     """
     if isinstance(source, Mapping):
-        return _checked(source, "sweep")
+        return _checked(source, "sweep", more)
     path = Path(source)
     try:
         text = path.read_text(encoding="utf-8")
@@ -205,7 +220,7 @@ def read_config(source: str | PathLike[str] | Mapping[str, Any]) -> Config:
         raise ConfigError(f"{path} is empty; a sweep file is a mapping with the key spaces")
     if not isinstance(values, Mapping):
         raise ConfigError(f"{path} holds {type(values).__name__}; a sweep file is a mapping with the key spaces")
-    return _checked(values, str(path))
+    return _checked(values, str(path), more)
 
 
 class _Loader(yaml.SafeLoader):
@@ -228,11 +243,12 @@ def _place(error: yaml.YAMLError) -> str:
     return " ".join(str(error).split())
 
 
-def _checked(values: Mapping[str, Any], where: str) -> Config:
+def _checked(values: Mapping[str, Any], where: str, more: Callable[[Mapping[str, Any]], list[str]]) -> Config:
     try:
         return Config.model_validate(dict(values))
     except ValidationError as error:
         lines = [_sentence(dict(e), where) for e in _telling([dict(e) for e in error.errors()])]
+        lines += [f"{where}: {mistake}" for mistake in more(values)]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from None
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from edfstat.errors import InputError
 from edfstat.population import ACCIDENTS, STATUSES
 from submit import collecting, scheduler
+from submit.checking import unknown_names
 from submit.config import Config, read_config
 from submit.directory import Round, Sweep, create_sweep, open_sweep
 from submit.launching import (
@@ -57,8 +58,13 @@ def locate(
     """
     path = Path(source)
     if path.is_dir():
+        if directory is not None and Path(directory).resolve() != path.resolve():
+            raise InputError(
+                f"{path} is a sweep directory, so --directory {directory} has no meaning; leave it out, or give "
+                f"the sweep file, such as {path / 'sweep.yaml'}, to begin the same sweep there"
+            )
         return path, None
-    config = read_config(path)
+    config = read_config(path, unknown_names)
     if directory is not None:
         return Path(directory), config
     if config.storage.directory is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from edfstat.errors import InputError
 from edfstat.trials import Trial
+from submit.checking import unknown_names, wrong_settings
 from submit.config import Caps, Config, Range, SpaceChoice
 from submit.directory import PlannedTrial, Round
-from submit.running import load_backend
 
 __all__ = ["IMAGES", "Plan", "SpaceSample", "batches_of", "make_plan"]
 
@@ -72,7 +72,8 @@ def make_plan(config: Config) -> Plan:
     InputError
         If the backend, a design space, data set, recipe or setting is unknown, or a cap leaves nothing.
     """
-    load_backend(config.backend)
+    if mistakes := unknown_names(config.plain()) or wrong_settings(config):
+        raise InputError("\n".join(mistakes))
     rng = np.random.default_rng(config.seed)
     found = _from_results(config, rng) if config.backend == "lookup" else _from_spaces(config, rng)
     trials: list[PlannedTrial] = []
@@ -134,10 +135,6 @@ Found = tuple[SpaceChoice, list[dict[str, Any]], Numbers, SpaceSample]
 def _from_spaces(config: Config, rng: np.random.Generator) -> Iterator[Found]:
     from trainers.spaces import SPACES
 
-    unknown = [choice.name for choice in config.spaces if choice.name not in SPACES]
-    if unknown:
-        raise InputError(f"spaces: there is no design space {', '.join(unknown)}; there are {', '.join(SPACES)}")
-    _check_training(config)
     _, side, channels, classes = IMAGES.get(config.dataset, (0, 32, 3, 10))
     for choice in config.spaces:
         space = SPACES[choice.name]
@@ -158,39 +155,6 @@ def _from_spaces(config: Config, rng: np.random.Generator) -> Iterator[Found]:
             np.asarray(counted["params"]), np.asarray(counted["flops"]),
         )  # fmt: skip
         yield choice, archs.to_nets(), numbers, sample
-
-
-def _check_training(config: Config) -> None:
-    """What only the torch backend gives a meaning to: better refused now than by every trial."""
-    if config.backend != "torch":
-        return
-    from datasets.registry import names
-
-    if config.dataset not in names():
-        raise InputError(f"dataset: there is no data set {config.dataset!r}; there are {', '.join(names())}")
-    from trainers.recipes import RECIPES, resolve
-    from trainers.task import OPTIONS
-
-    if isinstance(config.recipe, str) and config.recipe not in RECIPES:
-        raise InputError(f"recipe: there is no recipe {config.recipe!r}; there are {', '.join(RECIPES)}")
-    for end in (min, max):
-        resolve(config.recipe, dataset=config.dataset, optim=_extremes(config, end))
-    if unknown := sorted(set(config.backend_options) - set(OPTIONS)):
-        raise InputError(
-            f"backend_options.{unknown[0]} is not a key; for the torch backend there are {', '.join(OPTIONS)}"
-        )
-
-
-def _extremes(config: Config, end: Callable[[Sequence[float]], float]) -> dict[str, float]:
-    """Settings of the optimizer; where they are drawn, the lowest or the highest that can come."""
-    found: dict[str, float] = {}
-    for name in ("base_lr", "wd", "max_ep"):
-        setting = getattr(config.optim, name)
-        if isinstance(setting, Range):
-            found[name] = end(setting.choice or setting.uniform or setting.log_uniform or (0.0,))
-        elif setting is not None:
-            found[name] = setting
-    return found
 
 
 def _from_results(config: Config, rng: np.random.Generator) -> Iterator[Found]:

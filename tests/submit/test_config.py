@@ -1,6 +1,7 @@
 """Sweep files: every mistake is named with its key and what is allowed."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,27 @@ def test_every_mistake_is_listed_at_once(tmp_path: Path, capsys: pytest.CaptureF
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert all(str(path) in line for line in lines)
+
+
+def test_mistakes_of_form_and_of_meaning_are_told_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spaces = [{"name": "Resnet", "count": 2}, {"name": "Darts", "count": 0}]
+    names = {"dataset": "mnist", "recipe": "fast", "backend_options": {"speed": 1}}
+    path = write(tmp_path, {"spaces": spaces, "caps": {"require": "some"}, **names})
+    assert main(["plan", str(path)]) == 2
+    said = capsys.readouterr().err
+    for key, allowed in [
+        ("spaces[1].count is 0", "greater than 0"), ("caps.require is 'some'", "'any' or 'all'"),
+        ("design space Resnet", "Vanilla, ResNet"), ("design space Darts", "ENAS, DARTS"),
+        ("no data set 'mnist'", "cifar10"), ("no recipe 'fast'", "default, enhanced"),
+        ("backend_options.speed", "train_images"),
+    ]:  # fmt: skip
+        (line,) = [line for line in said.splitlines() if key in line]
+        assert allowed in line
+    assert len(said.splitlines()) == 7
+    # Without mistakes of form, those of meaning are still told together.
+    path = write(tmp_path, {"spaces": spaces[:1], "dataset": "mnist", "recipe": "fast"})
+    assert main(["plan", str(path)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 3
 
 
 @pytest.mark.parametrize(
@@ -123,6 +145,96 @@ def test_bad_command_lines(capsys: pytest.CaptureFixture[str], arguments: list[s
     assert error.count("\n") == 1
 
 
+def test_a_sweep_directory_in_another_directory_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, fake(2, epochs=1))
+    assert main(["run", str(path), "--cluster", "debug"]) == 0
+    capsys.readouterr()
+    other = tmp_path / "other"
+    for command in ("run", "resume"):
+        assert main([command, str(tmp_path / "sweep"), "--cluster", "debug", "--directory", str(other)]) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert f"--directory {other}" in said
+        assert not other.exists()
+    # Its own name is no contradiction.
+    own = str(tmp_path / "." / "sweep")
+    assert main(["run", str(tmp_path / "sweep"), "--cluster", "debug", "--directory", own]) == 0
+
+
+def accepts(schema: dict, value: object, root: dict) -> bool:
+    """Whether a JSON Schema takes a value, for the keywords that ours uses; others are an error."""
+    known = {
+        "$ref", "anyOf", "type", "enum", "pattern", "minimum", "maximum", "exclusiveMinimum", "minItems", "maxItems",
+        "minLength", "minProperties", "maxProperties", "items", "prefixItems", "properties", "required",
+        "additionalProperties", "$schema", "$defs", "title", "description", "default", "format",
+    }  # fmt: skip
+    assert set(schema) <= known, set(schema) - known
+    if "$ref" in schema:
+        return accepts(root["$defs"][schema["$ref"].rpartition("/")[2]], value, root)
+    kinds = {"string": str, "object": dict, "array": list, "boolean": bool, "null": type(None)}
+    kind = schema.get("type")
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    tests = [
+        "anyOf" not in schema or any(accepts(each, value, root) for each in schema["anyOf"]),
+        value in schema.get("enum", [value]),
+        kind not in kinds or isinstance(value, kinds.get(kind, object)),
+        kind != "integer" or whole,
+        kind != "number" or whole or isinstance(value, float),
+    ]
+    if whole or isinstance(value, float):
+        low, high, above = (schema.get(key) for key in ("minimum", "maximum", "exclusiveMinimum"))
+        tests += [low is None or value >= low, high is None or value <= high, above is None or value > above]
+    if isinstance(value, str):
+        tests += [re.search(schema.get("pattern", ""), value) is not None, len(value) >= schema.get("minLength", 0)]
+    if isinstance(value, list):
+        first = schema.get("prefixItems", [])
+        tests += [schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value))]
+        tests += [accepts(each, item, root) for each, item in zip(first, value, strict=False)]
+        tests += [accepts(schema.get("items", {}), item, root) for item in value[len(first) :]]
+    if isinstance(value, dict):
+        named, rest = schema.get("properties", {}), schema.get("additionalProperties", True)
+        tests += [schema.get("minProperties", 0) <= len(value) <= schema.get("maxProperties", len(value))]
+        tests += [set(schema.get("required", [])) <= set(value)]
+        for key, item in value.items():
+            inner = named.get(key, rest)
+            tests.append(inner if isinstance(inner, bool) else accepts(inner, item, root))
+    return all(tests)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda p: p.stem)
+def test_the_schema_takes_the_examples(path: Path) -> None:
+    schema = json_schema()
+    assert accepts(schema, yaml.safe_load(path.read_text()), schema)
+
+
+@pytest.mark.parametrize(
+    ("changes", "good"),
+    [
+        ({}, True),
+        ({"resources": {"time": "1-00:00:00", "memory": "500MB"}, "trial_timeout": "90 min"}, True),
+        ({"optim": {"base_lr": {"log_uniform": [0.01, 1.0]}, "max_ep": 3}}, True),
+        ({"colour": 1}, False),
+        ({"workers": 0}, False),
+        ({"workers": "many"}, False),
+        ({"resources": {"time": "soon"}}, False),
+        ({"resources": {"memory": -1}}, False),
+        ({"spaces": []}, False),
+        ({"spaces": [{"name": "ResNet"}]}, False),
+        ({"caps": {"require": "some"}}, False),
+        ({"optim": {"base_lr": {"choice": [1.0], "uniform": [1, 2]}}}, False),
+        ({"optim": {"base_lr": {"uniform": [1, 2, 3]}}}, False),
+    ],
+)
+def test_the_schema_refuses_what_is_refused(changes: dict, good: bool) -> None:
+    values, schema = {"spaces": SPACES, **changes}, json_schema()
+    assert accepts(schema, values, schema) is good
+    if good:
+        read_config(values)
+    else:
+        with pytest.raises(ConfigError):
+            read_config(values)
+
+
 def test_schema_names_every_key() -> None:
     schema = json.loads(json.dumps(json_schema()))
     assert set(schema["properties"]) == set(type(read_config({"spaces": SPACES})).model_fields)
@@ -130,5 +242,8 @@ def test_schema_names_every_key() -> None:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda p: p.stem)
-def test_examples_are_valid(path: Path) -> None:
-    assert read_config(path).spaces
+def test_examples_can_be_planned(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", str(path)]) == 0
+    said = capsys.readouterr()
+    assert "longest first" in said.out
+    assert not said.err

@@ -1,0 +1,86 @@
+"""What a sweep file's words mean: names of spaces, data sets, recipes, backends and options that there are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from edfstat.errors import InputError
+from submit.config import Config, Range
+from submit.running import load_backend
+
+__all__ = ["unknown_names", "wrong_settings"]
+
+
+def unknown_names(values: Mapping[str, Any]) -> list[str]:
+    """One sentence for each name that stands for nothing; what is not of the right form is passed over.
+
+    Parameters
+    ----------
+    values : mapping
+        A sweep file's content, which may have other mistakes.
+    """
+    backend = values.get("backend", "torch")
+    if not isinstance(backend, str):
+        return []
+    found = list(_refusals(lambda: load_backend(backend)))
+    if backend == "lookup":
+        return found
+    from trainers.spaces import SPACES
+
+    spaces = values.get("spaces")
+    for choice in spaces if isinstance(spaces, list | tuple) else ():
+        name = choice.get("name") if isinstance(choice, Mapping) else None
+        if isinstance(name, str) and name not in SPACES:
+            found.append(f"spaces: there is no design space {name}; there are {', '.join(SPACES)}")
+    return found + (_unknown_to_torch(values) if backend == "torch" else [])
+
+
+def _unknown_to_torch(values: Mapping[str, Any]) -> list[str]:
+    """What only the torch backend gives a meaning to: better refused now than by every trial."""
+    from datasets.registry import names
+    from trainers.recipes import RECIPES
+    from trainers.task import OPTIONS
+
+    found = []
+    dataset, recipe = values.get("dataset", "cifar10"), values.get("recipe", "default")
+    if isinstance(dataset, str) and dataset not in names():
+        found.append(f"dataset: there is no data set {dataset!r}; there are {', '.join(names())}")
+    if isinstance(recipe, str) and recipe not in RECIPES:
+        found.append(f"recipe: there is no recipe {recipe!r}; there are {', '.join(RECIPES)}")
+    options = values.get("backend_options")
+    for key in sorted(map(str, options)) if isinstance(options, Mapping) else ():
+        if key not in OPTIONS:
+            found.append(f"backend_options.{key} is not a key; for the torch backend there are {', '.join(OPTIONS)}")
+    return found
+
+
+def wrong_settings(config: Config) -> list[str]:
+    """One sentence for each setting of the training that is refused; where they are drawn, the extremes count."""
+    if config.backend != "torch":
+        return []
+    from trainers.recipes import resolve
+
+    def refused(end: Callable[[Sequence[float]], float]) -> Iterable[str]:
+        return _refusals(lambda: resolve(config.recipe, dataset=config.dataset, optim=_extremes(config, end)))
+
+    return list(dict.fromkeys([*refused(min), *refused(max)]))
+
+
+def _refusals(act: Callable[[], Any]) -> Iterable[str]:
+    try:
+        act()
+    except InputError as error:
+        yield str(error)
+
+
+def _extremes(config: Config, end: Callable[[Sequence[float]], float]) -> dict[str, float]:
+    """Settings of the optimizer; where they are drawn, the lowest or the highest that can come."""
+    found: dict[str, float] = {}
+    for name in ("base_lr", "wd", "max_ep"):
+        setting = getattr(config.optim, name)
+        if isinstance(setting, Range):
+            found[name] = end(setting.choice or setting.uniform or setting.log_uniform or (0.0,))
+        elif setting is not None:
+            found[name] = setting
+    return found
