@@ -59,8 +59,8 @@ def _number_or(pattern: str) -> WithJsonSchema:
 
 _TIME = r"^\s*((\d+-)?\d+:\d\d:\d\d|\d+(\.\d+)?\s*(s|sec|m|min|h|hour|hours|d)?)\s*$"
 _SIZE = r"^\s*\d+(\.\d+)?\s*[mMgGtT]?[bB]?\s*$"
-Minutes = Annotated[float, BeforeValidator(_minutes), _number_or(_TIME)]
-Gigabytes = Annotated[float, BeforeValidator(_gigabytes), _number_or(_SIZE)]
+Minutes = Annotated[float, BeforeValidator(_minutes), Field(gt=0), _number_or(_TIME)]
+Gigabytes = Annotated[float, BeforeValidator(_gigabytes), Field(gt=0), _number_or(_SIZE)]
 
 
 class _Strict(BaseModel):
@@ -121,7 +121,7 @@ class Resources(_Strict):
     qos: str | None = None
     gpus: int = Field(0, ge=0, description="GPUs of one worker")
     cpus: int = Field(1, gt=0, description="CPU cores of one worker")
-    memory: Gigabytes | None = Field(None, gt=0, description='such as "16GB"')
+    memory: Gigabytes | None = Field(None, description='such as "16GB"')
     time: Minutes = Field(60.0, ge=SHORTEST_TIME_MIN, le=60 * 24 * 365, description='time limit, such as "4h"')
     warning: float = Field(120.0, ge=10, le=3600, description="seconds between SLURM's signal and the end")
     setup: tuple[str, ...] = Field((), description="shell lines before the worker starts")
@@ -152,7 +152,7 @@ class Config(_Strict):
     backend_options: dict[str, Any] = Field(default_factory=dict, description="handed to the backend with each trial")
     workers: int = Field(2, ge=1, le=100_000, description="workers at a time")
     trials_per_worker: int = Field(1, ge=1, le=256, description="trials that share one worker's device")
-    trial_timeout: Minutes | None = Field(None, gt=0, description="longest time of one trial")
+    trial_timeout: Minutes | None = Field(None, description="longest time of one trial")
     lease: float = Field(300.0, ge=2, le=86400, description="seconds of silence after which a worker counts as dead")
     resources: Resources = Resources.model_validate({})
     storage: Storage = Storage.model_validate({})
