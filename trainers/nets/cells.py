@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from trainers.nets.drop_path import DropPath
+from trainers.nets.joining import joined
 from trainers.nets.layers import AuxiliaryHead, FactorizedReduction, conv
 from trainers.nets.operations import Nothing, operation
 from trainers.spaces.genotypes import CellArchitecture, Edge
@@ -57,8 +57,11 @@ class Cell(nn.Module):
         """Joined nodes, shape (n, len(concat) x channels, h, w)."""
         states = [self.older(older), self.newer(newer)]
         for first in range(0, len(self.operations), 2):
-            states.append(self._edge(first, states) + self._edge(first + 1, states))
-        return torch.cat([states[index] for index in self.concat], dim=1)
+            # Zeros need not be added: what is `none` beside another edge costs nothing.
+            edges = [edge for edge in (first, first + 1) if not isinstance(self.operations[edge], Nothing)]
+            paths = [self._edge(edge, states) for edge in edges or [first]]
+            states.append(paths[0] if len(paths) == 1 else paths[0] + paths[1])
+        return joined([states[index] for index in self.concat])
 
     def _edge(self, edge: int, states: list[Tensor]) -> Tensor:
         module = self.operations[edge]
