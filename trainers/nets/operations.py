@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from trainers.nets.layers import FactorizedReduction, conv
@@ -19,8 +20,7 @@ class Nothing(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Zeros of shape (n, c, h / stride, w / stride)."""
         # New zeros, not a product with 0, so that no infinity elsewhere becomes a NaN here.
-        seen = x.detach()[:, :, :: self.stride, :: self.stride]
-        return torch.zeros_like(seen, memory_format=x.suggest_memory_format())
+        return torch.zeros_like(x.detach()[:, :, :: self.stride, :: self.stride])
 
 
 def operation(name: str, channels: int, stride: int) -> nn.Module:
