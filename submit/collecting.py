@@ -15,7 +15,7 @@ from edfstat.errors import InputError
 from submit.directory import Sweep
 from submit.shards import read_lines
 
-__all__ = ["Collected", "collect", "commonest_message", "gather"]
+__all__ = ["Collected", "collect", "commonest_message", "gather", "population_of"]
 
 
 @dataclass
@@ -78,12 +78,17 @@ def collect(sweep: Sweep, *, curves: bool = True, output: Path | None = None) ->
     InputError
         If nothing has finished yet.
     """
+    population = population_of(sweep, curves=curves)
+    edfstat.save(population, output or sweep.path / "population.nc")
+    return population
+
+
+def population_of(sweep: Sweep, *, curves: bool = True) -> xr.Dataset:
+    """The same, only returned."""
     found = gather(sweep)
     if not found.records:
         raise InputError(f"{sweep.path} has no finished trial yet; look at its status, collect later")
-    population = edfstat.from_records(found.records, curves=curves, attrs=_attributes(sweep, found))
-    edfstat.save(population, output or sweep.path / "population.nc")
-    return population
+    return edfstat.from_records(found.records, curves=curves, attrs=_attributes(sweep, found))
 
 
 def commonest_message(sweep: Sweep) -> str:

@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -76,7 +77,8 @@ def _writable(path: Path) -> Finding:
     except OSError as error:
         return Finding(False, f"{folder} cannot be written, with links ({error.strerror})", "choose another folder")
     finally:
-        probe.unlink(missing_ok=True)
+        with suppress(OSError):
+            probe.unlink()
     return Finding(True, f"{folder} can be written, with links")
 
 
@@ -92,7 +94,7 @@ def _slurm(path: Path, config: Config) -> Iterator[Finding]:
     try:
         limits = scheduler.read_limits()
     except InputError as error:
-        yield Finding(False, "the SLURM controller answers", str(error))
+        yield Finding(False, "the SLURM controller does not answer", str(error))
         return
     yield Finding(True, f"SLURM {limits.version}: arrays up to {limits.array} tasks, {limits.jobs} jobs")
     parts = -(-config.workers // limits.array)
@@ -107,7 +109,7 @@ def _slurm(path: Path, config: Config) -> Iterator[Finding]:
     try:
         scheduler.check_request(config)
     except InputError as error:
-        yield Finding(False, "a worker of this sweep would be taken", str(error))
+        yield Finding(False, "SLURM would refuse the workers of this sweep", str(error))
         return
     yield Finding(True, "a worker of this sweep would be taken")
     yield from _on_a_node(path, config)
@@ -134,7 +136,7 @@ def _on_a_node(path: Path, config: Config) -> Iterator[Finding]:
         try:
             text = scheduler.ask("srun", *flags, *arguments, timeout=PATIENCE + 30)
         except InputError as error:
-            yield Finding(False, "a node runs Python with the packages and sees the folder", str(error))
+            yield Finding(False, "no node runs Python with the packages from this folder", str(error))
             return
         seen = (folder / "from_node").is_file()
     answer = json.loads(text.strip().splitlines()[-1])

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -300,9 +301,11 @@ def report(source: str | os.PathLike[str], output: str | os.PathLike[str] | None
     import edfstat
 
     sweep = _opened(source)
-    population = collecting.collect(sweep)
+    population = collecting.population_of(sweep)
     target = Path(output) if output is not None else sweep.path / "report.html"
     edfstat.report(population, target)
+    with suppress(InputError, OSError):  # a sweep that may only be read
+        edfstat.save(population, sweep.path / "population.nc")
     return target
 
 

@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -46,6 +48,13 @@ app = typer.Typer(
 
 def _command(name: str, example: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return app.command(name, epilog=f"Example: python -m submit.sweep {name} {example}".rstrip())
+
+
+@app.callback()
+def _main(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")] = False,
+) -> None:
+    pass
 
 
 class ClusterName(StrEnum):
@@ -201,10 +210,14 @@ def _print(text: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    # Wherever it stands on the line: whoever just saw an error appends it to the same command.
+    given = ["--debug"] * debug + [each for each in given if each != "--debug"]
     try:
-        result: Any = app(arguments, standalone_mode=False, prog_name="python -m submit.sweep")
+        result: Any = app(given, standalone_mode=False, prog_name="python -m submit.sweep")
         sys.stdout.flush()
-    except (InputError, PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+    except InputError as error:
         return _fail(str(error), 2)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted; run the same command again to go on", 1)
@@ -215,11 +228,11 @@ def main(arguments: list[str] | None = None) -> int:
     except SystemExit as error:  # the command line library leaves this way where a pipe broke inside a command
         return _pipe_closed() if isinstance(error.__context__, BrokenPipeError) else int(error.code or 0)
     except OSError as error:
-        return _fail(str(error), 2 if error.errno == errno.EROFS else 1)
+        return _refused_by_the_disk(error)
     except Exception as error:
         # Mistakes on the command line: their class has moved between versions of typer, their method has not.
         if not hasattr(error, "format_message"):
-            raise
+            return _unexpected(error, debug)
         if type(error).__name__ == "NoArgsIsHelpError":
             error.show()  # type: ignore[attr-defined]
             return 2
@@ -228,6 +241,30 @@ def main(arguments: list[str] | None = None) -> int:
         message = error.format_message().replace("Value error, ", "").rstrip(".")
         return _fail(f"{message}; see {path} --help", 2)
     return result if isinstance(result, int) else 0
+
+
+def _refused_by_the_disk(error: OSError) -> int:
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        name = f"{error.filename} cannot be used" if error.filename else "a file cannot be used"
+        remedy = "give a directory or an --output that you can write, or copy the sweep to one"
+        return _fail(f"{name} ({error.strerror}); {remedy}", 2)
+    return _fail(str(error), 2 if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError) else 1)
+
+
+def _unexpected(error: Exception, debug: bool) -> int:
+    """What no user should meet: one line, and the traceback where it is out of the way."""
+    text = "".join(traceback.format_exception(error))
+    if debug:
+        sys.stderr.write(text)
+        return 1
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    try:
+        handle, path = tempfile.mkstemp(prefix="edfstat-sweep-", suffix=".log", text=True)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError:
+        return _fail(f"unexpected {said}; --debug shows the traceback", 1)
+    return _fail(f"unexpected {said}; the traceback is in {path}, --debug shows it", 1)
 
 
 def _pipe_closed() -> int:

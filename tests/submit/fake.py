@@ -1,5 +1,6 @@
 """A backend that pretends to train: epochs of a given length, a checkpoint after each, a result fixed by the trial."""
 
+import contextlib
 import json
 import os
 import time
@@ -7,6 +8,21 @@ from pathlib import Path
 
 from edfstat.errors import TrialInterrupted
 from edfstat.records import make_record
+
+
+@contextlib.contextmanager
+def sharing(trial):
+    """Be counted among the trials that run now; yields how many those are."""
+    folder = Path(trial.options.get("device", os.devnull))
+    if not folder.is_dir():
+        yield lambda: 1
+        return
+    mark = folder / trial.id
+    mark.touch()
+    try:
+        yield lambda: len(list(folder.iterdir()))
+    finally:
+        mark.unlink()
 
 
 class FakeBackend:
@@ -19,7 +35,10 @@ class FakeBackend:
         while done < epochs:
             if should_stop is not None and should_stop():
                 raise TrialInterrupted
-            time.sleep(length)
+            with sharing(trial) as crowd:
+                time.sleep(length)
+                if crowd() > trial.options.get("room", crowd()):
+                    return make_record(trial, status="oom", message=f"{crowd()} trials share the device")
             done += 1
             temporary = state.with_name("new")
             temporary.write_text(json.dumps({"epoch": done}))
