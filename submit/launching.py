@@ -90,13 +90,14 @@ def active_launches(sweep: Sweep, *, fresh: bool = False) -> list[Launch]:
         each for each in known
         if each.id in living
         or (each.job_name in names if queued is None else each.job_name in queued)
-        or (each.cluster == "local" and _starting(each))
+        or (each.cluster == "local" and _starting(sweep, each))
     ]  # fmt: skip
 
 
-def _starting(launch: Launch) -> bool:
-    """Workers take seconds until they show; until then their launch counts as active."""
-    return launch.state == "submitted" and time.time() - launch.created < 20 and _process_lives(launch)
+def _starting(sweep: Sweep, launch: Launch) -> bool:
+    """Workers take seconds until they show; until all have, their launch counts as active."""
+    recent = launch.state == "submitted" and time.time() - launch.created < 20 and _process_lives(launch)
+    return recent and len(list((sweep.path / "workers").glob(f"{launch.id}-*.json"))) < launch.workers
 
 
 def _process_lives(launch: Launch) -> bool:

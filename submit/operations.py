@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import tempfile
@@ -172,13 +173,20 @@ def _ensure_workers(sweep: Sweep, cluster: Cluster, workers: int | None) -> list
         unfinished = read_status(sweep, ask_scheduler=False)
         wanted = min(workers or sweep.config.workers, unfinished.total - unfinished.finished)
         made, jobs = launch(sweep, cluster, max(1, wanted))
-        for job in jobs:
+        if cluster == "local":
             # submitit would cancel nothing by itself, but keeps the process of a local job to wait for it.
-            _LOCAL_JOBS.append(job)
+            _forget_ended()
+            _LOCAL_JOBS.extend(jobs)
         return [made]
 
 
 _LOCAL_JOBS: list[Any] = []
+
+
+@atexit.register
+def _forget_ended() -> None:
+    """Let go of local jobs that have ended, and with them of their processes' last traces."""
+    _LOCAL_JOBS[:] = [job for job in _LOCAL_JOBS if not job.done()]
 
 
 def _follow_to_end(sweep: Sweep, cluster: Cluster, workers: int | None, show: Show) -> Status:
