@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -36,8 +35,7 @@ def main(argv: list[str] | None = None) -> int:
         except (OSError, ValueError, TypeError) as error:
             raise InputError(f"{args.trial} holds no trial ({error})") from None
         device = devices.pick(args.device)
-        local = os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID"))
-        name = f"cuda:{local or 0}" if device.type == "cuda" and device.index is None else str(device)
+        name = f"cuda:{devices.local_gpu()}" if device.type == "cuda" and device.index is None else str(device)
         rank, _ = parallel.join(devices.pick(name))
 
         def say(text: str) -> None:

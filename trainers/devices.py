@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -14,7 +15,7 @@ import torch
 from edfstat.errors import InputError
 from trainers.evaluation import Autocast
 
-__all__ = ["autocast_for", "pick", "settings"]
+__all__ = ["autocast_for", "context", "local_gpu", "pick", "release", "settings"]
 
 #: Below this many multiply-adds an image, casting on a CPU costs more than bf16 arithmetic saves (estimated).
 SMALL_NET = 20_000_000
@@ -39,6 +40,23 @@ def pick(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise InputError(f"device is {name!r}; training runs on 'cpu' and 'cuda'")
     return device
+
+
+def local_gpu() -> int:
+    """Number of the GPU of this process among those that it sees, where several were started on one machine.
+
+    Schedulers either show every process all GPUs of the machine, or each process one of its own, whose number
+    is then 0.
+    """
+    local = int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0")))
+    return local % max(1, torch.cuda.device_count())
+
+
+def release(device: torch.device) -> None:
+    """Give back what a trial held on a GPU, so that the trials beside it and the next one find it free."""
+    if device.type == "cuda":
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def autocast_for(device: torch.device, precision: str, flops: int) -> tuple[str, Autocast]:

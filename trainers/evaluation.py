@@ -32,9 +32,11 @@ def precise_norm(model: nn.Module, feed: Feed, epoch: int, autocast: Autocast) -
     model.eval()
     for module in norms:
         module.reset_running_stats()
-        module.momentum = None  # a plain average over the batches
         module.train()
-    for images, _ in feed.norm(epoch):
+    for number, (images, _) in enumerate(feed.norm(epoch)):
+        for module in norms:
+            # A plain average over the batches. Momentum None would be the same and wait for the device each time.
+            module.momentum = 1.0 / (number + 1)
         with autocast():
             model(images)
     for module, momentum in zip(norms, kept):

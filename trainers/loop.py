@@ -117,6 +117,7 @@ def train(
     curves = Curves()
     status, message = "ok", ""
     used: dict[str, Any] = {}
+    session: Session | None = None
     with devices.settings(where, threads, 0) as number, devices.context(where):
         try:
             session = Session(task, where, precision=precision, compile=compile)
@@ -130,6 +131,8 @@ def train(
             if status == "error":
                 logger.warning("trial %s: %s", trial.id[:12], message, exc_info=True)
                 used["traceback"] = "".join(traceback.format_exception(error))[-4000:]
+    session = None
+    devices.release(where)
     record = _record(task, curves, status, message, outcomes.provenance(where, **used))
     if folder is not None and _leader():
         text = json.dumps(record, allow_nan=False)

@@ -18,6 +18,7 @@ from edfstat.records import make_record
 from edfstat.trials import Trial
 from trainers import devices
 from trainers.loop import train
+from trainers.mps import shared_gpu
 
 __all__ = ["automatic_workers", "train_many"]
 
@@ -49,8 +50,7 @@ def train_many(
     ----------
     trials : sequence of Trial
     device : str, default "auto"
-        All trials share it. On a GPU start NVIDIA's MPS first where the site allows it: without, the processes
-        take turns.
+        All trials share it: on a GPU through NVIDIA's MPS where the site allows it, else by taking turns.
     workers : int, optional
         Trials at a time. Default: `automatic_workers`.
     directory : path, optional
@@ -72,7 +72,8 @@ def train_many(
     if not isinstance(number, int) or number < 1:
         raise InputError(f"workers is {workers!r}; give a whole number from 1")
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=number, mp_context=context) as pool:
+    shares = number > 1 and devices.pick(device).type == "cuda"
+    with shared_gpu(shares), ProcessPoolExecutor(max_workers=number, mp_context=context) as pool:
         running = {}
         for trial in trials:
             folder = None if directory is None else str(Path(directory) / trial.id)

@@ -62,8 +62,8 @@ class Session:
         self.feed = self._feed()
         self.model = cast(nn.Module, torch.compile(self.net)) if compile else self.net
         self.step = self._step()
-        # Capture pays where launches bound the step; drop path draws its numbers outside of what is captured.
-        self.capture = device.type == "cuda" and self.world == 1 and not compile and not self.recipe.drop_path
+        # Capture pays where launches bound the step.
+        self.capture = device.type == "cuda" and self.world == 1 and not compile
 
     def _step(self) -> steps.Step:
         if self.world == 1:
@@ -121,7 +121,8 @@ class Session:
         for number, (images, labels) in enumerate(self.feed.train(epoch)):
             if self.recipe.lr_step == "iteration":
                 steps.set_rate(self.optimizer, self._rate(epoch + number / self.feed.steps))
-            if self.capture:
+            # A graph keeps which layers were captured: with drop path they are all there from the second epoch on.
+            if self.capture and (epoch > 0 or not self.recipe.drop_path):
                 self.step = steps.graphed(self.step, self.net, self.optimizer, (images, labels))
                 self.capture = False
             one, misses = self.step(images, labels)

@@ -97,8 +97,10 @@ def make_step(
 def graphed(step: Step, model: nn.Module, optimizer: torch.optim.Optimizer, batch: tuple[Tensor, Tensor]) -> Step:
     """Capture a step as a CUDA graph: one launch instead of hundreds, which small nets are bound by.
 
-    The steps that warm the libraries up are undone, so the training is the same as without a graph.
+    The steps that warm the libraries up are undone, random numbers included, so the training is meant to be the
+    same as without a graph: those drawn inside come from torch's generator of the device, which graphs advance.
     """
+    drawn = torch.cuda.get_rng_state()
     images, labels = (part.clone(memory_format=torch.preserve_format) for part in batch)
     state = [*model.parameters(), *model.buffers()]
     before = [tensor.detach().clone() for tensor in state]
@@ -122,8 +124,9 @@ def graphed(step: Step, model: nn.Module, optimizer: torch.optim.Optimizer, batc
             # A momentum of zero is how SGD starts.
             if parameter in momenta:
                 slot["momentum_buffer"].copy_(momenta[parameter])
-            else:
+            elif slot.get("momentum_buffer") is not None:
                 slot["momentum_buffer"].zero_()
+    torch.cuda.set_rng_state(drawn)
 
     def replay(new_images: Tensor, new_labels: Tensor) -> tuple[Tensor, Tensor]:
         images.copy_(new_images)

@@ -21,7 +21,7 @@ class _Join(torch.autograd.Function):
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, ...]:
-        views = gradient.split(context.channels, dim=1)
+        views = torch.split(gradient, context.channels, dim=1)
         layout = torch.channels_last if gradient.is_contiguous(memory_format=torch.channels_last) else None
         return tuple(view.contiguous(memory_format=layout or torch.contiguous_format) for view in views)
 

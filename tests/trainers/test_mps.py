@@ -1,0 +1,50 @@
+"""MPS is started where its control program is there, ended again, and done without where it is not."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from trainers import mps
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(mps.PIPES, raising=False)
+    monkeypatch.delenv(mps.LOGS, raising=False)
+
+
+def program(folder: Path, monkeypatch: pytest.MonkeyPatch, *, code: int) -> Path:
+    """A control program that notes how it was called."""
+    path = folder / mps.CONTROL
+    path.write_text(f'#!/bin/sh\n[ "$1" ] || read word\necho "$1$word" >> "{folder}/calls"\necho no >&2\nexit {code}\n')
+    path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    return folder / "calls"
+
+
+def test_it_is_started_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = program(tmp_path, monkeypatch, code=0)
+    with mps.shared_gpu() as state:
+        assert state == "started"
+        assert Path(os.environ[mps.PIPES]).is_dir()
+        assert calls.read_text() == "-d\n"
+    assert calls.read_text() == "-d\nquit\n"
+    assert mps.PIPES not in os.environ
+
+
+def test_where_it_cannot_start_processes_share_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = program(tmp_path, monkeypatch, code=1)
+    with mps.shared_gpu() as state:
+        assert state == f"{mps.CONTROL} failed (no)"
+        assert mps.PIPES not in os.environ
+    assert calls.read_text() == "-d\n"
+
+
+def test_one_that_runs_is_used_and_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = program(tmp_path, monkeypatch, code=0)
+    monkeypatch.setenv(mps.PIPES, "/somewhere")
+    with mps.shared_gpu() as state:
+        assert state == "running"
+    assert os.environ[mps.PIPES] == "/somewhere"
+    assert not calls.exists()
