@@ -9,12 +9,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from re import fullmatch
 from typing import Any, Literal
 from uuid import uuid4
 
 import msgspec
 import submitit
+from submitit.core.utils import FailedJobError
 
+from edfstat.errors import InputError
 from submit import scheduler
 from submit.directory import Sweep, write_atomically
 from submit.job import Worker
@@ -121,8 +125,12 @@ def launch(sweep: Sweep, cluster: Cluster, workers: int) -> tuple[Launch, list[A
     made = Launch(identity, cluster, workers, _user(), machine(), os.getpid(), process_start(os.getpid()), time.time())
     path = sweep.path / "launches" / f"{identity}.json"
     write_atomically(path, msgspec.json.encode(made))
-    jobs = _submit(sweep, cluster, made)
-    made.jobs = [job.job_id for job in jobs]
+    try:
+        jobs = _submit(sweep, cluster, made)
+    except InputError:
+        path.unlink()  # nothing was launched
+        raise
+    made.jobs, made.workers = [job.job_id for job in jobs], len(jobs)
     made.state = "submitted"
     scheduler.forget(sweep.path / "launches")
     write_atomically(path, msgspec.json.encode(made))
@@ -136,13 +144,41 @@ def _submit(sweep: Sweep, cluster: Cluster, made: Launch) -> list[Any]:
         if cluster != "slurm":
             with _deaf_to_interrupts():
                 return [executor.submit(task) for task in tasks]
-        size = max(1, scheduler.read_limits().array)
-        jobs: list[Any] = []
-        for start in range(0, len(tasks), size):
+        return _submit_arrays(executor, tasks, max(1, scheduler.read_limits().array), sweep.path / "logs")
+
+
+def _submit_arrays(executor: Any, tasks: list[Worker], size: int, logs: Path) -> list[Any]:
+    """Submit arrays of at most that size, smaller ones where a limit on submitted jobs asks for it.
+
+    Raises
+    ------
+    InputError
+        With SLURM's reason, if it takes none at all.
+    """
+    jobs: list[Any] = []
+    while len(jobs) < len(tasks):
+        part = tasks[len(jobs) : len(jobs) + size]
+        try:
             with executor.batch():
-                for task in tasks[start : start + size]:
-                    jobs.append(executor.submit(task))
-        return jobs
+                made = [executor.submit(task) for task in part]
+        except FailedJobError as error:
+            _remove_unsubmitted(logs)
+            said = " ".join(str(error).split())
+            if len(part) > 1 and "limit" in said.lower():
+                size = len(part) // 2
+                continue
+            if not jobs:
+                raise InputError(f"SLURM took no worker of this sweep: {said}") from None
+            break  # with those that it took the sweep goes on, only slower
+        jobs += made
+    return jobs
+
+
+def _remove_unsubmitted(logs: Path) -> None:
+    """Remove what submitit wrote for jobs that were then refused."""
+    for path in [*logs.glob("*.pkl"), *logs.glob(".submission_file_*.sh")]:
+        if fullmatch("[.a-z_]*[0-9a-f]{32}", path.stem):
+            path.unlink(missing_ok=True)
 
 
 def _executor(sweep: Sweep, cluster: Cluster, made: Launch) -> Any:

@@ -172,7 +172,10 @@ def _ensure_workers(sweep: Sweep, cluster: Cluster, workers: int | None) -> list
             scheduler.check_request(sweep.config)
         unfinished = read_status(sweep, ask_scheduler=False)
         wanted = min(workers or sweep.config.workers, unfinished.total - unfinished.finished)
-        made, jobs = launch(sweep, cluster, max(1, wanted))
+        wanted = max(1, wanted)
+        made, jobs = launch(sweep, cluster, wanted)
+        if len(jobs) < wanted:
+            say(f"SLURM took {len(jobs)} of {wanted} workers, by its limits; the sweep goes on with those")
         if cluster == "local":
             # submitit would cancel nothing by itself, but keeps the process of a local job to wait for it.
             _forget_ended()

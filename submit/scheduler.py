@@ -121,7 +121,8 @@ def check_request(config: Config) -> None:
         ask("sbatch", "--test-only", *flags, "--wrap", "true")
     except InputError as error:
         asked = ", ".join(f"{key}={value}" for key, value in options.items())
-        raise InputError(f"SLURM would not take a worker of this sweep ({asked}): {error}; change resources") from None
+        remedy = "change resources" + (", or wait until earlier jobs have ended" if "ubmit" in str(error) else "")
+        raise InputError(f"SLURM would not take a worker of this sweep ({asked}): {error}; {remedy}") from None
 
 
 def queue(folder: Path, names: list[str], *, fresh: bool = False) -> list[QueuedJob] | None:

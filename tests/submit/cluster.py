@@ -161,7 +161,7 @@ class Cluster:
             f"ClusterName=edfstat\nSlurmctldHost=localhost(127.0.0.1)\nSlurmctldPort={ports['controller']}\n"
             f"SlurmUser=root\nAuthType=auth/munge\nAuthInfo=socket={sock}\nAccountingStoragePass={sock}\n"
             "AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost=localhost\n"
-            f"AccountingStoragePort={ports['dbd']}\nAccountingStorageEnforce=associations\n"
+            f"AccountingStoragePort={ports['dbd']}\nAccountingStorageEnforce=associations,limits\n"
             f"StateSaveLocation={d}/state\nSlurmdSpoolDir={d}/spool/%n\n"
             f"SlurmctldPidFile={d}/ctld.pid\nSlurmdPidFile={d}/slurmd.%n.pid\nSlurmctldLogFile={d}/ctld.log\n"
             f"SlurmdLogFile={d}/slurmd.%n.log\nProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\n"

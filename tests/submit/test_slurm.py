@@ -1,6 +1,8 @@
 """Sweeps on a real SLURM of two nodes, undisturbed."""
 
 import json
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from submit.doctor import examine
 from submit.launching import launches
 from submit.sweep import main
 from tests.submit.cluster import Cluster
-from tests.submit.sweeps import DIGITS, fake, finished_once, outcomes, write
+from tests.submit.sweeps import DIGITS, fake, finished_once, outcomes, wait_until, write
 
 pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
 
@@ -42,6 +44,45 @@ def test_more_workers_than_an_array_takes(slurm: Cluster, tmp_path: Path) -> Non
     made = launches(operations._opened(path))[0]
     assert len({job.split("_")[0] for job in made.jobs}) == 2
     assert len(made.jobs) == 7
+
+
+@pytest.fixture
+def few_jobs(slurm: Cluster) -> Iterator[Callable[[int], None]]:
+    """Sets how many jobs the user may have in the queue."""
+    wait_until(lambda: not slurm.call("squeue", "-h").stdout.strip(), 60, "the end of earlier jobs")
+
+    def limit(jobs: int) -> None:
+        words = ("modify", "user", "root", "set", f"MaxSubmitJobs={jobs}")
+        assert slurm.call("sacctmgr", "-iQ", *words).returncode == 0
+        time.sleep(1)  # until the controller has heard of it
+
+    yield limit
+    limit(-1)
+
+
+def test_a_limit_on_submitted_jobs_costs_workers_not_the_sweep(
+    slurm: Cluster, tmp_path: Path, few_jobs: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    few_jobs(3)
+    path = write(tmp_path, fake(20, epochs=2, epoch_seconds=0.1, workers=7))
+    found = operations.run(path, cluster="slurm", watch=True)
+    assert "SLURM took 3 of 7 workers" in capsys.readouterr().err
+    assert found.complete
+    finished_once(tmp_path / "sweep")
+    made = launches(operations._opened(path))[0]
+    assert (made.workers, len(made.jobs)) == (3, 3)
+    # Nothing is left of the arrays that were refused: four files of each of three tasks, one of each submission.
+    assert len(list((tmp_path / "sweep" / "logs").iterdir())) <= 3 * 4 + 2
+
+
+def test_where_no_job_may_be_submitted_nothing_is_left_behind(
+    slurm: Cluster, tmp_path: Path, few_jobs: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    few_jobs(0)
+    path = write(tmp_path, fake(20, workers=2))
+    assert main(["run", str(path), "--cluster", "slurm"]) == 2
+    assert "limit" in capsys.readouterr().err.splitlines()[-1].lower()
+    assert not list(tmp_path.glob("sweep/launches/*.json"))
 
 
 @pytest.mark.parametrize(
