@@ -9,11 +9,12 @@ import socket
 import subprocess
 import sys
 import time
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 from typing import Any
 
 from edfstat.errors import InputError
+from edfstat.registry import GROUP
 
 __all__ = ["PACKAGES", "describe_origin", "snapshot_code"]
 
@@ -22,12 +23,12 @@ _VERSIONS = ("edfstat", "torch", "torchvision", "numpy", "scipy", "xarray", "sub
 
 
 def snapshot_code(target: Path, backend: str) -> None:
-    """Copy the packages that a worker runs, and the user's backend where it is a plain module, into a folder."""
+    """Copy the packages that a worker runs, and the package or module of the user's backend, into a folder."""
     target.mkdir(parents=True)
     skipped = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
     for name in PACKAGES:
         shutil.copytree(_package_folder(name), target / name, ignore=skipped)
-    top = backend.partition(":")[0].partition(".")[0] if ":" in backend else ""
+    top = _home_of(backend)
     if not top or top in PACKAGES:
         return
     spec = importlib.util.find_spec(top)
@@ -38,6 +39,13 @@ def snapshot_code(target: Path, backend: str) -> None:
         shutil.copytree(origin.parent, target / top, ignore=skipped)
     else:
         shutil.copy2(origin, target / origin.name)
+
+
+def _home_of(backend: str) -> str:
+    """Top-level package or module of a backend, installed or given as module:attribute."""
+    if ":" in backend:
+        return backend.partition(":")[0].partition(".")[0]
+    return next((point.module.partition(".")[0] for point in entry_points(group=GROUP, name=backend)), "")
 
 
 def _package_folder(name: str) -> Path:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -189,12 +190,27 @@ class Cluster:
 
 @contextlib.contextmanager
 def running_cluster() -> Iterator[Cluster]:
-    # A short path of its own: sockets may not have long names.
+    with contextlib.ExitStack() as stack:
+        try:
+            cluster = stack.enter_context(_folder())
+            cluster.up()
+        except (RuntimeError, subprocess.SubprocessError) as error:
+            # A free port may be gone when its daemon wants it, and a loaded machine slow: once more, from scratch.
+            sys.stderr.write(f"the first start of SLURM failed: {error}\n")
+            stack.close()
+            cluster = stack.enter_context(_folder())
+            cluster.up()
+        yield cluster
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Cluster]:
+    """A cluster that is not up yet, in a folder of its own; whatever runs of it is stopped at the end."""
+    # A short path: sockets may not have long names.
     folder = Path(tempfile.mkdtemp(prefix="edfslurm-"))
     folder.chmod(0o755)
     cluster = Cluster(folder)
     try:
-        cluster.up()
         yield cluster
     finally:
         cluster.down()

@@ -118,13 +118,21 @@ def test_torn_lines_foreign_files_and_a_moved_directory(tmp_path: Path) -> None:
     assert population.attrs["sweep_duplicates"] == 1
 
 
-def test_code_edited_after_launch_is_not_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("backend", ["mybackend:FakeBackend", "mine"])
+def test_code_edited_after_launch_is_not_what_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
     module = tmp_path / "mybackend.py"
-    source = (ROOT / "tests" / "submit" / "fake.py").read_text()
-    module.write_text(source)
+    module.write_text((ROOT / "tests" / "submit" / "fake.py").read_text())
+    # The same backend as an installed one: an editable install is a folder on the path and what is said of it.
+    about = tmp_path / "mybackend-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: mybackend\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[edfstat.backends]\nmine = mybackend:FakeBackend\n")
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "mybackend", raising=False)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    path = write(tmp_path, fake(4, epochs=1, backend="mybackend:FakeBackend"))
+    path = write(tmp_path, fake(4, epochs=1, backend=backend))
     operations.prepare(path)
     module.write_text("raise RuntimeError('edited')\n")
     assert operations.run(tmp_path / "sweep", cluster="local").by_status == {"ok": 4}
