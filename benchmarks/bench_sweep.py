@@ -132,6 +132,16 @@ def test_a_hundred_thousand_trials(folder: Path) -> None:
         print(f"{'':<10} {measured(step, folder)[0] / base:.2f} times json.loads of the records")
 
 
+def test_a_thousand_workers_by_the_clock(tmp_path: Path) -> None:
+    """The sweep played with a clock, 5 % of the workers killed and 5 % preempted: see tests/submit/simulation.py."""
+    from tests.submit.test_simulation import play_with_faults
+
+    begun = time.process_time()
+    ratio, files = play_with_faults(tmp_path, TRIALS, WORKERS)
+    print(f"\nmakespan {100 * (ratio - 1):.1f} % above the lower bound, {time.process_time() - begun:.0f} s CPU")
+    print(f"most files on disk beside submitit's: {files} of {10 * WORKERS + TRIALS // 20} in all")
+
+
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     start = time.perf_counter()
