@@ -226,6 +226,9 @@ class _Loop:
     def _settle(self, slot: Slot, running: _Running, outcome: Outcome) -> None:
         item, kind = running.item, outcome["kind"]
         self.work_look = 0.0  # its place is free
+        if kind == "record" and outcome["record"]["status"] == "error" and self.reason in ("signal", "term"):
+            # The signal reached helpers of the trial as well: what broke now is not the trial's fault.
+            kind = "interrupted"
         if kind == "interrupted":
             with suppress(OSError):
                 (self._directory(item) / SPENT).write_text(f"{self._spent(running):.3f}", encoding="ascii")

@@ -19,6 +19,7 @@ from edfstat.errors import InputError, TrialInterrupted
 from edfstat.records import make_record
 from edfstat.registry import Backend, backends
 from edfstat.trials import Trial
+from submit.signals import leave_signals_to_the_worker, signals_held
 
 __all__ = ["ChildSlot", "InlineSlot", "Outcome", "Slot", "child_main", "load_backend", "run_trial"]
 
@@ -149,15 +150,16 @@ class ChildSlot:
 
     def _spawn(self) -> None:
         self.close()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "submit.child", self._backend],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=self._environment,
-            text=True,
-            # A Ctrl-C at the terminal is the launcher's business; it asks the workers to stop.
-            start_new_session=True,
-        )
+        with signals_held():
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "submit.child", self._backend],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=self._environment,
+                text=True,
+                # A Ctrl-C at the terminal is the launcher's business; it asks the workers to stop.
+                start_new_session=True,
+            )
         threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
 
     def _listen(self, process: subprocess.Popen[str]) -> None:
@@ -181,6 +183,7 @@ class ChildSlot:
 
 def child_main(backend_name: str) -> None:
     """Body of the child process: trials come as lines on stdin, outcomes go as lines to stdout."""
+    leave_signals_to_the_worker()
     # What a backend prints belongs in the worker's log, not between the outcomes.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

@@ -32,6 +32,12 @@ def start_worker(directory: Path, index: int) -> subprocess.Popen:
         return subprocess.Popen(command, cwd=ROOT, stdout=log)
 
 
+def child_of(worker: subprocess.Popen) -> int:
+    """The process in which a worker runs its trial."""
+    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+    return next(int(child) for child in children if b"submit.child" in Path(f"/proc/{child}/cmdline").read_bytes())
+
+
 def feed_of(sweep: Sweep, name: str, now: list[float]) -> tuple[Feed, Presence]:
     # Of another machine, so that only its silence can tell its death.
     presence = Presence(sweep.path / "workers", WorkerInfo(worker=name), 60, clock=lambda: now[0])
@@ -259,8 +265,13 @@ def test_time_of_interrupted_lives_is_counted(tmp_path: Path) -> None:
     first = start_worker(directory, 0)
     wait_until(lambda: any((directory / "checkpoints").glob("*/checkpoint.json")), 60, "a checkpoint")
     time.sleep(0.6)
+    # SLURM sends its signals to every process of a job; the one with the trial leaves them to the worker.
+    for number in (signal.SIGUSR2, signal.SIGTERM):
+        os.kill(child_of(first), number)
     first.send_signal(signal.SIGTERM)
     assert first.wait(60) == 0
+    assert "died" not in (directory / "logs" / "0.out").read_text()
+    assert any((directory / "checkpoints").glob("*/seconds"))
     assert start_worker(directory, 1).wait(60) == 0
     (record,) = gather(open_sweep(directory)).records
     assert record["provenance"]["began_at_epoch"] > 0
