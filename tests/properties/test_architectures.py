@@ -35,7 +35,9 @@ def stage_archs(draw: st.DrawFn) -> StageArchitecture:
     # A width of 16 with a multiplier of 1 and 16 groups is depthwise; 64 x 0.25 likewise.
     widths = tuple(draw(st.sampled_from([64, 128] if g == 16 else [16, 48])) for g in groups)
     strides = tuple(draw(st.sampled_from([1, 2])) for _ in range(stages))
-    return StageArchitecture(block, depths, widths, strides, multipliers, groups)
+    # Squeezed widths: 1 of 16 channels at the least, halves to round, more than there were at 1.5.
+    se_ratio = draw(st.sampled_from([0.0, 0.04, 0.25, 0.28125, 1.5])) if block == "bottleneck" else 0.0
+    return StageArchitecture(block, depths, widths, strides, multipliers, groups, se_ratio=se_ratio)
 
 
 @st.composite
@@ -67,6 +69,37 @@ def check(arch: Architecture, stem: str, size: int) -> None:
 @settings(max_examples=25)
 @given(stage_archs(), st.sampled_from(["cifar", "imagenet", "simple"]), st.integers(1, 40))
 def test_any_stage_network_is_counted_as_built(arch: StageArchitecture, stem: str, size: int) -> None:
+    check(arch, stem, size)
+
+
+@settings(max_examples=15)
+@given(
+    st.integers(1, 3).flatmap(lambda n: st.tuples(*[st.lists(st.integers(1, 40), min_size=n, max_size=n)] * 2)),
+    st.floats(0.05, 2),
+    st.sampled_from(["cifar", "imagenet", "simple"]),
+    st.integers(1, 40),
+)
+def test_any_squeeze_and_excitation_is_counted_as_built_or_named(
+    shape: tuple[list[int], list[int]], se_ratio: float, stem: str, size: int
+) -> None:
+    """Any widths and ratio: what a stage squeezes to follows its input in the first block, its own width later."""
+    widths, depths = shape
+    before = [16, *widths[:-1]]
+    net = {
+        "block_type": "res_bottleneck_block",
+        "ds": [1, *(1 + depth % 3 for depth in depths)],
+        "ws": [16, *widths],
+        "ss": [1] * (len(widths) + 1),
+        "bot_muls": [0.0, *[1.0] * len(widths)],
+        "num_gs": [1, *widths],
+        "se_r": se_ratio,
+    }
+    if any(min(b, w) * se_ratio <= 0.5 for b, w in zip(before, widths)):
+        with pytest.raises(ArchitectureError, match=r"stage \d: an input of"):
+            Architecture.from_net(net)
+        return
+    arch = Architecture.from_net(net)
+    assert arch.to_net()["se_r"] == se_ratio
     check(arch, stem, size)
 
 
