@@ -1,7 +1,9 @@
 """Real digits trials on a real SLURM, under faults: nothing lost, nothing doubled, the population as undisturbed."""
 
 import contextlib
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,11 +18,12 @@ import pytest
 import xarray as xr
 
 from submit import operations
+from submit.collecting import gather
 from submit.directory import Sweep, open_sweep
-from submit.launching import launches
+from submit.launching import launches, living_workers
 from submit.status import Status
 from tests.submit.cluster import Cluster
-from tests.submit.sweeps import DIGITS, finished_once, outcomes, records, wait_until, workers, write
+from tests.submit.sweeps import DIGITS, fake, finished_once, outcomes, records, wait_until, workers, write
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("slurm"), pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +53,22 @@ class Faulty:
         wait_until(lambda: any(each["trials"] for each in workers(self.directory)), 60, "a running trial")
 
     def running(self) -> dict[str, Any]:
-        return next(each for each in workers(self.directory) if each["trials"])
+        living = living_workers(self.sweep)
+        return next(each for each in workers(self.directory) if each["trials"] and each["worker"] in living)
+
+    def under_way(self) -> tuple[str, int]:
+        """A trial that runs and has a checkpoint, and its epoch: that of the worker that a fault would strike."""
+        found: list[tuple[str, int]] = []
+
+        def look() -> bool:
+            with contextlib.suppress(StopIteration, OSError, ValueError):
+                (trial,) = self.running()["trials"]
+                epoch = json.loads((self.directory / "checkpoints" / trial / "checkpoint.json").read_text())["epoch"]
+                found.append((trial, epoch))
+            return bool(found) and found[-1][1] >= 2
+
+        wait_until(look, 120, "a trial with a checkpoint")
+        return found[-1]
 
     def end(self) -> Status:
         found = operations.resume(self.path, cluster="slurm", watch=True)
@@ -119,6 +137,27 @@ def test_fault_loses_nothing(
     fault(faulty)
     faulty.end()
     faulty.check(undisturbed)
+
+
+def test_trials_go_on_from_their_checkpoints(slurm: Cluster, tmp_path: Path) -> None:
+    faulty = Faulty(slurm, tmp_path, fake(24, epochs=20, epoch_seconds=0.15, lease=6, workers=4))
+    faulty.begin(0)
+    struck: dict[str, int] = {}
+    for fault in (_kill_worker, _preempt, _requeue, _node_down):
+        trial, epoch = faulty.under_way()
+        fault(faulty)
+        struck[trial] = epoch
+        operations.resume(faulty.path, cluster="slurm", watch=False)
+    faulty.end()
+    finished_once(faulty.directory)
+    began = {each["trial_id"]: each["provenance"]["began_at_epoch"] for each in gather(faulty.sweep).records}
+    assert struck
+    assert all(began[trial] >= epoch for trial, epoch in struck.items()), (struck, began)
+    # The signals reach every process of a job; those with trials leave them to their workers.
+    logs = "".join(path.read_text() for path in (faulty.directory / "logs").glob("*.out"))
+    assert not re.search("process died .signal SIG(USR2|TERM)", logs)
+    # What was never disturbed began at its first epoch.
+    assert sum(epoch == 0 for epoch in began.values()) >= 24 - 2 * 4
 
 
 def _fill(path: Path) -> None:
