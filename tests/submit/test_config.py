@@ -247,3 +247,11 @@ def test_examples_can_be_planned(path: Path, capsys: pytest.CaptureFixture[str])
     said = capsys.readouterr()
     assert "longest first" in said.out
     assert not said.err
+
+
+def test_the_documentation_explains_every_key() -> None:
+    text = (ROOT / "docs" / "sweeps.md").read_text()
+    schema = json_schema()
+    shapes = [schema, *schema["$defs"].values()]
+    missing = [key for shape in shapes for key in shape["properties"] if f"`{key}`" not in text]
+    assert not missing
