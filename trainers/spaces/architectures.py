@@ -35,7 +35,8 @@ class Architecture:
         net : mapping
             With ``genotype`` for a cell network, else ``ds``, ``ws``, ``ss`` and the rest, the stem at index 0.
             Later code calls ``bot_muls`` ``bms`` and ``num_gs`` ``gws``; both are read. A net with ``stem_w``
-            has the later layout: its lists hold the stages only and ``gws`` holds group *widths*.
+            has the later layout: its lists hold the stages only and ``gws`` holds group *widths*; the latest code's
+            ``depths``, ``widths``, ``strides`` and ``group_ws`` are read there, too.
 
         Returns
         -------
@@ -53,7 +54,7 @@ class Architecture:
             raise ArchitectureError(f"net is {net!r:.80}; give the `net` dictionary of a record")
         if "genotype" in net:
             return CellArchitecture.from_net(net)
-        if "ds" in net or "block_type" in net:
+        if "ds" in net or "depths" in net or "block_type" in net:
             return StageArchitecture.from_net(net)
         raise ArchitectureError(
             f"net has keys {[*map(str, net)]!s:.200}; "

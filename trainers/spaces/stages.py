@@ -24,6 +24,10 @@ _PREFIXES = {
     "bottleneck": "bottleneck",
 }
 
+#: Names of the lists in the latest code, and strides of its stems.
+_LATEST_KEYS = {"depths": "ds", "widths": "ws", "strides": "ss", "bs": "bms", "group_ws": "gws"}
+_STEM_STRIDES = {"res_stem_cifar": 1, "simple_stem_in": 2, "res_stem_in": 4}
+
 
 def block_named(name: Any) -> str:
     """Our name of a block from any name in use, such as ``"vanilla_block"`` or ``"double_plain_block"``.
@@ -169,6 +173,7 @@ class StageArchitecture(Architecture):
     @classmethod
     def from_net(cls, net: Mapping[str, Any]) -> StageArchitecture:
         """Stage-wise architecture from a published `net`; see `Architecture.from_net`."""
+        net = {_LATEST_KEYS.get(key, key): value for key, value in net.items()} if "stem_w" in net else net
         missing = sorted({"block_type", "ds", "ws", "ss"} - set(net))
         if missing:
             raise ArchitectureError(f"a stage-wise net lacks {missing}; it has 'block_type', 'ds', 'ws' and 'ss'")
@@ -235,6 +240,8 @@ def _from_later_layout(
     group_widths: tuple[Any, ...],
 ) -> StageArchitecture:
     """From 2020 the lists hold the stages only, and a group width takes the place of the number of groups."""
+    # Where the stem is not named: one that keeps the resolution comes before a stage that does, as in CIFAR networks.
+    stride = _STEM_STRIDES.get(str(net.get("stem_type")), 1 if strides[:1] == (1,) else 2)
     groups: list[int] = []
     if block == "bottleneck" and group_widths:
         multipliers = _multipliers(multipliers or (1.0,) * len(widths))
@@ -248,5 +255,5 @@ def _from_later_layout(
             groups.append(inner // group)
     return StageArchitecture(
         block, depths, widths, strides, multipliers, tuple(groups),
-        stem_width=net["stem_w"], stem_stride=2, se_ratio=_se_ratio(net),
+        stem_width=net["stem_w"], stem_stride=stride, se_ratio=_se_ratio(net),
     )  # fmt: skip

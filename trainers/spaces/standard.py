@@ -182,6 +182,7 @@ class StageSpace(Space):
             "stages": self.stages,
             "strides": tuple(self.strides),
             "stem width": self.stem_width,
+            "stem stride": self.stem_stride,
             "se_ratio": self.se_ratio,
         }
         given = {
@@ -189,6 +190,7 @@ class StageSpace(Space):
             "stages": len(arch.depths),
             "strides": arch.strides,
             "stem width": arch.stem_width,
+            "stem stride": arch.stem_stride,
             "se_ratio": arch.se_ratio,
         }
         for what, value in given.items():

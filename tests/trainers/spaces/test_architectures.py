@@ -89,6 +89,11 @@ def test_the_later_layout_has_no_stem_in_its_lists_and_group_widths() -> None:
     arch = Architecture.from_net(later)
     assert arch.groups == (2, 1, 2)
     assert arch.widths == (64, 128, 16)
+    assert arch == Architecture.from_net(BOTTLENECK)
+    renamed = {"ds": "depths", "ws": "widths", "ss": "strides", "bms": "bot_muls", "gws": "group_ws"}
+    latest = {renamed.get(key, key): value for key, value in later.items()}
+    assert Architecture.from_net(latest) == arch
+    assert Architecture.from_net(latest | {"stem_type": "res_stem_in"}).to_net()["ss"] == [4, 1, 2, 2]
 
 
 def test_a_named_tuple_is_a_genotype() -> None:
@@ -157,6 +162,7 @@ def test_an_impossible_architecture_is_named_with_its_rule(net: dict, words: lis
         ("ResNeXt-A", changed(BOTTLENECK, "bot_muls", 2, value=0.75), "stage 2: ratio 1.33"),
         ("ResNeXt-A", changed(BOTTLENECK, "ss", 2, value=1), "strides"),
         ("ResNeXt-A", changed(BOTTLENECK, "ws", 0, value=64), "stem width is 64"),
+        ("ResNeXt-A", changed(BOTTLENECK, "ss", 0, value=4), "stem stride is 4"),
         ("ResNeXt-B", BOTTLENECK, "stage 3: width 16"),
         ("ResNet", BOTTLENECK, "block is bottleneck"),
         ("ResNet", CELL, "made of cells"),
