@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +45,9 @@ class QueuedJob:
     name: str
 
 
-#: When this process asked about a sweep and what it was told, where that is not in the file: nothing, or a full disk.
-_asked: dict[Path, tuple[float, list[QueuedJob] | None]] = {}
+#: When this process asked about a sweep, what it was told, and whether that went into the file: for answers that do
+#: not, and for clocks of file servers that are minutes off.
+_asked: dict[Path, tuple[float, list[QueuedJob] | None, bool]] = {}
 
 
 def slurm_is_here() -> bool:
@@ -152,22 +154,23 @@ def queue(folder: Path, names: list[str], *, fresh: bool = False) -> list[Queued
     if not fresh:
         if (kept := _kept(folder / "queue.json")) is not None:
             return kept
-        when, told = _asked.get(folder, (-PATIENCE, None))
-        if time.monotonic() - when < PATIENCE:
+        when, told, written = _asked.get(folder, (-PATIENCE, None, False))
+        forgotten = written and not (folder / "queue.json").exists()
+        if time.monotonic() - when < PATIENCE and not forgotten:
             return told
     try:
         text = ask("squeue", "--noheader", "--array", f"--name={','.join(names)}", "--format=%i|%T|%r|%j")
     except InputError:
-        _asked[folder] = (time.monotonic(), None)
+        _asked[folder] = (time.monotonic(), None, False)
         if fresh:
             raise
         return None
     jobs = [QueuedJob(*line.strip().split("|", 3)) for line in text.splitlines() if line.count("|") >= 3]
-    try:
+    written = False
+    with suppress(OSError):  # a full disk is no reason not to know, nor to ask more often
         write_atomically(folder / "queue.json", json.dumps([[j.id, j.state, j.reason, j.name] for j in jobs]))
-        _asked.pop(folder, None)
-    except OSError:  # a full disk is no reason not to know, nor to ask more often
-        _asked[folder] = (time.monotonic(), jobs)
+        written = True
+    _asked[folder] = (time.monotonic(), jobs, written)
     return jobs
 
 

@@ -61,7 +61,9 @@ def sweep(tmp_path: Path) -> Sweep:
 QUEUE = "7_0|PENDING|Resources|edfstat-000aaaaa\n7_1|RUNNING|None|edfstat-000aaaaa\n8|PENDING|None|edfstat-001bbbbb\n"
 
 
-def test_one_question_a_minute_whatever_is_asked(slurm: Scheduler, sweep: Sweep) -> None:
+def test_one_question_a_minute_whatever_is_asked(
+    slurm: Scheduler, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
     slurm.says("squeue", QUEUE)
     for _ in range(20):
         assert read_status(sweep).queued_workers == 2
@@ -69,11 +71,17 @@ def test_one_question_a_minute_whatever_is_asked(slurm: Scheduler, sweep: Sweep)
     assert main(["status", str(sweep.path)]) == 0
     (call,) = slurm.calls("squeue")
     assert "--name=edfstat-000aaaaa,edfstat-001bbbbb" in call
-    past = time.time() - 61
-    os.utime(sweep.path / "launches" / "queue.json", (past, past))
+    kept = sweep.path / "launches" / "queue.json"
+    past = time.time() - 1000
+    os.utime(kept, (past, past))  # the file server's clock is off: this process knows better
+    assert read_status(sweep).queued_workers == 2
     slurm.says("squeue", "")
+    monkeypatch.setattr(scheduler, "_asked", {})  # a minute later, or another process
     assert read_status(sweep).queued_workers == 0
     assert len(slurm.calls("squeue")) == 2
+    kept.unlink()  # another process has submitted jobs
+    assert read_status(sweep).queued_workers == 0
+    assert len(slurm.calls("squeue")) == 3
 
 
 def test_a_full_disk_is_no_reason_to_ask_more_often(
