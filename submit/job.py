@@ -22,7 +22,7 @@ from submit.feed import Feed, Item
 from submit.presence import Presence, WorkerInfo, machine, process_start
 from submit.running import ChildSlot, InlineSlot, Messages, Outcome, Slot
 from submit.shards import DISK_WAIT, FULL, new_shard
-from submit.signals import flagged_signals
+from submit.signals import cause, flagged_signals, patience
 from submit.surroundings import add_sizes, child_environment, device, job_id, log_name, origin
 
 __all__ = ["Worker"]
@@ -244,12 +244,12 @@ class _Loop:
     def _settle_death(self, running: _Running, code: int) -> None:
         item = running.item
         count = self.deaths[item.planned.id] = self.deaths.get(item.planned.id, 0) + 1
-        _say(f"trial {item.planned.id[:12]}: its process died ({_cause(code)}), {count} of {MOST_DEATHS} times")
+        _say(f"trial {item.planned.id[:12]}: its process died ({cause(code)}), {count} of {MOST_DEATHS} times")
         if count < MOST_DEATHS:
             self.feed.put_back(item)
             return
         status = "oom" if code == -signal.SIGKILL else "error"
-        message = f"the process of the trial died {count} times: {_cause(code)}; log: {log_name()}"
+        message = f"the process of the trial died {count} times: {cause(code)}; log: {log_name()}"
         self._record(running, make_record(item.planned.to_trial(), status=status, message=message))
 
     def _record(self, running: _Running, record: dict[str, Any]) -> None:
@@ -308,7 +308,7 @@ class _Loop:
         for slot in self.slots:
             if id(slot) in self.running:
                 slot.stop()
-        end = time.monotonic() + min(self.sweep.config.resources.warning - 5, 60.0)
+        end = time.monotonic() + patience(self.reason, self.sweep.config.resources.warning)
         while self.running and time.monotonic() < end:
             self._listen(0.2)
             self._beat()
@@ -336,10 +336,6 @@ class _Loop:
 
     def _directory(self, item: Item) -> Path:
         return self.sweep.path / "checkpoints" / item.planned.id
-
-
-def _cause(code: int) -> str:
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
 def _say(text: str) -> None:

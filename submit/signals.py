@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["flagged_signals", "leave_signals_to_the_worker", "signals_held"]
+__all__ = ["cause", "flagged_signals", "leave_signals_to_the_worker", "patience", "signals_held"]
 
 #: By which SLURM and users end jobs. They reach every process of a job, also those that run trials.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -55,3 +55,14 @@ def leave_signals_to_the_worker() -> None:
     for number in ENDING:
         signal.signal(number, pass_over)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+
+def patience(reason: str, warning: float) -> float:
+    """Seconds that running trials get to finish their epoch; those that do not begin it anew from the last one."""
+    # SLURM's warning leaves that time, less what a requeue takes; who cancels or terminates waits for the end.
+    return max(5.0, warning - 15) if reason == "signal" else min(warning - 5, 60.0)
+
+
+def cause(code: int) -> str:
+    """What ended a process, in words, from its exit code."""
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

@@ -19,6 +19,7 @@ from submit.feed import Feed
 from submit.job import Worker, _Loop
 from submit.presence import Presence, WorkerInfo
 from submit.shards import Shard, read_lines
+from submit.signals import patience
 from tests.submit.sweeps import fake, finished_once, records, wait_until, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -195,6 +196,12 @@ def test_trials_share_a_device_only_with_as_many_as_each_allows(tmp_path: Path) 
     # A trial that ran out of memory among four now shares with one other, whatever that one is.
     assert fits(four, 2)
     assert not fits(four, 2, 4)
+
+
+def test_an_epoch_may_end_within_the_warning() -> None:
+    assert patience("signal", 1200) == 1185
+    assert patience("signal", 10) == 5  # a requeue has to be asked for before the end
+    assert patience("stop", 1200) == 60
 
 
 def test_a_record_is_on_the_disk_before_its_trial_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
