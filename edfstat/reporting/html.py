@@ -13,7 +13,9 @@ import xarray as xr
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from edfstat.reporting.best import best_drawings, svg_uri
 from edfstat.reporting.charts import Chart, as_plain, charts_of
+from edfstat.reporting.method import REFERENCES, method_of
 from edfstat.reporting.provenance import provenance_of
 from edfstat.reporting.svg import chart_svg
 from edfstat.reporting.tables import Table, table_csv, tables_of
@@ -27,6 +29,7 @@ def html_bytes(comparison: xr.Dataset) -> bytes:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["svg"] = _picture
     environment.filters["csv_uri"] = _csv_uri
+    environment.filters["svg_uri"] = svg_uri
     charts = charts_of(comparison)
     script = _resource("page.js")
     groups = [str(name) for name in comparison["group"].values]
@@ -36,8 +39,11 @@ def html_bytes(comparison: xr.Dataset) -> bytes:
         measures=[(str(m), measure_words(comparison, str(m))) for m in comparison["measure"].values],
         charts=charts,
         tables=tables_of(comparison),
+        drawings=list(best_drawings(comparison)),
         found=findings(comparison),
         provenance=provenance_of(comparison),
+        method=method_of(comparison),
+        references=REFERENCES,
         attrs=comparison.attrs,
         level=f"{float(comparison.attrs['level']):.0%}",
         eps=f"{float(comparison.attrs['eps']):g}",

@@ -6,6 +6,7 @@ import re
 
 import xarray as xr
 
+from edfstat.reporting.method import REFERENCES, method_of
 from edfstat.reporting.provenance import provenance_of
 from edfstat.reporting.tables import Table, tables_of
 from edfstat.verdicts import findings
@@ -28,6 +29,8 @@ def markdown_bytes(comparison: xr.Dataset) -> bytes:
         parts += [f"## {table.title}", _grid(table), _plain(table.note)]
     parts += ["## Files, versions and settings"]
     parts.append("\n".join(f"- {_plain(name)}: {_plain(value)}" for name, value in provenance_of(comparison)))
+    parts += ["## Method", "\n".join(f"- {_plain(term)}: {_plain(meaning)}" for term, meaning in method_of(comparison))]
+    parts += ["### References", "\n".join(f"{place}. {_plain(text)}" for place, text in enumerate(REFERENCES, 1))]
     return ("\n\n".join(parts) + "\n").encode()
 
 

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from edfstat.reporting.best import Best, best_drawings
 from edfstat.reporting.charts import Chart, charts_of
-from edfstat.reporting.tables import Table, tables_of
+from edfstat.reporting.method import REFERENCES, method_of
+from edfstat.reporting.paged_tables import table_pages
+from edfstat.reporting.provenance import provenance_of
+from edfstat.reporting.tables import tables_of
 from edfstat.verdicts import findings, verdict
 
 if TYPE_CHECKING:
@@ -22,7 +26,7 @@ __all__ = ["pdf_bytes"]
 PAGE = (8.27, 11.69)
 COLORS = ("#0a5ea8", "#c2470a", "#12805c", "#a8327f", "#7a6200", "#5a4fcf", "#4a5560", "#b0243a")
 DASHES: tuple[Any, ...] = ("-", (0, (7, 3)), (0, (2, 3)), (0, (9, 3, 2, 3)), (0, (12, 4)), (0, (4, 2)), ":", "-.")
-LINES, ROWS = 62, 34
+LINES = 62
 
 
 def pdf_bytes(comparison: xr.Dataset) -> bytes:
@@ -43,10 +47,27 @@ def _pages(comparison: xr.Dataset) -> list[Figure]:
     charts = [chart for each in charts_of(comparison).values() for chart in each]
     for place in range(0, len(charts), 2):
         figures.append(_chart_page(charts[place : place + 2]))
-    for table in tables_of(comparison).values():
-        for start in range(0, len(table.shown), ROWS):
-            figures.append(_table_page(table, start))
-    return figures
+    figures += table_pages(tables_of(comparison).values(), _blank)
+    figures += [_drawing_page(best) for best in best_drawings(comparison)]
+    return figures + _appendix(comparison)
+
+
+def _appendix(comparison: xr.Dataset) -> list[Figure]:
+    method = [f"{term}. {meaning}\n" for term, meaning in method_of(comparison)]
+    sources = [f"{place}. {text}" for place, text in enumerate(REFERENCES, 1)]
+    facts = [f"{name}: {value}" for name, value in provenance_of(comparison)]
+    return [
+        *_text_pages("Method", "\n".join(["", *method, "References", *sources])),
+        *_text_pages("Files, versions and settings", "\n".join(["", *facts])),
+    ]
+
+
+def _drawing_page(best: Best) -> Figure:
+    """A drawing keeps its own shape; its page says whose it is."""
+    own = best.figure.get_suptitle()
+    title = f"{best.group}: model of lowest error, {best.error:.2f} %" + (f" ({own})" if own else "")
+    best.figure.suptitle(title).set_parse_math(False)
+    return best.figure
 
 
 def _blank() -> Figure:
@@ -114,25 +135,3 @@ def _draw(axes: Axes, chart: Chart) -> None:
     legend = axes.legend(fontsize=8, frameon=False)
     for text in legend.get_texts():
         text.set_parse_math(False)
-
-
-def _table_page(table: Table, start: int) -> Figure:
-    figure = _blank()
-    axes = figure.add_axes((0.05, 0.05, 0.9, 0.84))
-    axes.axis("off")
-    more = "" if start == 0 else " (continued)"
-    figure.text(0.05, 0.95, table.title + more, fontsize=12, fontweight="bold", va="top", parse_math=False)
-    figure.text(0.05, 0.93, "\n".join(textwrap.wrap(table.note, 125)), fontsize=7.5, va="top", parse_math=False)
-    rows = [
-        [textwrap.shorten(cell, 46, placeholder=" ...") for cell in row] for row in table.shown[start : start + ROWS]
-    ]
-    heads = ["\n".join(textwrap.wrap(column, 11)) for column in table.columns]
-    drawn = axes.table(cellText=[heads, *rows], loc="upper center", cellLoc="left", edges="horizontal")
-    drawn.auto_set_font_size(False)
-    drawn.set_fontsize(6.5)
-    drawn.auto_set_column_width(list(range(len(heads))))
-    for (row, _), cell in drawn.get_celld().items():
-        cell.get_text().set_parse_math(False)
-        cell.set_edgecolor("0.8")
-        cell.set_height(0.034 if row == 0 else 0.022)
-    return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,19 @@ def provenance_of(comparison: xr.Dataset) -> list[tuple[str, str]]:
     for key, value in comparison.attrs.items():
         if key == "warnings" or key in _OPTIONS:
             continue
-        lines.append((str(key).replace("_", " "), _text(value)))
+        lines.append((str(key).replace("_", " "), _text(_unpacked(value))))
     lines += [(name, _text(comparison.attrs[key])) for key, name in _OPTIONS.items() if key in comparison.attrs]
     return lines
+
+
+def _unpacked(value: Any) -> Any:
+    """Lists and objects that an attribute holds as JSON, for reading."""
+    if isinstance(value, str) and value[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
 
 
 def _text(value: Any) -> str:

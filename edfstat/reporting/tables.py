@@ -32,6 +32,10 @@ class Table:
     text_columns: int = 1
     note: str = ""
 
+    def is_number(self, place: int) -> bool:
+        """Whether the column at `place` holds numbers."""
+        return place >= self.text_columns and self.columns[place] not in ("above", "architecture", "run")
+
 
 class _Rows:
     """Collects rows: values for CSV, text for reading, and the measure and groups each is about."""

@@ -10,10 +10,16 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from edfstat import InputError, compare, report
 from edfstat.population import build_population
 from edfstat.reporting.html import embedded_json
+from edfstat.reporting.paged_tables import table_pages
+from edfstat.reporting.pages import _pages
+from edfstat.reporting.tables import Table
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -134,11 +140,57 @@ def test_markdown_has_the_verdict_and_every_table(comparison, tmp_path):
         assert len(widths) == 1
 
 
-def test_pdf_has_pages(comparison, tmp_path):
-    content = report(comparison, tmp_path / "r.pdf").read_bytes()
-    pages = len(re.findall(rb"/Type /Page\b", content))
-    # One or more pages of words, charts two to a page, a page or more per table.
-    assert pages >= 1 + 15 // 2 + 1 + 10
+def text_of(found):
+    """All text on the pages of the PDF, a line for each piece."""
+    return "\n".join(text.get_text() for page in _pages(found) for text in page.findobj(Text))
+
+
+def test_pdf_has_every_part_and_cuts_no_architecture(tmp_path):
+    net = json.dumps({"block_type": "unknown to any package " * 4, "ds": [1, 2, 3], "last": "end-of-the-net"})
+    ds = population(net=[net] * 120)
+    found = compare(ds, rng=0, n_resamples=99)
+    words = text_of(found)
+    assert report(found, tmp_path / "r.pdf").read_bytes().count(b"/Type /Page ") == len(_pages(found))
+    for title in ("Models of each group", "Pairwise tests", "Best models", "Other bins", "Method", "References"):
+        assert title in words
+    assert words.count("end-of-the-net") == 10
+    assert "a.json, b.json" in words
+
+
+def test_a_table_longer_than_a_page_goes_on(tmp_path):
+    rows = [[str(i), "word " * (i % 40)] for i in range(200)]
+    table = Table("t", "Long", ["n", "architecture"], rows, rows, [""] * 200, [[]] * 200)
+    pages = table_pages([table], lambda: Figure(figsize=(8.27, 11.69)))
+    texts = [[t for t in page.texts if t.get_text()] for page in pages]
+    assert [words[0].get_text() for words in texts] == ["Long"] + ["Long (continued)"] * (len(pages) - 1)
+    # Every cell is there, above the lower edge and within the page.
+    assert sum(t.get_text() == str(i) for i in range(200) for words in texts for t in words) == 200
+    assert sum(t.get_text().split().count("word") for words in texts for t in words) == sum(i % 40 for i in range(200))
+    assert all(0.03 < t.get_position()[1] < 1 for words in texts for t in words)
+    renderer = FigureCanvasAgg(pages[0]).get_renderer()
+    assert max(t.get_window_extent(renderer).x1 for t in texts[0]) < pages[0].bbox.x1
+
+
+def test_the_best_model_of_each_group_is_drawn(tmp_path):
+    nets = ['{"block_type": "res_basic_block", "ds": [1, 2], "ws": [16, 24], "ss": [1, 1]}', HOSTILE]
+    ds = population(net=[nets[0]] * 60 + [nets[1]] * 60)
+    for suffix in ("html", "pdf"):
+        report(ds, tmp_path / f"r.{suffix}", rng=0, n_resamples=19)
+    text = (tmp_path / "r.html").read_text(encoding="utf-8")
+    (drawn,) = re.findall(r'<img src="data:image/svg\+xml;base64,([^"]+)" alt="([^"]+)">', text)
+    assert json.loads(html.unescape(drawn[1])) == json.loads(nets[0])
+    picture = base64.b64decode(drawn[0]).decode()
+    ElementTree.fromstring(picture)
+    assert "2 x basic" in picture
+    assert "stage 1" in text_of(compare(ds, rng=0, n_resamples=19))
+
+
+def test_without_a_package_that_draws_the_architecture_stays_text(tmp_path, monkeypatch):
+    monkeypatch.setattr("edfstat.drawings.entry_points", lambda group: [])
+    ds = population(net=['{"block_type": "res_basic_block", "ds": [1, 2], "ws": [16, 24], "ss": [1, 1]}'] * 120)
+    text = report(ds, tmp_path / "r.html", rng=0, n_resamples=19).read_text(encoding="utf-8")
+    assert "<img" not in text
+    assert "block_type res_basic_block; ds [1, 2]" in text
 
 
 @pytest.mark.parametrize("spaces", [("A",), ("A", "B", "C")])

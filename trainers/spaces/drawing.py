@@ -16,21 +16,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw", "save_drawing"]
+__all__ = ["draw", "draw_net", "save_drawing"]
 
 # Okabe and Ito's colours, which all readers can tell apart, made light enough for black text.
 _INK, _PAPER = "#222222", "#f2f2f2"
 _KINDS = {"conv": "#a6d3f2", "pool": "#f6d58f", "skip": "#bfe3d5", "none": "#dddddd"}
 
 
-def draw(arch: Architecture | Mapping[str, Any], *, image_size: int = 32, title: str | None = None) -> Figure:
+def draw(arch: Architecture | Mapping[str, Any], *, image_size: int | None = 32, title: str | None = None) -> Figure:
     """Figure of an architecture: a row of stages, or its normal and reduction cell as graphs.
 
     Parameters
     ----------
     arch : Architecture or `net` dictionary
-    image_size : int
-        Height of the stages' input, after the stem; a stage-wise drawing names each stage's resolution.
+    image_size : int or None
+        Height of the stages' input, after the stem; a stage-wise drawing names each stage's resolution. None where it
+        is not known: then each stage's stride.
     title : str, optional
 
     Returns
@@ -62,6 +63,20 @@ def draw(arch: Architecture | Mapping[str, Any], *, image_size: int = 32, title:
     if title:
         figure.suptitle(title)
     return figure
+
+
+def draw_net(net: Mapping[str, Any]) -> Figure:
+    """What reports draw of a model of which only the `net` dictionary is known, not the images it was trained on.
+
+    Parameters
+    ----------
+    net : mapping
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    return draw(net, image_size=None)
 
 
 def save_drawing(arch: Architecture | Mapping[str, Any], path: str | Path, **options: Any) -> Path:
@@ -96,15 +111,16 @@ def save_drawing(arch: Architecture | Mapping[str, Any], path: str | Path, **opt
     return path
 
 
-def _draw_stages(axes: Axes, arch: StageArchitecture, image_size: int) -> None:
+def _draw_stages(axes: Axes, arch: StageArchitecture, image_size: int | None) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     widest = max(arch.stem_width, *arch.widths)
     size = image_size
     boxes = [(f"{arch.stem_width} channels", "stem", arch.stem_width)]
     for stage, (depth, width, stride) in enumerate(zip(arch.depths, arch.widths, arch.strides)):
-        size = halved(size, stride)
-        lines = f"{depth} x {arch.block}\n{width} channels\n{size} x {size}"
+        size = None if size is None else halved(size, stride)
+        scale = f"stride {stride}" if size is None else f"{size} x {size}"
+        lines = f"{depth} x {arch.block}\n{width} channels\n{scale}"
         if arch.block == "bottleneck":
             lines += f"\ninner {arch.inner_widths[stage]}, groups {arch.groups[stage]}"
         boxes.append((lines, f"stage {stage + 1}", width))
