@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,20 +22,21 @@ _FLOAT_COLUMNS = ("error", "final_error", "lr", "weight_decay", "epochs", "iter_
 class Columns:
     """Columns of a population as they grow, chunk by chunk."""
 
-    lists: dict[str, list[Any]] = field(default_factory=dict)
+    rows: dict[str, list[Sequence[Any]]] = field(default_factory=dict)
     curves: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
     count: int = 0
     absent: set[str] = field(default_factory=set)
 
     def append(self, rows: Mapping[str, Sequence[Any]], tables: Mapping[str, NDArray[np.float64]], count: int) -> None:
         """Add `count` jobs; a column that was not there before, or is not there now, is filled up with None."""
-        for name, values in rows.items():
-            self.lists.setdefault(name, [None] * self.count).extend(values)
+        for name in rows:
+            if name not in self.rows:
+                self.rows[name] = [[None] * self.count]
+        for name, known in self.rows.items():
+            known.append(rows[name] if name in rows else [None] * count)
         for name, table in tables.items():
             self.curves.setdefault(name, []).append(table)
         self.count += count
-        for known in self.lists.values():
-            known.extend([None] * (self.count - len(known)))
 
     def finish(self, label: str) -> dict[str, Any]:
         """Arrays, without the columns that no job has.
@@ -45,9 +47,10 @@ class Columns:
             If a count is known for some models but not for all.
         """
         done: dict[str, Any] = {}
-        for name, values in self.lists.items():
+        for name, pieces in self.rows.items():
             if name in self.absent:
                 continue
+            values = list(chain.from_iterable(pieces))
             if name in ("params", "flops", "acts") and values:
                 missing = values.count(None)
                 if missing == len(values):
@@ -72,11 +75,11 @@ class Columns:
             raise FormatError(
                 f"{label}: some job has a curve of {width} entries, far more than the others; leave it out"
             )
-        for name, pieces in self.curves.items():
-            if not any(piece.shape[1] for piece in pieces):  # no job has this curve
+        for name, tables in self.curves.items():
+            if not any(table.shape[1] for table in tables):  # no job has this curve
                 continue
-            done[name] = _stack(pieces, width)
-            pieces.clear()
+            done[name] = _stack(tables, width)
+            tables.clear()
         return done
 
 

@@ -209,7 +209,7 @@ def add_jobs(
 def _lists(raws: Sequence[Raw], key: str, cut: Shortened | None) -> list[bytes]:
     """Text of each job's list of one kind, empty where it has none."""
     texts = [bytes(raw) for raw in raws]
-    marks = cut.marks.get(key) if cut else None
+    marks = cut.marks(key) if cut else []
     if not marks or cut is None:
         return texts
     if texts == marks:
