@@ -66,8 +66,22 @@ def plain(net, *, device="cpu", threads=1, workers=0, images=12_800):
     return run
 
 
-def ours(net, *, device="cpu", threads=1, images=2 * BATCH, precision="auto"):
-    """`trainers.session`, epoch by epoch, as `trainers.train` runs it; the evaluation is kept out."""
+def ours(
+    net,
+    *,
+    device="cpu",
+    threads=1,
+    images=BATCH,
+    test_images=10,
+    precision="auto",
+    graph=True,
+    whole=False,
+    compile=False,
+):
+    """`trainers.session`, epoch by epoch, as `trainers.train` runs it.
+
+    The evaluation is kept out, as it is for the plain loop; `whole` counts the time of everything in an epoch.
+    """
     from dataclasses import replace
 
     import torch
@@ -78,13 +92,16 @@ def ours(net, *, device="cpu", threads=1, images=2 * BATCH, precision="auto"):
     from trainers.session import Session
     from trainers.task import prepare
 
-    how = {"recipe": {"precise_bn": 0, "schedule": "constant"}, "optim": {"max_ep": 10**6, "base_lr": 0.01}}
+    recipe = {"precise_bn": 1024 if whole else 0, "schedule": "constant"}
+    how = {"recipe": recipe, "optim": {"max_ep": 10**6, "base_lr": 0.01}}
     task = prepare(Trial("benchmark", net, "synthetic", options={"test_images": 10}, **how))
+    task = replace(task, train=synthetic.make(images), test=synthetic.make(test_images, split="test"))
     where = torch.device(device)
     # Entered and not left, as the process is the trial's; held by `run`, as it ends once nobody holds it.
     settings = ExitStack()
     settings.enter_context(devices.settings(where, threads, 0))
-    session = Session(replace(task, train=synthetic.make(images)), where, precision=precision, compile=False)
+    session = Session(task, where, precision=precision, compile=compile)
+    session.capture = session.capture and graph
     epochs = iter(range(10**6))
 
     def run(seconds, _held=settings):
@@ -92,7 +109,8 @@ def ours(net, *, device="cpu", threads=1, images=2 * BATCH, precision="auto"):
         seen = []
         while time.perf_counter() - begun < seconds:
             seen.append(session.epoch(next(epochs)))
-        return sum(one.images for one in seen) / sum(one.seconds for one in seen)
+        spent = time.perf_counter() - begun if whole else sum(one.seconds for one in seen)
+        return sum(one.images for one in seen) / spent
 
     return run
 
@@ -106,7 +124,10 @@ def _serve(pipe, make, net, options):
 
 
 class Team:
-    """Processes that train side by side when told to."""
+    """Processes that train side by side when told to; `ready` waits until they can."""
+
+    #: Seconds after which a process that does not answer is given up.
+    PATIENCE = 150
 
     def __init__(self, size, make, net, **options):
         context = get_context("spawn")
@@ -118,30 +139,52 @@ class Team:
             process.start()
             there.close()
             self.members.append((process, here))
+
+    def ready(self):
+        """Wait until all have made a first step; gives the team itself."""
+        for _, pipe in self.members:
+            self._answer(pipe)
+        return self
+
+    def _answer(self, pipe):
         try:
-            for _, pipe in self.members:
-                pipe.recv()
+            if pipe.poll(self.PATIENCE):
+                return pipe.recv()
         except EOFError:
-            self.close()
-            raise RuntimeError(f"a process of {make.__name__} ended before it trained; its output says why") from None
+            raise RuntimeError("a process that was to be measured ended; its output says why") from None
+        raise RuntimeError(f"a process that was to be measured did not answer for {self.PATIENCE} s")
 
     def run(self, seconds):
         """Train for about that long; images per second in all."""
         for _, pipe in self.members:
             pipe.send(seconds)
-        answers = [pipe.recv() for _, pipe in self.members]
-        return sum(answers)
+        return sum([self._answer(pipe) for _, pipe in self.members])
 
     def close(self):
         """End the processes."""
         for process, pipe in self.members:
             with suppress(OSError):
                 pipe.send(None)
-            process.join(30)
+        for process, pipe in self.members:
+            process.join(10)
             process.kill()
+            process.join()
+            pipe.close()
 
 
-def in_turns(teams, seconds, rounds):
-    """Images per second of each team in each round; teams take turns."""
-    rates = [[team.run(seconds) for team in teams.values()] for _ in range(rounds)]
+def in_turns(starts, seconds, rounds):
+    """Images per second of each team in each round; teams take turns.
+
+    `starts` maps names to functions that start a `Team`; all are started at once and ended here.
+    """
+    teams = {}
+    try:
+        for name, start in starts.items():
+            teams[name] = start()
+        for team in teams.values():
+            team.ready()
+        rates = [[team.run(seconds) for team in teams.values()] for _ in range(rounds)]
+    finally:
+        for team in teams.values():
+            team.close()
     return dict(zip(teams, map(list, zip(*rates))))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edfstat import plot as plot
     from edfstat.area import auc as auc
+    from edfstat.area import auc_difference as auc_difference
     from edfstat.balancing import balance_weights as balance_weights
     from edfstat.budgets import hit_probability as hit_probability
     from edfstat.budgets import search_budget as search_budget
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from edfstat.comparison import compare as compare
     from edfstat.complexity import complexity_bins as complexity_bins
     from edfstat.complexity import complexity_weights as complexity_weights
+    from edfstat.complexity import most_bins as most_bins
     from edfstat.distributions import EDF as EDF
     from edfstat.distributions import Interval as Interval
     from edfstat.distributions import edf as edf
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from edfstat.kolmogorov import adjust_pvalues as adjust_pvalues
     from edfstat.kolmogorov import ks_test as ks_test
     from edfstat.kolmogorov import ks_tests as ks_tests
+    from edfstat.mixtures import mixture as mixture
     from edfstat.planning import expected_ks as expected_ks
     from edfstat.planning import sample_size as sample_size
     from edfstat.planning import sample_size_auc as sample_size_auc
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from edfstat.search_odds import models_needed as models_needed
     from edfstat.search_odds import random_search as random_search
     from edfstat.search_odds import search_crossings as search_crossings
+    from edfstat.sensitivity import bin_sensitivity as bin_sensitivity
     from edfstat.transport import wasserstein as wasserstein
     from edfstat.trials import Trial as Trial
     from edfstat.verdicts import verdict as verdict
@@ -58,9 +62,11 @@ if TYPE_CHECKING:
 _HOME = {
     "adjust_pvalues": "kolmogorov",
     "auc": "area",
+    "auc_difference": "area",
     "Backend": "registry",
     "backends": "registry",
     "balance_weights": "balancing",
+    "bin_sensitivity": "sensitivity",
     "best_of": "search_odds",
     "compare": "comparison",
     "complexity_bins": "complexity",
@@ -79,7 +85,9 @@ _HOME = {
     "ks_tests": "kolmogorov",
     "KSResult": "kolmogorov",
     "load": "formats",
+    "mixture": "mixtures",
     "models_needed": "search_odds",
+    "most_bins": "complexity",
     "parameter_range": "ranges",
     "pareto_inclusion": "fronts",
     "PopulationError": "errors",

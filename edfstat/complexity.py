@@ -160,10 +160,30 @@ def most_bins(
 ) -> int:
     """Largest number of bins, at most `limit`, that leaves `min_count` models in every bin and group.
 
+    Parameters
+    ----------
+    complexity : array_like, shape (n,)
+        Parameters or flops of each model.
+    groups : array_like, shape (n,), optional
+        The group of each model; one group where left out.
+    spacing : {"uniform", "log", "quantile"}
+        How edges lie between the ends.
+    range : (float, float), optional
+        Ends, themselves left out. Default: the range that all groups share.
+    limit : int, default 40
+        The most bins that are tried.
+    min_count : int, default 10
+        Models that every bin holds of every group.
+
     Returns
     -------
     int
         1 if even two bins leave fewer.
+
+    Raises
+    ------
+    InputError
+        If a complexity is no number, lengths differ, or the groups share no range.
 
     Examples
     --------

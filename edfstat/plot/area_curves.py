@@ -51,6 +51,14 @@ def auc_vs_eps(
     ------
     InputError
         If `data` is neither a population nor a comparison, or has not that measure or group.
+
+    Examples
+    --------
+    >>> from edfstat.population import build_population
+    >>> from matplotlib.figure import Figure
+    >>> models = build_population({"error": [5.0, 6, 7, 8, 6, 7, 8, 9], "space": ["A"] * 4 + ["B"] * 4})
+    >>> auc_vs_eps(models, Figure().subplots()).get_xlabel()
+    'eps, error (%)'
     """
     found = comparison_of(data, measure, by=by, groups=groups)
     ax = axes_for(ax)

@@ -52,6 +52,14 @@ def complexity_histogram(
     ------
     InputError
         If `data` is neither a population nor a comparison, has not that measure or group, or the measure is "none".
+
+    Examples
+    --------
+    >>> from edfstat.population import build_population
+    >>> from matplotlib.figure import Figure
+    >>> models = build_population({"error": [5.0, 6, 7, 8], "params": [10, 30, 20, 40], "space": ["A"] * 2 + ["B"] * 2})
+    >>> complexity_histogram(models, Figure().subplots()).get_xlabel()
+    'parameters'
     """
     if measure == "none":
         raise InputError("measure is 'none'; a histogram of complexity needs one, such as 'params'")

@@ -76,6 +76,14 @@ def error_vs_complexity(
     ------
     InputError
         If `data` has not that measure or group, or density is asked of several groups.
+
+    Examples
+    --------
+    >>> from edfstat.population import build_population
+    >>> from matplotlib.figure import Figure
+    >>> models = build_population({"error": [5.0, 6, 7, 8], "params": [10, 20, 30, 40], "space": ["A"] * 2 + ["B"] * 2})
+    >>> error_vs_complexity(models, Figure().subplots()).get_ylabel()
+    'error (%)'
     """
     if kind not in ("auto", "scatter", "density"):
         raise InputError(f"kind is {kind!r}; give 'auto', 'scatter' or 'density'")

@@ -53,6 +53,14 @@ def pareto(
     ------
     InputError
         If `data` is a comparison, or lacks the measure or a group.
+
+    Examples
+    --------
+    >>> from edfstat.population import build_population
+    >>> from matplotlib.figure import Figure
+    >>> models = build_population({"error": [5.0, 6, 7, 8], "params": [40, 30, 20, 10], "space": ["A"] * 4})
+    >>> pareto(models, Figure().subplots(), m=2).get_ylabel()
+    'error (%)'
     """
     models = models_of(population_of(data, "pareto", [measure]), by, groups)
     refuse_all_failed(models, "pareto")

@@ -58,6 +58,17 @@ def lr_wd_map(
     ------
     InputError
         If `data` is a comparison, lacks a setting, or no model has both.
+
+    Examples
+    --------
+    >>> from edfstat.population import build_population
+    >>> from matplotlib.figure import Figure
+    >>> models = build_population({
+    ...     "error": [5.0, 6, 7, 8], "lr": [0.01, 0.1, 0.5, 1.0], "weight_decay": [1e-5, 1e-4, 1e-3, 1e-2],
+    ...     "space": ["A"] * 4,
+    ... })
+    >>> lr_wd_map(models, Figure().subplots(), bins=2).get_xlabel()
+    'learning rate'
     """
     models = models_of(population_of(data, "lr_wd_map", [x, y]), by, groups)
     ranks, settings = [], []

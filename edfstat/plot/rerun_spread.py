@@ -45,6 +45,16 @@ def reruns(
     ------
     InputError
         If `data` is a comparison, has no ``net``, no architecture has two finite runs, or `kind` is unknown.
+
+    Examples
+    --------
+    >>> from edfstat.population import build_population
+    >>> from matplotlib.figure import Figure
+    >>> models = build_population({
+    ...     "error": [5.0, 5.1, 6.0, 6.2], "net": ['{"ds": 1}'] * 2 + ['{"ds": 2}'] * 2, "space": ["A"] * 4,
+    ... })
+    >>> reruns(models, Figure().subplots()).get_xlabel()
+    'error (%)'
     """
     if kind not in ("histogram", "runs"):
         raise InputError(f"kind is {kind!r}; give 'histogram' or 'runs'")

@@ -52,6 +52,14 @@ def ks_vs_sample_size(
     ------
     InputError
         If `data` is neither a population nor a comparison, or has not that measure or group.
+
+    Examples
+    --------
+    >>> from edfstat.population import build_population
+    >>> from matplotlib.figure import Figure
+    >>> models = build_population({"error": [5.0, 6, 7, 8, 6, 7, 8, 9], "space": ["A"] * 4 + ["B"] * 4})
+    >>> ks_vs_sample_size(models, Figure().subplots()).get_xlabel()
+    'models, n'
     """
     from edfstat.planning import expected_ks
 

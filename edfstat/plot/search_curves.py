@@ -57,6 +57,14 @@ def random_search(
     ------
     InputError
         If `data` is neither a population nor a comparison, or has not that measure or group.
+
+    Examples
+    --------
+    >>> from edfstat.population import build_population
+    >>> from matplotlib.figure import Figure
+    >>> models = build_population({"error": [5.0, 6, 7, 8, 6, 7, 8, 9], "space": ["A"] * 4 + ["B"] * 4})
+    >>> random_search(models, Figure().subplots()).get_xlabel()
+    'models trained, m'
     """
     found = comparison_of(data, measure, by=by, groups=groups)
     ax = axes_for(ax)
