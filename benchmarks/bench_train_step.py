@@ -90,8 +90,8 @@ def page(found):
         "Command: `python -m benchmarks.bench_train_step`, which writes `training.json` and this page.",
         "",
         "Images per second of training, batch 128, 32x32 images. The loop: torchvision transforms v2, DataLoader (the",
-        "better of none and as many workers as cores), fp32, eager, one trial on all threads. Ours: one trial per core.",
-        "Of each space: the network of median operations among 101 sampled under the paper's caps. Ratios: median of the",
+        "better of none and as many workers as cores), fp32, eager, one trial on all threads. Ours: one trial per core.",  # noqa: E501
+        "Of each space: the network of median operations among 101 sampled under the paper's caps. Ratios: median of the",  # noqa: E501
         "rounds (lowest to highest). Load: of the machine over the last minute, of which the benchmark makes",
         "about as much as there are cores; more means that others computed, too.",
         "",
@@ -101,7 +101,7 @@ def page(found):
     for name, row in found["nets"].items():
         lines.append(
             f"| {name} | {row['plain']:.1f} | {row['loop'].split()[0]} | {row['ours']:.1f} | {row['ratio']:.2f} | "
-            f"{row['lowest']:.2f} to {row['highest']:.2f} | {row['load']:.1f} | {'yes' if row['ratio'] >= bar else 'no'} |"
+            f"{row['lowest']:.2f} to {row['highest']:.2f} | {row['load']:.1f} | {'yes' if row['ratio'] >= bar else 'no'} |"  # noqa: E501
         )
     lines += [
         "",

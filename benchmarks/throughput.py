@@ -162,7 +162,7 @@ class Team:
 
     def close(self):
         """End the processes."""
-        for process, pipe in self.members:
+        for _, pipe in self.members:
             with suppress(OSError):
                 pipe.send(None)
         for process, pipe in self.members:
