@@ -1,4 +1,4 @@
-"""``python -m benchmarks.gpu``: measure training on a GPU, write results/gpu.json. ``--device cpu --quick`` tries it."""
+"""``python -m benchmarks.gpu``: measure training on a GPU, write gpu.json. ``--device cpu --quick`` tries it."""
 
 import argparse
 import json
