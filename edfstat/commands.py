@@ -31,6 +31,24 @@ app = typer.Typer(
     epilog="Try: `edfstat report example -o report.html`. FILE is a results file, folder, zip, or `example`.",
 )
 
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"edfstat {version('edfstat')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    asked: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Results files, folders, a zip, or 'example'.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Skip = Annotated[bool, typer.Option("--skip-corrupt", help="Leave corrupt jobs out instead of refusing the file.")]

@@ -73,7 +73,9 @@ def read_published(source: Source, stream: Stream, reading: Reading) -> dict[str
     elif head[:1] == b"{":
         raise _other_object(source) or FormatError(f"{source.label} is broken JSON; get the file again")
     else:
-        found = head[:20].decode(errors="replace") or "nothing"
+        if not head:
+            raise FormatError(f"{source.label} is empty; get the file again")
+        found = head[:20].decode(errors="replace")
         raise FormatError(f"{source.label} is no results file: it starts with {found!r}, not with a list of jobs")
     if not columns.count:
         why = f"; all {len(reading.skipped)} were left out" if reading.skipped else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,16 @@ def test_help_leaves_heavy_packages_unloaded() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
     assert "compare" in done.stdout
+
+
+def test_version_is_that_of_the_package() -> None:
+    command = [sys.executable, "-m", "edfstat", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"edfstat {version('edfstat')}\n")
+
+
+def test_an_empty_file_is_called_empty(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("")
+    code, _, err = run(capsys, "info", tmp_path / "a.json")
+    assert code == 2
+    assert err.rstrip().endswith("a.json is empty; get the file again")
