@@ -168,7 +168,7 @@ def test_corrupt_curve(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "starts with"), ("hello", "starts with"), ("[]", "no jobs"), ("{}", "keys"), ('{"a": 1}', "keys"),
+        ("", "is empty"), ("hello", "starts with"), ("[]", "no jobs"), ("{}", "keys"), ('{"a": 1}', "keys"),
         ('[{"job_id": 1,', "broken JSON"), ("[1, 2]", "job 0"), ('[{"a": 1}] x', "broken JSON"),
         ("[" * 100_000, "job 0"), ('[{"a": ' + "[" * 100_000, "nested too deeply"), ('{"top": [], "mid": {}}', "mid"),
     ],
