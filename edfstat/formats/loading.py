@@ -29,6 +29,11 @@ Pathish = str | os.PathLike[str]
 _TEXT = (".json", ".json.gz", ".jsonl", ".jsonl.gz")
 _FILES = (*_TEXT, ".csv", ".parquet", ".pq", ".nc")
 
+#: The rule that reproduces the published flops of stage-wise networks to the last digit.
+FLOPS_CONVENTION = (
+    "published: multiply-adds + classes + 5 x batch-norm outputs (cell networks of the published files: not known)"
+)
+
 
 def load(
     path_or_paths: Pathish | Sequence[Pathish] | pd.DataFrame,
@@ -200,9 +205,14 @@ def _read_text(
     extras = {name: _extra(decoded.pop(name)) for name in [n for n in decoded if n.startswith("extra:")]}
     decoded |= {name.removeprefix("extra:"): values for name, values in extras.items()}
     try:
-        return build_population(decoded, {"sources": json.dumps([facts])})
+        return build_population(decoded, {"sources": json.dumps([facts]), **_counted(decoded)})
     except PopulationError as error:
         raise FormatError(f"{source.label}: {error}") from None
+
+
+def _counted(columns: Mapping[str, Any]) -> dict[str, str]:
+    """How the flops were counted, as far as that is known of results in the published form."""
+    return {"flops_convention": FLOPS_CONVENTION} if "flops" in columns else {}
 
 
 def _decode_text(

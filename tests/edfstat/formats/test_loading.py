@@ -302,3 +302,11 @@ def test_unwritable_targets(tmp_path: Path) -> None:
     (tmp_path / "x.nc").mkdir()
     with pytest.raises(InputError, match="it is a folder"):
         edfstat.save(ds, tmp_path / "x.nc")
+
+
+def test_the_convention_of_flops_is_told_where_there_are_flops(tmp_path: Path) -> None:
+    told = edfstat.load(SAMPLES / "ResNet.json").attrs["flops_convention"]
+    assert "5 x batch-norm outputs" in told
+    assert edfstat.load([SAMPLES / "ResNet.json", SAMPLES / "DARTS.json"]).attrs["flops_convention"] == told
+    silent = write(tmp_path / "ResNet.json", [job(flops=...)])
+    assert "flops_convention" not in edfstat.load(silent).attrs
