@@ -115,6 +115,8 @@ __all__ = sorted([*_HOME, "plot"])
 def __getattr__(name: str) -> Any:
     if name == "plot":
         return import_module("edfstat.plot")
+    if name == "__version__":  # looked up when asked: it costs an import of importlib.metadata
+        return import_module("edfstat.population").package_version()
     if name not in _HOME:
         raise AttributeError(f"module 'edfstat' has no attribute {name!r}")
     value = getattr(import_module(f"edfstat.{_HOME[name]}"), name)

@@ -22,6 +22,7 @@ __all__ = [
     "build_population",
     "compared_errors",
     "concat_populations",
+    "package_version",
     "validate",
 ]
 
@@ -113,7 +114,7 @@ def build_population(columns: Mapping[str, Any], attrs: Mapping[str, Any] | None
     for name, values in columns.items():
         target = coords if name in COORDINATES else data
         target[name] = _typed(name, values, count)
-    dataset = xr.Dataset(data, coords=coords, attrs={"edfstat_version": _version(), **(attrs or {})})
+    dataset = xr.Dataset(data, coords=coords, attrs={"edfstat_version": package_version(), **(attrs or {})})
     validate(dataset)
     return dataset
 
@@ -148,7 +149,8 @@ def _cast(name: str, array: NDArray[Any], dtype: type) -> NDArray[Any]:
         raise PopulationError(f"column {name!r} cannot be read as {dtype.__name__}: {error}") from None
 
 
-def _version() -> str:
+def package_version() -> str:
+    """The installed version of this package, or "unknown" beside a checkout that is not installed."""
     try:
         return version("edfstat")
     except PackageNotFoundError:
