@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edfstat.formats.decimals import short_decimals
 from edfstat.formats.limits import MAX_TABLE_WASTE
 
-__all__ = ["SPELLED_TEXT", "BadJob", "curve_table", "one_curve"]
+__all__ = ["SPELLED_TEXT", "BadJob", "curve_table", "one_curve", "with_words"]
 
 #: What NaN, Infinity and -Infinity are spelled as once they are strings (see `edfstat.formats.jobs.spell_nan`).
 SPELLED_TEXT = frozenset(("N", "Infini", "-Infini"))
 _FLOATS = msgspec.json.Decoder(list[float])
 _LISTS = msgspec.json.Decoder(list[list[float]])
+#: Text that is read at a time: what comes of it stays in the processor's cache.
+_BATCH = 96 << 10
 #: One of these is in every list that holds a word (null, NaN, Infinity) or a text.
 _SIGNS = (b"N", b"u", b"I", b'"')
 _WORD = re.compile(rb"-?Infinity|NaN")
@@ -49,37 +53,64 @@ def curve_table(texts: Sequence[bytes], key: str) -> NDArray[np.float64]:
     BadJob
         If a list holds anything but numbers, or an error is no percentage.
     """
-    rows = _rows(texts, key)
-    lengths = np.fromiter(map(len, rows), np.intp, len(rows))
-    width, total = int(lengths.max(initial=0)), int(lengths.sum())
-    if width * lengths.size > MAX_TABLE_WASTE * (total + 10_000):
+    size = sum(map(len, texts))
+    step = max(1, _BATCH * len(texts) // max(size, 1))
+    batches = [_values(texts[start : start + step], key, start) for start in range(0, len(texts), step)]
+    flat = np.concatenate([values for values, _ in batches] or [np.empty(0)])
+    lengths = np.concatenate([counts for _, counts in batches] or [np.empty(0, np.intp)])
+    width = int(lengths.max(initial=0))
+    if width * lengths.size > MAX_TABLE_WASTE * (flat.size + 10_000):
         raise BadJob(int(lengths.argmax()), key, f"it has {width} entries, far more than the other jobs")
-    flat = np.fromiter(chain.from_iterable(rows), np.float64, total)
-    if lengths.size * width == total:  # all as long as the longest
+    if lengths.size * width == flat.size:  # all as long as the longest
         return _checked(flat.reshape(lengths.size, width), key)
     table = np.full((lengths.size, width), np.nan)
     table[np.arange(width) < lengths[:, None]] = flat  # row by row, as the lists were joined
     return _checked(table, key)
 
 
-def _rows(texts: Sequence[bytes], key: str) -> Sequence[Sequence[float]]:
-    """Values of each list, all decoded at once but for those with a word in them, such as NaN."""
-    joined = b",".join(texts)
+def _values(texts: Sequence[bytes], key: str, first: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Values of lists, one list after the other, and how many each has; those with a word are read one by one."""
+    places = with_words(texts)
+    if b"" in texts:
+        places |= {i for i, text in enumerate(texts) if not text}
+    odd = sorted(places)
     try:
-        if not any(sign in joined for sign in _SIGNS) and b"" not in texts:
-            return _decoded(joined, len(texts))
-        plain = [i for i, text in enumerate(texts) if text and not any(sign in text for sign in _SIGNS)]
-        found = dict(zip(plain, _decoded(b",".join([texts[i] for i in plain]), len(plain)), strict=True))
-    except (msgspec.DecodeError, RecursionError):
-        found = {}
-    return [found[i] if i in found else one_curve(text, key, i) for i, text in enumerate(texts)]
+        values, counts = _numbers([text for i, text in enumerate(texts) if i not in places] if odd else texts)
+    except (msgspec.DecodeError, RecursionError):  # one by one, to tell which
+        values, counts, odd = np.empty(0), np.empty(0, np.intp), [*range(len(texts))]
+    if not odd:
+        return values, counts
+    between = np.array(odd) - np.arange(len(odd))  # how many of the other lists come before each
+    rows = [np.array(one_curve(texts[i], key, first + i), dtype=np.float64) for i in odd]
+    lasts = np.concatenate([[0], np.cumsum(counts)])
+    pieces = np.split(values, lasts[between])
+    joined = [part for pair in zip(pieces, rows, strict=False) for part in pair]
+    return np.concatenate([*joined, pieces[-1]]), np.insert(counts, between, [row.size for row in rows])
 
 
-def _decoded(joined: bytes, count: int) -> list[list[float]]:
-    rows: list[list[float]] = _LISTS.decode(b"[" + joined + b"]")
-    if len(rows) != count:
+def with_words(texts: Sequence[bytes]) -> set[int]:
+    """Places of the lists that hold a word (null, NaN, Infinity) or a text."""
+    joined, ends = b"".join(texts), [*accumulate(map(len, texts))]
+    found = set()
+    for sign in _SIGNS:
+        place = joined.find(sign)
+        while place >= 0:
+            index = bisect_right(ends, place)
+            found.add(index)
+            place = joined.find(sign, ends[index])
+    return found
+
+
+def _numbers(texts: Sequence[bytes]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Values of lists of numbers, and how many each has."""
+    short = short_decimals(b"".join(texts))
+    if short is not None and short[1].size == len(texts):
+        return short
+    rows: list[list[float]] = _LISTS.decode(b"[" + b",".join(texts) + b"]")
+    if len(rows) != len(texts):
         raise msgspec.DecodeError("a list is no single list")
-    return rows
+    counts = np.fromiter(map(len, rows), np.intp, len(rows))
+    return np.fromiter(chain.from_iterable(rows), np.float64, int(counts.sum())), counts
 
 
 def _checked(table: NDArray[np.float64], key: str) -> NDArray[np.float64]:

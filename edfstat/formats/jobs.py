@@ -17,7 +17,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from edfstat.formats.columns import Columns
-from edfstat.formats.curves import SPELLED_TEXT, BadJob, curve_table, one_curve
+from edfstat.formats.curves import SPELLED_TEXT, BadJob, curve_table, one_curve, with_words
 from edfstat.formats.nets import net_texts
 from edfstat.formats.shortening import Shortened
 
@@ -141,7 +141,6 @@ def _bad_job(complaint: str) -> BadJob:
 _CURVES = {"train_ep_loss": "train_loss", "train_ep_top1": "train_error", "test_ep_top1": "test_error"}
 _PARTS = attrgetter(*Job.__struct_fields__)
 _SETTINGS = attrgetter("base_lr", "wd", "max_ep")
-_STATUSES = {b"": "ok", b"[]": "ok", b"[null]": "diverged"}
 _FLOATS = msgspec.json.Decoder(list[float])
 
 
@@ -175,12 +174,10 @@ def add_jobs(
     rates, decays, epochs = zip(*map(_SETTINGS, optims), strict=True)
     nets = [bytes(net) for net in parts["net"]]
     lists = {key: _lists(parts[key], key, cut) for key in _CURVES}
+    given = parts["extra"] if set(map(type, parts["extra"])) != {UnsetType} else ()
     if cut is not None:
-        _check_cut(parts, nets, curves=curves)
-    statuses = [
-        status or _STATUSES.get(loss) or _status(loss)
-        for status, loss in zip(parts["status"], lists["train_ep_loss"], strict=True)
-    ]
+        _check_cut(parts["min_test_top1"], nets, given, curves=curves)
+    statuses = _statuses(parts["status"], lists["train_ep_loss"])
     rows: dict[str, Sequence[Any]] = {
         "params": _counts(parts["params"], "params"),
         "flops": _counts(parts["flops"], "flops"),
@@ -200,7 +197,7 @@ def add_jobs(
         "final_error": _final_errors(parts["final_test_top1"], lists["test_ep_top1"]),
     }
     tables = {name: curve_table(lists[key], key) for key, name in _CURVES.items()} if curves else {}
-    rows |= _extras(parts["extra"])
+    rows |= _extras(given)
     columns.append(rows, tables, len(jobs))
     if any(parts["absent"]):
         columns.absent.update(name for names in parts["absent"] if names for name in names)
@@ -220,11 +217,11 @@ def _lists(raws: Sequence[Raw], key: str, cut: Shortened | None) -> list[bytes]:
     return [next(following) if text else b"" for text in texts]
 
 
-def _check_cut(parts: dict[str, Any], nets: list[bytes], *, curves: bool) -> None:
-    if not curves and set(map(type, parts["min_test_top1"])) != {float}:
+def _check_cut(errors: Sequence[Any], nets: list[bytes], extras: Sequence[Any], *, curves: bool) -> None:
+    if not curves and set(map(type, errors)) != {float}:
         raise Misplaced  # then the test errors are needed
-    extras = [extra for extra in parts["extra"] if isinstance(extra, dict)]
-    inner = b",".join([*nets, msgspec.json.encode(extras)])
+    given = [extra for extra in extras if isinstance(extra, dict)]
+    inner = b",".join([*nets, msgspec.json.encode(given)])
     if b'"train_' in inner or b'"test_ep_top1"' in inner:
         raise Misplaced  # a list of theirs was taken out
 
@@ -265,9 +262,10 @@ def _number(value: float | str | None, index: int, key: str) -> float:
     return value
 
 
-def _status(loss: bytes) -> str:
+def _statuses(known: Sequence[str | None], losses: Sequence[bytes]) -> list[str]:
     """Published jobs name no status: a loss that is not a number tells the diverged ones."""
-    return "diverged" if loss[:1] == b"[" and any(sign in loss for sign in (b'"', b"u", b"N", b"I")) else "ok"
+    diverged = {place for place in with_words(losses) if losses[place][:1] == b"["}
+    return [status or ("diverged" if place in diverged else "ok") for place, status in enumerate(known)]
 
 
 def _errors(values: Sequence[Any], lists: Sequence[bytes], statuses: Sequence[str]) -> Sequence[float]:
@@ -290,9 +288,11 @@ def _error(value: float | str | None, text: bytes, status: str, index: int) -> f
 
 def _final_errors(values: Sequence[Any], lists: Sequence[bytes]) -> Sequence[float]:
     if set(values) == {None}:
-        tails = [text[max(text.rfind(b","), 0) + 1 : -1] for text in lists]
+        joined = b"".join(lists)
+        if b"," in joined:  # more than the last value of each
+            joined = b"".join([b"[" + text[text.rfind(b",") + 1 :].lstrip(b"[") for text in lists])
         with suppress(msgspec.DecodeError):
-            found = _FLOATS.decode(b"[" + b",".join(tails) + b"]")
+            found = _FLOATS.decode(joined.replace(b"][", b","))
             if len(found) == len(lists) and min(found) >= 0 and max(found) <= 100:
                 return found
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +21,8 @@ _AHEAD = 17
 _NEAR = 3
 #: The last test error has fewer letters than these.
 _TAIL = 16
+#: Letters that are looked at together.
+_BLOCK = 1 << 16
 #: A value that no file can hold by chance stands for a list that was taken out.
 _TOKEN = secrets.token_hex(8).encode()
 _MARKS: list[bytes] = []
@@ -76,7 +79,7 @@ class _Lists:
     """The lists under known keys that hold no other list: where they open and close, and which they are."""
 
     def __init__(self, text: bytes, codes: NDArray[np.uint8]) -> None:
-        brackets = np.flatnonzero(((codes - np.uint8(_OPEN)) & 0xFD) == 0)  # the two differ in one bit
+        brackets = _brackets(codes)
         opening = codes[brackets] == _OPEN
         places = np.flatnonzero(opening[:-1] & ~opening[1:])
         places = places[brackets[places] > _AHEAD]
@@ -87,6 +90,15 @@ class _Lists:
         self.codes = codes
         self.opens, self.ends, self.kinds = opens[known], ends[known], kinds[known]
         self.keys = key_ends[known] - np.where(self.kinds == _TEST, len("test_ep_top1"), len("train_ep_loss")) - 1
+
+
+def _brackets(codes: NDArray[np.uint8]) -> Places:
+    """Places of brackets, block by block: small arrays are reused, large ones are asked of the system each time."""
+    found = []
+    for start in range(0, codes.size, _BLOCK):
+        block = codes[start : start + _BLOCK] - np.uint8(_OPEN)
+        found.append(np.flatnonzero((block & 0xFD) == 0) + start)  # the two differ in one bit
+    return np.concatenate(found)
 
 
 def _kinds(text: bytes, codes: NDArray[np.uint8], ends: Places) -> Places:
@@ -133,9 +145,13 @@ def _emptied(text: bytes, found: _Lists) -> tuple[Shortened, int]:
 def _with_words(text: bytes, found: _Lists) -> NDArray[np.bool_]:
     """Losses that hold a word: NaN, null, Infinity."""
     spelled = np.zeros(found.opens.size, dtype=bool)
-    losses, find = np.flatnonzero(found.kinds == _LOSS), text.find
-    places = zip(found.opens[losses].tolist(), found.ends[losses].tolist(), strict=True)
-    spelled[losses] = [find(b"N", a, b) >= 0 or find(b"u", a, b) >= 0 or find(b"I", a, b) >= 0 for a, b in places]
+    losses = np.flatnonzero(found.kinds == _LOSS)
+    opens, ends = found.opens[losses].tolist(), found.ends[losses].tolist()
+    for letter in (b"N", b"u", b"I"):
+        place = text.find(letter, opens[0]) if opens else -1
+        while place >= 0 and (after := bisect_left(ends, place)) < len(ends):
+            spelled[losses[after]] |= place > opens[after]
+            place = text.find(letter, ends[after] if place > opens[after] else opens[after])
     return spelled
 
 

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,9 @@ from edfstat.errors import FormatError
 from edfstat.formats.limits import MAX_MEMBERS, MAX_RATIO, MAX_TOTAL_BYTES
 
 __all__ = ["Source", "Stream", "zip_members"]
+
+#: Bytes that are worth handing to another thread.
+_LARGE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -49,17 +53,19 @@ class Source:
             with self.path.open("rb") as raw:
                 size = self.path.stat().st_size
                 if self.name.endswith(".gz"):
-                    with gzip.GzipFile(fileobj=raw) as unpacked:
-                        yield Stream(unpacked, self.label, packed=size)
+                    with gzip.GzipFile(fileobj=raw) as unpacked, Stream(unpacked, self.label, packed=size) as stream:
+                        yield stream
                 else:
-                    yield Stream(raw, self.label, packed=size)
+                    with Stream(raw, self.label, packed=size) as stream:
+                        yield stream
             return
         with zipfile.ZipFile(self.path) as archive:
             info = archive.getinfo(self.member)
-            with self._unpacked(archive, info) as unpacked:
+            with self._unpacked(archive, info) as member:
                 if self.name.endswith(".gz"):
                     raise FormatError(f"{self.label} is compressed twice; unpack it first")
-                yield Stream(unpacked, self.label, packed=info.compress_size)
+                with Stream(member, self.label, packed=info.compress_size) as stream:
+                    yield stream
 
     def _unpacked(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
         """The member as it unfolds; only opening it can fail for its encryption or its method of compression."""
@@ -70,13 +76,25 @@ class Source:
 
 
 class Stream:
-    """Binary stream that hashes what passes and refuses to unfold beyond the bounds."""
+    """Binary stream that hashes what passes and refuses to unfold beyond the bounds.
+
+    Large pieces are hashed in a thread of their own while the caller decodes them.
+    """
 
     def __init__(self, raw: IO[bytes] | gzip.GzipFile, label: str, *, packed: int) -> None:
         self._raw, self._label = raw, label
         self._limit = min(MAX_TOTAL_BYTES, max(64 << 20, packed * MAX_RATIO))
         self._hash = hashlib.sha256()
+        self._hasher: ThreadPoolExecutor | None = None
+        self._hashing: Future[None] | None = None
         self.size = 0
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._hasher:
+            self._hasher.shutdown()
 
     def read(self, count: int) -> bytes:
         """At most `count` bytes; none at the end."""
@@ -94,8 +112,18 @@ class Stream:
                 f"{self._label} unfolds to more than {self._limit / 1e6:.0f} MB, which no results file of its size "
                 "does; unpack it yourself if you trust it"
             )
-        self._hash.update(data)
+        self._wait_for_hash()
+        if len(data) < _LARGE:
+            self._hash.update(data)
+        else:
+            self._hasher = self._hasher or ThreadPoolExecutor(1, "sha256")
+            self._hashing = self._hasher.submit(self._hash.update, data)
         return data
+
+    def _wait_for_hash(self) -> None:
+        if self._hashing:
+            self._hashing.result()
+            self._hashing = None
 
     def read_all(self, limit: int) -> bytes:
         """Everything, if it is at most `limit` bytes."""
@@ -109,6 +137,7 @@ class Stream:
     @property
     def sha256(self) -> str:
         """Of all that was read so far."""
+        self._wait_for_hash()
         return self._hash.hexdigest()
 
 
