@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -34,9 +34,9 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
+        from edfstat.population import package_version
 
-        typer.echo(f"edfstat {version('edfstat')}")
+        typer.echo(f"edfstat {package_version()}")
         raise typer.Exit
 
 
@@ -81,8 +81,11 @@ def _read(
     if parts and not curves:
         parts = [parts[0].drop_dims("epoch", errors="ignore")]
     if named:
-        with _working(f"reading {len(named)} file{'s' * (len(named) > 1)}"):
-            parts.append(load(named, space=space, curves=curves, errors="skip" if skip else "raise", columns=columns))
+        errors: Literal["skip", "raise"] = "skip" if skip else "raise"
+        with _working("reading") as say:
+            parts.append(
+                load(named, space=space, curves=curves, errors=errors, columns=columns, progress=_reading(say))
+            )
     population = concat_populations(parts)
     if population.attrs.get("skipped"):
         typer.echo(f"note: {population.attrs['skipped']} jobs left out; `edfstat info --json` names them", err=True)
@@ -98,15 +101,21 @@ def _named_columns(texts: list[str]) -> Iterator[tuple[str, str]]:
 
 
 @contextlib.contextmanager
-def _working(what: str) -> Iterator[None]:
-    """A spinner on a terminal, nothing in a pipe."""
+def _working(what: str) -> Iterator[Callable[[str], None]]:
+    """A spinner on a terminal, nothing in a pipe; what is yielded changes its words."""
     if not sys.stderr.isatty():
-        yield
+        yield lambda _: None
         return
     from rich.console import Console
+    from rich.text import Text
 
-    with Console(stderr=True).status(f"{what} ..."):
-        yield
+    with Console(stderr=True).status(Text(f"{what} ...")) as status:
+        yield lambda words: status.update(Text(f"{words} ..."))
+
+
+def _reading(say: Callable[[str], None]) -> Callable[[str, int, int], None]:
+    """Progress of `edfstat.load` in words: one file has no number."""
+    return lambda name, place, count: say(f"reading {name}" + f" ({place} of {count})" * (count > 1))
 
 
 @app.command(epilog="Example: `edfstat info ResNet.json --json | jq .models`")

@@ -258,7 +258,7 @@ def _validate_variable(array: xr.DataArray, name: str, known: Variable) -> None:
         raise PopulationError(f"{name} has type {array.dtype}; it should be {known.dtype.__name__}")
     if known.percent:
         values = array.values
-        if np.fmin.reduce(values, axis=None) < 0 or np.fmax.reduce(values, axis=None) > 100:
+        if values.size and (np.fmin.reduce(values, axis=None) < 0 or np.fmax.reduce(values, axis=None) > 100):
             _refuse((values < 0) | (values > 100), array, f"{name} is outside 0 to 100 percent")
     elif name in ("params", "flops", "acts"):
         _refuse(array.values < 0, array, f"{name} is negative")

@@ -162,9 +162,8 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
 
         table = Table(title=title or None, title_justify="left", header_style="bold")
         for column in columns:
-            table.add_column(
-                column, justify="right" if column not in ("space", "group", "a", "b", "data set") else "left"
-            )
+            left = column in ("space", "group", "a", "b", "data set")
+            table.add_column(column, justify="left" if left else "right", overflow="fold")  # never cut a number short
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         Console().print(table)

@@ -15,6 +15,7 @@ from edfstat.formats.limits import MAX_TABLE_WASTE
 
 __all__ = ["Columns"]
 
+_COUNTS = ("params", "flops", "acts")
 _FLOAT_COLUMNS = ("error", "final_error", "lr", "weight_decay", "epochs", "iter_time")
 
 
@@ -26,9 +27,14 @@ class Columns:
     curves: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
     count: int = 0
     absent: set[str] = field(default_factory=set)
+    places: list[Sequence[int]] = field(default_factory=list)
 
-    def append(self, rows: Mapping[str, Sequence[Any]], tables: Mapping[str, NDArray[np.float64]], count: int) -> None:
-        """Add `count` jobs; a column that was not there before, or is not there now, is filled up with None."""
+    def append(
+        self, rows: Mapping[str, Sequence[Any]], tables: Mapping[str, NDArray[np.float64]], places: Sequence[int]
+    ) -> None:
+        """Add jobs, which stand at `places` of their list; a column that only some jobs have is filled with None."""
+        count = len(places)
+        self.places.append(places)
         for name in rows:
             if name not in self.rows:
                 self.rows[name] = [[None] * self.count]
@@ -37,6 +43,28 @@ class Columns:
         for name, table in tables.items():
             self.curves.setdefault(name, []).append(table)
         self.count += count
+
+    def without_partial_counts(self, label: str) -> list[str]:
+        """Leave out the jobs that lack a count which others have; what is said of each."""
+        gone: dict[int, str] = {}
+        for name in _COUNTS:
+            values = list(chain.from_iterable(self.rows.get(name, ())))
+            if name not in self.absent and values.count(None) not in (0, len(values)):
+                gone |= {row: name for row, value in enumerate(values) if value is None and row not in gone}
+        if not gone:
+            return []
+        places, groups = list(chain.from_iterable(self.places)), list(chain.from_iterable(self.rows["group"]))
+        said = [_missing(label, places[row], groups[row], name) for row, name in sorted(gone.items())]
+        kept = np.array([row not in gone for row in range(self.count)])
+        keep = [row for row in range(self.count) if row not in gone]
+        for name, pieces in self.rows.items():
+            values = list(chain.from_iterable(pieces))
+            self.rows[name] = [[values[row] for row in keep]]
+        ends = np.cumsum([len(piece) for piece in self.places])
+        for tables in self.curves.values():
+            tables[:] = [table[part] for table, part in zip(tables, np.split(kept, ends[:-1]), strict=True)]
+        self.places, self.count = [[places[row] for row in keep]], len(keep)
+        return said
 
     def finish(self, label: str) -> dict[str, Any]:
         """Arrays, without the columns that no job has.
@@ -51,15 +79,14 @@ class Columns:
             if name in self.absent:
                 continue
             values = list(chain.from_iterable(pieces))
-            if name in ("params", "flops", "acts") and values:
+            if name in _COUNTS and values:
                 missing = values.count(None)
                 if missing == len(values):
                     continue
                 if missing:
-                    raise FormatError(
-                        f"{label}: job {values.index(None)}, key '{name}': missing, though other jobs have it; "
-                        "add it, or pass errors='skip' to leave such jobs out"
-                    )
+                    row = values.index(None)
+                    group = list(chain.from_iterable(self.rows["group"]))[row]
+                    raise FormatError(_missing(label, list(chain.from_iterable(self.places))[row], group, name))
                 done[name] = np.array(values, dtype=np.int64)
             elif name in ("seed",):
                 done[name] = np.array(values, dtype=np.int64)
@@ -81,6 +108,14 @@ class Columns:
             done[name] = _stack(tables, width)
             tables.clear()
         return done
+
+
+def _missing(label: str, place: int, group: str, name: str) -> str:
+    where = f"job {place}" + (f" of {group!r}" if group else "")
+    return (
+        f"{label}: {where}, key '{name}': missing, though other jobs have it; add it, or pass errors='skip' to leave "
+        "such jobs out"
+    )
 
 
 def _objects(values: Sequence[Any]) -> NDArray[np.object_]:

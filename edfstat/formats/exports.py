@@ -20,7 +20,9 @@ from edfstat.formats.tables import population_of_table
 __all__ = ["flat_run", "read_export"]
 
 _ANY = msgspec.json.Decoder()
-_OPTUNA_STATES = {"COMPLETE": "ok", "FAIL": "error", "PRUNED": "ok", "0": "error", "1": "ok", "2": "ok", "3": "error"}
+#: States by name, and by the number that some exports give. A pruned trial ended before its training did.
+_OPTUNA_STATES = {"COMPLETE": "ok", "1": "ok", "PRUNED": "lost", "2": "lost", "FAIL": "error", "3": "error"}
+_OPTUNA_UNFINISHED = ("RUNNING", "0", "WAITING", "4")
 _WANDB_STATES = {"finished": "ok", "crashed": "error", "failed": "error", "killed": "lost"}
 
 
@@ -52,7 +54,7 @@ def read_export(
         entries = entries.get("trials")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise FormatError(f"{source.label} is no list of runs; export it again")
-    rows = []
+    rows, numbers = [], []
     for index, entry in enumerate(entries):
         try:
             row = _ROWS[kind](entry)
@@ -64,10 +66,12 @@ def read_export(
             continue
         if row is not None:
             rows.append(row)
+            numbers.append(index)
     if not rows:
         raise FormatError(f"{source.label} holds no run that has ended; a population needs at least one model")
     attrs = {"sources": json.dumps([facts])}
-    return population_of_table(pd.DataFrame(rows), source.label, reading, columns=columns, space=space, attrs=attrs)
+    frame = pd.DataFrame(rows)
+    return population_of_table(frame, source.label, reading, columns=columns, space=space, attrs=attrs, numbers=numbers)
 
 
 def _pycls_row(entry: dict[str, Any]) -> dict[str, Any]:
@@ -133,7 +137,7 @@ def _unwrapped(value: Any) -> Any:
 def _optuna_row(entry: dict[str, Any]) -> dict[str, Any] | None:
     """A trial as `FrozenTrial` names its parts; the first objective is the error unless a column says otherwise."""
     state = str(entry.get("state", "COMPLETE")).rsplit(".", 1)[-1].upper()
-    if state in ("RUNNING", "WAITING"):
+    if state in _OPTUNA_UNFINISHED:
         return None
     values = entry.get("values") or ([entry["value"]] if entry.get("value") is not None else [])
     row: dict[str, Any] = {"job_id": str(entry.get("number", "")), "status": _OPTUNA_STATES.get(state, "error")}

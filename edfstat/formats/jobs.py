@@ -145,7 +145,13 @@ _FLOATS = msgspec.json.Decoder(list[float])
 
 
 def add_jobs(
-    columns: Columns, jobs: Sequence[Job], *, curves: bool, group: str = "", cut: Shortened | None = None
+    columns: Columns,
+    jobs: Sequence[Job],
+    places: Sequence[int],
+    *,
+    curves: bool,
+    group: str = "",
+    cut: Shortened | None = None,
 ) -> None:
     """Append jobs to columns.
 
@@ -153,6 +159,8 @@ def add_jobs(
     ----------
     columns : Columns
     jobs : sequence of Job
+    places : sequence of int
+        Index of each job in its list.
     curves : bool
         Whether to keep the curves.
     group : str
@@ -198,7 +206,7 @@ def add_jobs(
     }
     tables = {name: curve_table(lists[key], key) for key, name in _CURVES.items()} if curves else {}
     rows |= _extras(given)
-    columns.append(rows, tables, len(jobs))
+    columns.append(rows, tables, places)
     if any(parts["absent"]):
         columns.absent.update(name for names in parts["absent"] if names for name in names)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
@@ -43,6 +43,7 @@ def load(
     errors: Literal["raise", "skip"] = "raise",
     columns: Mapping[str, str] | None = None,
     cache: bool = True,
+    progress: Callable[[str, int, int], object] | None = None,
 ) -> xr.Dataset:
     """Read results of trained models as one population.
 
@@ -66,6 +67,8 @@ def load(
     cache : bool, default True
         Whether large JSON files are kept decoded in the user's cache folder (``EDFSTAT_CACHE``, if set), found
         again by path, size and modification time.
+    progress : callable, optional
+        Called before each file with its name, its place (1, 2, ...) and how many files there are.
 
     Returns
     -------
@@ -105,18 +108,14 @@ def load(
     paths: list[Pathish] = [path_or_paths] if isinstance(path_or_paths, str | os.PathLike) else [*path_or_paths]
     if not paths:
         raise InputError("no file to load; give at least one")
+    sources = [source for path in paths for source in _named(path)]
+    kept = Cache() if cache else None
     populations = []
-    for path in paths:
-        if isinstance(path, str) and "://" in path:
-            from edfstat.formats.optuna_studies import read_storage
-
-            populations.append(read_storage(path, reading, space=space, columns=columns))
-            continue
-        for source in _sources(Path(path)):
-            population = _read(source, reading, space, columns, cache=Cache() if cache else None)
-            if population is not None:
-                populations.append(population)
-    return _joined(populations, reading)
+    for place, source in enumerate(sources, start=1):
+        if progress:
+            progress(source if isinstance(source, str) else source.name, place, len(sources))
+        populations.append(_read(source, reading, space, columns, cache=kept))
+    return _joined([population for population in populations if population is not None], reading)
 
 
 def load_source(source: Source) -> xr.Dataset:
@@ -128,6 +127,11 @@ def load_source(source: Source) -> xr.Dataset:
 
 def _is_frame(value: Any) -> TypeGuard[pd.DataFrame]:
     return hasattr(value, "columns") and hasattr(value, "iloc")
+
+
+def _named(path: Pathish) -> list[Source] | list[str]:
+    """Files that a path stands for; an address stands for itself."""
+    return [path] if isinstance(path, str) and "://" in path else _sources(Path(path))
 
 
 def _sources(path: Path) -> list[Source]:
@@ -161,8 +165,12 @@ def _is_zarr(path: Path) -> bool:
 
 
 def _read(
-    source: Source, reading: Reading, space: str | None, columns: Mapping[str, str] | None, *, cache: Cache | None
+    source: Source | str, reading: Reading, space: str | None, columns: Mapping[str, str] | None, *, cache: Cache | None
 ) -> xr.Dataset | None:
+    if isinstance(source, str):
+        from edfstat.formats.optuna_studies import read_storage
+
+        return read_storage(source, reading, space=space, columns=columns)
     name = source.name.lower()
     if name.endswith(".zarr") or _is_zarr(source.path):
         from edfstat.formats.zarr_store import read_zarr

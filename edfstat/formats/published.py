@@ -77,6 +77,8 @@ def read_published(source: Source, stream: Stream, reading: Reading) -> dict[str
             raise FormatError(f"{source.label} is empty; get the file again")
         found = head[:20].decode(errors="replace")
         raise FormatError(f"{source.label} is no results file: it starts with {found!r}, not with a list of jobs")
+    if reading.skip:
+        reading.skipped += columns.without_partial_counts(source.label)
     if not columns.count:
         why = f"; all {len(reading.skipped)} were left out" if reading.skipped else ""
         raise FormatError(f"{source.label} holds no jobs{why}; a population needs at least one model")
@@ -178,11 +180,11 @@ def _may_be_wrong_cut(complaint: str, length: int) -> bool:
 def _add_list(source: Source, piece: _Piece, columns: Columns, reading: Reading, start: int, *, group: str) -> int:
     """Append the jobs of one list; the index of the job after them."""
     try:
-        count = _add_shortened(piece, columns, reading, group)
+        count = _add_shortened(piece, columns, reading, start, group)
         if count is None:
             jobs = decode_jobs(piece.whole())
-            add_jobs(columns, jobs, curves=reading.curves, group=group)
             count = len(jobs)
+            add_jobs(columns, jobs, range(start, start + count), curves=reading.curves, group=group)
         return start + count
     except BadJob as bad:
         if not reading.skip:
@@ -192,18 +194,19 @@ def _add_list(source: Source, piece: _Piece, columns: Columns, reading: Reading,
     raws = tolerant(_LISTS.decode, piece.whole())
     for offset, raw in enumerate(raws):
         try:
-            add_jobs(columns, [decode_job(bytes(raw))], curves=reading.curves, group=group)
+            add_jobs(columns, [decode_job(bytes(raw))], [start + offset], curves=reading.curves, group=group)
         except BadJob as bad:
             reading.skipped.append(complaint(source, start + offset, bad, group))
     return start + len(raws)
 
 
-def _add_shortened(piece: _Piece, columns: Columns, reading: Reading, group: str) -> int | None:
+def _add_shortened(piece: _Piece, columns: Columns, reading: Reading, start: int, group: str) -> int | None:
     """Append the jobs of one list without decoding what is not needed; None if that cannot be."""
     cut = shortened(piece.text, curves=reading.curves, stop=piece.stop, closing=piece.closing)
     try:
         jobs = decode_jobs(cut.text)
-        add_jobs(columns, jobs, curves=reading.curves, group=group, cut=cut)
+        places = range(start, start + len(jobs))
+        add_jobs(columns, jobs, places, curves=reading.curves, group=group, cut=cut)
     except (BadJob, Misplaced, msgspec.DecodeError):  # the whole text tells what is wrong with it, if anything is
         return None
     return len(jobs)

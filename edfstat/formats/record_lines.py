@@ -44,6 +44,8 @@ def read_record_lines(source: Source, stream: Stream, reading: Reading) -> dict[
                 jobs.append((index, job))
             index += 1
         _add(source, columns, jobs, reading)
+    if reading.skip:
+        reading.skipped += columns.without_partial_counts(source.label)
     if columns.count:
         return columns.finish(source.label)
     if index == 0 or not reading.seen:
@@ -79,13 +81,13 @@ def _decode(source: Source, line: bytes, index: int, reading: Reading, *, torn: 
 
 def _add(source: Source, columns: Columns, indexed: list[tuple[int, Job]], reading: Reading) -> None:
     try:
-        add_jobs(columns, [job for _, job in indexed], curves=reading.curves)
+        add_jobs(columns, [job for _, job in indexed], [index for index, _ in indexed], curves=reading.curves)
         return
     except BadJob as bad:
         if not reading.skip:
             raise FormatError(complaint(source, indexed[bad.index][0], bad)) from None
     for index, job in indexed:
         try:
-            add_jobs(columns, [job], curves=reading.curves)
+            add_jobs(columns, [job], [index], curves=reading.curves)
         except BadJob as bad:
             reading.skipped.append(complaint(source, index, bad))

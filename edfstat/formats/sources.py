@@ -71,6 +71,8 @@ class Source:
         """The member as it unfolds; only opening it can fail for its encryption or its method of compression."""
         try:
             return archive.open(info)
+        except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+            raise FormatError(f"{self.label} cannot be unpacked ({error}); it is damaged, get it again") from None
         except (RuntimeError, NotImplementedError) as error:
             raise FormatError(f"{self.label} cannot be unpacked ({error}); unpack it with another tool") from None
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,28 @@ _ALIASES = {
     "space": ("design_space",),
     "job_id": ("id", "run_id"),
 }
+_COUNTS = ("params", "flops", "acts", "seed")
 _CURVES = ("train_loss", "train_error", "test_error")
+
+
+@dataclass
+class _Rows:
+    """Rows of a table under check: which are kept, and what messages call them."""
+
+    label: str
+    reading: Reading
+    kept: NDArray[np.bool_]
+    numbers: Sequence[int]
+
+    def refuse(self, row: int, column: str, why: str) -> None:
+        """Leave a row out and note it, or raise."""
+        where = f"{self.label}: row {self.numbers[row]}, column {column!r}"
+        said = f"{where}: {why}; correct it, or pass errors='skip' to leave such rows out"
+        if not self.reading.skip:
+            raise FormatError(said)
+        if self.kept[row]:
+            self.reading.skipped.append(said)
+        self.kept[row] = False
 
 
 def population_of_table(
@@ -48,6 +70,7 @@ def population_of_table(
     columns: Mapping[str, str] | None = None,
     space: str | None = None,
     attrs: Mapping[str, Any] | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> xr.Dataset:
     """Population of a table.
 
@@ -65,6 +88,8 @@ def population_of_table(
         Design space of all the models.
     attrs : mapping, optional
         Attributes of the population.
+    numbers : sequence of int, optional
+        What messages call the rows; by default 0, 1, 2 and so on.
 
     Raises
     ------
@@ -76,15 +101,17 @@ def population_of_table(
         raise FormatError(f"{label} has no rows; a population needs at least one model")
     frame = frame.rename(columns=str)
     found = {name: np.asarray(frame[column], dtype=object) for name, column in chosen.items()}
-    kept = np.ones(len(frame), dtype=bool)
+    rows = _Rows(label, reading, np.ones(len(frame), dtype=bool), range(len(frame)) if numbers is None else numbers)
     converted: dict[str, Any] = {}
     for name, values in found.items():
         if name in _CURVES and not reading.curves:
             continue
-        converted[name] = _converted(name, values, chosen[name], label, reading, kept)
+        converted[name] = _converted(name, values, chosen[name], rows)
     if "accuracy" in converted:
         converted["error"] = _from_accuracy(converted.pop("accuracy"), chosen["accuracy"], label)
-    _check_errors(converted, chosen, label, reading, kept)
+    _check_errors(converted, chosen, rows)
+    _check_counts(converted, chosen, rows)
+    kept = rows.kept
     if not kept.any():
         raise FormatError(f"{label}: all {len(frame)} rows were left out; a population needs at least one model")
     result = {name: values[kept] for name, values in converted.items()}
@@ -134,46 +161,28 @@ def _chosen(present: list[str], columns: Mapping[str, str] | None, label: str) -
     return chosen
 
 
-def _converted(
-    name: str, values: NDArray[Any], column: str, label: str, reading: Reading, kept: NDArray[np.bool_]
-) -> NDArray[Any]:
+def _converted(name: str, values: NDArray[Any], column: str, rows: _Rows) -> NDArray[Any]:
     known = VARIABLES.get(name) or COORDINATES.get(name)
     if name in _CURVES:
-        return _each(values, _curve, column, label, reading, kept)
+        return _each(values, _curve, column, rows)
     if name == "accuracy" or (known is not None and known.dtype is np.float64):
-        return _each(values, _float, column, label, reading, kept).astype(np.float64)
+        return _each(values, _float, column, rows).astype(np.float64)
     if known is not None and known.dtype is np.int64:
-        return _each(values, _count, column, label, reading, kept)
+        return _each(values, _count, column, rows)
     if known is not None:
-        return _each(values, _string, column, label, reading, kept)
+        return _each(values, _string, column, rows)
     return _guessed(values)
 
 
-def _each(
-    values: NDArray[Any],
-    convert: Callable[[Any], Any],
-    column: str,
-    label: str,
-    reading: Reading,
-    kept: NDArray[np.bool_],
-) -> NDArray[Any]:
+def _each(values: NDArray[Any], convert: Callable[[Any], Any], column: str, rows: _Rows) -> NDArray[Any]:
     done = np.empty(len(values), dtype=object)
     for row, value in enumerate(values):
         try:
             done[row] = convert(value)
         except (ValueError, TypeError, RecursionError):
             done[row] = math.nan if convert is _float else None
-            _refuse(row, column, f"{value!r:.80} cannot be read", label, reading, kept)
+            rows.refuse(row, column, f"{value!r:.80} cannot be read")
     return done
-
-
-def _refuse(row: int, column: str, why: str, label: str, reading: Reading, kept: NDArray[np.bool_]) -> None:
-    said = f"{label}: row {row}, column {column!r}: {why}; correct it, or pass errors='skip' to leave such rows out"
-    if not reading.skip:
-        raise FormatError(said)
-    if kept[row]:
-        reading.skipped.append(said)
-    kept[row] = False
 
 
 def _missing(value: Any) -> bool:
@@ -235,9 +244,7 @@ def _from_accuracy(values: NDArray[np.float64], column: str, label: str) -> NDAr
     return 100 - values
 
 
-def _check_errors(
-    converted: dict[str, Any], chosen: Mapping[str, str], label: str, reading: Reading, kept: NDArray[np.bool_]
-) -> None:
+def _check_errors(converted: dict[str, Any], chosen: Mapping[str, str], rows: _Rows) -> None:
     """Errors and statuses of each row, while rows still have their numbers."""
     error, column = converted["error"], chosen.get("error") or chosen["accuracy"]
     status = converted.get("status")
@@ -246,28 +253,24 @@ def _check_errors(
     status[status == ""] = "ok"
     converted["status"] = status
     for row in np.flatnonzero((error < 0) | (error > 100) | (np.isnan(error) & (status == "ok"))):
-        _refuse(int(row), column, f"{error[row]} is no error in percent (0 to 100)", label, reading, kept)
+        rows.refuse(int(row), column, f"{error[row]} is no error in percent (0 to 100)")
     for row in np.flatnonzero(~np.isin(status.astype(str), STATUSES)):
-        _refuse(int(row), chosen["status"], f"{status[row]!r} is none of {STATUSES}", label, reading, kept)
+        rows.refuse(int(row), chosen["status"], f"{status[row]!r} is none of {STATUSES}")
+
+
+def _check_counts(converted: Mapping[str, Any], chosen: Mapping[str, str], rows: _Rows) -> None:
+    """A count is known of every model or of none."""
+    for name in [name for name in _COUNTS if name in converted]:
+        missing = np.array([value is None for value in converted[name]])
+        if (rows.kept & ~missing).any():
+            for row in np.flatnonzero(rows.kept & missing):
+                rows.refuse(int(row), chosen[name], "missing, though other rows have it")
 
 
 def _known_counts(columns: dict[str, Any]) -> dict[str, Any]:
-    """Without counts that no model has; a count that only some have is kept as floats where it may be."""
-    done = {}
-    for name, values in columns.items():
-        if isinstance(values, np.ndarray) and values.dtype == object and name in ("params", "flops", "acts", "seed"):
-            missing = [value is None for value in values]
-            if all(missing):
-                continue
-            if any(missing):
-                row = missing.index(True)
-                raise PopulationError(
-                    f"row {row}: {name} is missing, though other rows have it; add it or drop the row"
-                )
-            done[name] = values.astype(np.int64)
-        else:
-            done[name] = values
-    return done
+    """Without counts that no model has."""
+    unknown = [name for name in _COUNTS if name in columns and any(value is None for value in columns[name])]
+    return {name: values for name, values in columns.items() if name not in unknown}
 
 
 def _padded(rows: NDArray[Any], others: list[NDArray[Any]]) -> NDArray[np.float64]:
@@ -300,18 +303,30 @@ def read_csv(
     header = lines[0]
     if len(set(header)) < len(header):
         raise FormatError(f"{source.label} names a column twice in its header {header[:40]}; rename one")
-    for row, line in enumerate(lines[1:]):
-        if len(line) != len(header):
-            raise FormatError(f"{source.label}: row {row} has {len(line)} fields for {len(header)} columns; correct it")
-    frame = pd.DataFrame(lines[1:], columns=header, dtype=object)
+    numbers = [row for row, line in enumerate(lines[1:]) if _is_whole(row, line, header, source, reading)]
+    frame = pd.DataFrame([lines[1 + row] for row in numbers], columns=header, dtype=object)
+    attrs = {"sources": json.dumps([facts])}
     population = population_of_table(
-        frame, source.label, reading, columns=columns, space=space, attrs={"sources": json.dumps([facts])}
+        frame, source.label, reading, columns=columns, space=space, attrs=attrs, numbers=numbers
     )
     return (
         population
         if "source" in frame.columns
         else population.assign_coords(source=("model", np.full(population.sizes["model"], source.name, dtype=object)))
     )
+
+
+def _is_whole(row: int, line: list[str], header: list[str], source: Source, reading: Reading) -> bool:
+    if len(line) == len(header):
+        return True
+    said = (
+        f"{source.label}: row {row} has {len(line)} fields for {len(header)} columns; correct it, or pass "
+        "errors='skip' to leave such rows out"
+    )
+    if not reading.skip:
+        raise FormatError(said)
+    reading.skipped.append(said)
+    return False
 
 
 def table_of(population: xr.Dataset) -> pd.DataFrame:

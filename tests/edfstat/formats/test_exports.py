@@ -84,6 +84,30 @@ def test_optuna_storage_and_json(tmp_path: Path) -> None:
     assert edfstat.load(exported)["error"].values.tolist() == [8.25]
 
 
+def test_optuna_trials_that_did_not_end_are_told_apart(tmp_path: Path) -> None:
+    states = ["COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING", "TrialState.COMPLETE", 0, 1, 2, 3, 4]
+    trials = [{"number": i, "state": state, "values": [8.0]} for i, state in enumerate(states)]
+    path = tmp_path / "trials.json"
+    path.write_text(json.dumps(trials))
+    ds = edfstat.load(path)
+    assert dict(zip(ds["job_id"].values.tolist(), ds["status"].values.tolist(), strict=True)) == {
+        "0": "ok", "1": "lost", "2": "error", "5": "ok", "7": "ok", "8": "lost", "9": "error",
+    }  # fmt: skip
+
+
+def test_rows_left_out_are_named_as_they_stand_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text("error,params\n5,10\n6\n7,\n8,9\n200,9\n")
+    with pytest.raises(FormatError, match="row 1 has 1 fields for 2 columns"):
+        edfstat.load(path)
+    ds = edfstat.load(path, errors="skip")
+    assert ds["error"].values.tolist() == [5.0, 8.0]
+    said = json.loads(ds.attrs["skipped_jobs"])
+    assert ["row 1 has" in said[0], "row 4, column 'error'" in said[1], "row 2, column 'params'" in said[2]] == [
+        True
+    ] * 3
+
+
 def test_no_other_data_base() -> None:
     with pytest.raises(InputError, match="no SQLite storage"):
         edfstat.load("mysql://host/base")

@@ -159,6 +159,35 @@ def test_corrupt_job_in_a_later_piece_has_its_index_in_the_file(
         edfstat.load(path)
 
 
+@pytest.mark.parametrize("piece", [300, 1 << 20])
+def test_jobs_without_a_count_that_others_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    monkeypatch.setattr(published, "PIECE", piece)
+    jobs = [job(job_id=i, test_ep_top1=[50.0, 10.0 + i]) for i in range(8)]
+    del jobs[2]["params"], jobs[5]["flops"]
+    jobs[4]["min_test_top1"] = "low"
+    path = write(tmp_path / "ResNet.json", jobs)
+    with pytest.raises(FormatError, match="job 4, key 'min_test_top1'"):
+        edfstat.load(path)
+    jobs[4]["min_test_top1"] = -1
+    path = write(tmp_path / "ResNet.json", jobs)
+    ds = edfstat.load(path, errors="skip", curves=True)
+    assert ds["job_id"].values.tolist() == ["0", "1", "3", "6", "7"]
+    assert ds["test_error"].values[:, 1].tolist() == [10.0, 11.0, 13.0, 16.0, 17.0]
+    said = json.loads(ds.attrs["skipped_jobs"])
+    assert [next(key for key in ("params", "flops", "min_test_top1") if key in text) for text in said] == [
+        "min_test_top1", "params", "flops",
+    ]  # fmt: skip
+    assert "job 5, key 'flops'" in said[2]
+
+
+def test_progress_names_every_file(tmp_path: Path) -> None:
+    for name in ("A", "B"):
+        write(tmp_path / f"{name}.json", [job()])
+    heard: list[tuple[str, int, int]] = []
+    edfstat.load(tmp_path, progress=lambda *news: heard.append(news))
+    assert heard == [("A.json", 1, 2), ("B.json", 2, 2)]
+
+
 def test_corrupt_curve(tmp_path: Path) -> None:
     path = write(tmp_path / "ResNet.json", [job(), job(test_ep_top1=[9.0, 101.0, 8.0])])
     with pytest.raises(FormatError, match=r"job 1, key 'test_ep_top1\[1\]'"):
