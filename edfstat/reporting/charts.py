@@ -112,6 +112,11 @@ def _complexity_charts(one: xr.Dataset, measure: str) -> Iterator[Chart]:
     top = 100 * float(max(np.nanmax(one["share_before"].values), np.nanmax(one["share_after"].values)))
     log = one.attrs["spacing"] == "log" and float(edges[0]) > 0
     ticks = _log_ticks(float(edges[0]), float(edges[-1])) if log else []
+    after = (
+        "Groups now have the same complexity, bin by bin, inside the compared range."
+        if int(one["bins"]) > 1
+        else "One bin: models outside the range that all groups share are left out, inside it nothing is levelled."
+    )
     for variable, title in (("share_before", "before"), ("share_after", "after")):
         series = [
             Series(name, place, [name], edges, np.append(100 * one[variable].values[place], 0.0))
@@ -124,7 +129,7 @@ def _complexity_charts(one: xr.Dataset, measure: str) -> Iterator[Chart]:
             y_label="share of the models (%)" if before else "share of the weight (%)",
             x_range=_wide(float(edges[0]), float(edges[-1])), y_range=(0.0, 1.08 * top), y_unit="%",
             note="Where the curves differ, a raw comparison mixes complexity with quality."
-            if before else "Groups now have the same complexity, bin by bin, inside the compared range.",
+            if before else after,
         )  # fmt: skip
 
 
