@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+import signal
+from collections import deque
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -18,22 +22,41 @@ from edfstat.records import make_record
 from edfstat.trials import Trial
 from trainers import devices
 from trainers.loop import train
+from trainers.memory import training_bytes
 from trainers.mps import shared_gpu
+from trainers.task import Task, prepare
 
 __all__ = ["automatic_workers", "train_many"]
 
-#: Memory of a GPU that one small trial takes with its CUDA context, in bytes (estimated, not measured).
-GPU_BYTES = 3 * 2**30
+#: Memory of a GPU that a process takes before it trains, in bytes (estimated, not measured).
+CONTEXT_BYTES = 2**30
+#: A captured step holds its memory beside that of the steps that warmed it up (estimated, not measured).
+CAPTURED = 2
 
 
-def automatic_workers(device: str = "auto") -> int:
-    """How many trials to run side by side: one per core, on a GPU as many as its free memory holds, at most 8."""
+def automatic_workers(device: str = "auto", task: Task | None = None) -> int:
+    """How many trials to run side by side.
+
+    Parameters
+    ----------
+    device : str, default "auto"
+        On a CPU one trial per core. On a GPU at most 8, at most one per core, and no more than its free memory
+        holds.
+    task : Task, optional
+        The trial that takes the most memory. Default: one that takes 1 GiB.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
     cores = len(os.sched_getaffinity(0))
     where = devices.pick(device)
     if where.type == "cpu":
         return cores
     free, _ = torch.cuda.mem_get_info(where)
-    return max(1, min(8, cores, free // GPU_BYTES))
+    each = CONTEXT_BYTES + (2**30 if task is None else CAPTURED * training_bytes(task))
+    return max(1, min(8, cores, free // each))
 
 
 def train_many(
@@ -42,9 +65,16 @@ def train_many(
     device: str = "auto",
     workers: int | None = None,
     directory: str | PathLike[str] | None = None,
-    **options: Any,
-) -> Iterator[dict[str, Any]]:
+    root: str | PathLike[str] | None = None,
+    threads: int | None = None,
+    precision: str = "auto",
+    time_limit: float | None = None,
+    compile: bool = False,
+) -> Generator[dict[str, Any]]:
     """Train trials side by side and yield their records as they end.
+
+    Its processes import the calling script anew, whose own work must stand below ``if __name__ == "__main__":``.
+    Leaving the loop ends them; with `directory`, the same call later goes on from the checkpoints.
 
     Parameters
     ----------
@@ -55,35 +85,142 @@ def train_many(
         Trials at a time. Default: `automatic_workers`.
     directory : path, optional
         Each trial gets the folder of its id below it.
-    **options
-        For `train`, such as `precision` and `time_limit`.
+    root, threads, precision, time_limit, compile
+        As for `train`.
 
     Yields
     ------
     dict
-        Records, in the order in which the trials end. A process that dies gives a record of status ``error``.
+        Records, in the order in which the trials end. A process that dies, by a signal for instance, gives a
+        record of status ``error`` that says so, and the trials after it go to a new process.
 
     Raises
     ------
     InputError
-        If `workers` is not a whole number from 1, or a trial makes no sense.
+        Before anything is trained: if `workers` is not a whole number from 1, or a trial makes no sense.
+
+    Examples
+    --------
+    >>> from edfstat import Trial
+    >>> net = {"block_type": "res_basic_block", "ds": [1, 1, 1, 1], "ws": [8, 8, 8, 8], "ss": [1, 1, 2, 2]}
+    >>> trials = [Trial("ResNet", net, "digits", optim={"max_ep": 1}, seed=seed) for seed in (1, 2)]
+    >>> [record["status"] for record in train_many(trials, device="cpu", workers=2)]
+    ['ok', 'ok']
     """
-    number = automatic_workers(device) if workers is None else workers
-    if not isinstance(number, int) or number < 1:
-        raise InputError(f"workers is {workers!r}; give a whole number from 1")
+    if isinstance(workers, bool) or (workers is not None and (not isinstance(workers, int) or workers < 1)):
+        raise InputError(f"workers is {workers!r}; give a whole number from 1, or None to let the memory decide")
+    place = devices.pick(device)
+    devices.autocast_for(place, precision, 0)
+    devices.thread_count(threads)
+    largest = _largest(trials, root)
+    number = automatic_workers(device, largest) if workers is None else workers
+    options = {
+        "device": device, "root": root, "threads": threads, "precision": precision, "time_limit": time_limit,
+        "compile": compile,
+    }  # fmt: skip
+    return _records(deque(trials), number, place, directory, options)
+
+
+def _largest(trials: Sequence[Trial], root: str | PathLike[str] | None) -> Task | None:
+    """Check every trial; the one whose steps hold the most activations, which are most of what a trial takes."""
+    largest: Task | None = None
+    most = -1
+    for position, trial in enumerate(trials):
+        try:
+            task = prepare(trial, root)
+        except InputError as error:
+            raise InputError(f"trials[{position}]: {error}") from None
+        if (size := task.complexity["acts"] * task.recipe.batch_size) > most:
+            largest, most = task, size
+    return largest
+
+
+@dataclass
+class _Worker:
+    """A process and the trial that it has."""
+
+    process: SpawnProcess
+    pipe: Connection
+    trial: Trial | None = None
+
+    def end(self) -> None:
+        self.pipe.close()
+        self.process.terminate()
+        self.process.join()
+
+
+def _records(
+    waiting: deque[Trial], number: int, device: torch.device, directory: str | PathLike[str] | None,
+    options: dict[str, Any],
+) -> Generator[dict[str, Any]]:  # fmt: skip
+    number = min(number, len(waiting))
+    team: list[_Worker] = []
+    with shared_gpu(number > 1 and device.type == "cuda"):
+        try:
+            team += [_start(options) for _ in range(number)]
+            for worker in team:
+                _hand(worker, waiting.popleft(), directory)
+            while busy := {worker.pipe: worker for worker in team if worker.trial is not None}:
+                for pipe in wait(list(busy)):
+                    worker = busy[pipe]  # type: ignore[index]
+                    record = _answer(worker)
+                    if waiting:
+                        if worker.process.exitcode is not None:
+                            team.remove(worker)
+                            worker = _start(options)
+                            team.append(worker)
+                        _hand(worker, waiting.popleft(), directory)
+                    yield record
+        finally:
+            for worker in team:
+                worker.end()
+
+
+def _start(options: dict[str, Any]) -> _Worker:
     context = multiprocessing.get_context("spawn")
-    shares = number > 1 and devices.pick(device).type == "cuda"
-    with shared_gpu(shares), ProcessPoolExecutor(max_workers=number, mp_context=context) as pool:
-        running = {}
-        for trial in trials:
-            folder = None if directory is None else str(Path(directory) / trial.id)
-            running[pool.submit(train, _plain(trial), device=device, directory=folder, **options)] = trial
-        for future in as_completed(running):
+    here, there = context.Pipe()
+    process = context.Process(target=_serve, args=(there, options), name="edfstat-trial", daemon=True)
+    process.start()
+    # Only the process holds the other end now, so its death is the end of the pipe.
+    there.close()
+    return _Worker(process, here)
+
+
+def _hand(worker: _Worker, trial: Trial, directory: str | PathLike[str] | None) -> None:
+    worker.trial = trial
+    folder = None if directory is None else str(Path(directory) / trial.id)
+    # A process that is dead already is found so when its answer is read.
+    with contextlib.suppress(OSError):
+        worker.pipe.send((trial.to_dict(), folder))
+
+
+def _answer(worker: _Worker) -> dict[str, Any]:
+    trial, worker.trial = worker.trial, None
+    assert trial is not None
+    try:
+        record: dict[str, Any] = worker.pipe.recv()
+    except (EOFError, OSError):
+        worker.process.join()
+        return make_record(trial, status="error", message=f"its process died ({_cause(worker.process.exitcode)})")
+    return record
+
+
+def _cause(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"signal {signal.Signals(-code).name}" + (", perhaps for memory" if code == -signal.SIGKILL else "")
+    return f"exit status {code}"
+
+
+def _serve(pipe: Connection, options: dict[str, Any]) -> None:
+    """Train what comes through the pipe until it closes."""
+    # Control-C reaches the whole group of processes; the one that started this ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while True:
+            described, folder = pipe.recv()
+            trial = Trial.from_dict(described)
             try:
-                yield future.result()
-            except BrokenProcessPool as error:
-                yield make_record(running[future], status="error", message=f"its process died ({error})")
-
-
-def _plain(trial: Trial) -> Trial:
-    return Trial.from_dict(trial.to_dict())
+                record = train(trial, directory=folder, **options)
+            except InputError as error:  # such as a folder that holds another trial
+                record = make_record(trial, status="error", message=str(error))
+            pipe.send(record)

@@ -1,0 +1,142 @@
+"""Trials side by side: the records of `train`, processes that die, and how many fit."""
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from edfstat import InputError, Trial
+from trainers import train, train_many
+from trainers.memory import training_bytes
+from trainers.packing import automatic_workers
+from trainers.task import prepare
+
+NET = {"block_type": "res_basic_block", "ds": [1, 1, 1, 1], "ws": [8, 8, 8, 8], "ss": [1, 1, 2, 2]}
+
+
+def trial(seed: int, epochs: int = 2, **more: Any) -> Trial:
+    return Trial("ResNet", NET, "digits", optim={"max_ep": epochs}, seed=seed, options={"train_images": 256}, **more)
+
+
+def processes() -> list[Any]:
+    return [child for child in multiprocessing.active_children() if child.name == "edfstat-trial"]
+
+
+def outcome(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key not in ("provenance", "iter_time")}
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.02)
+
+
+def test_records_are_those_of_training_one_by_one(tmp_path: Path) -> None:
+    trials = [trial(seed) for seed in (1, 2, 3)]
+    together = {r["rng_seed"]: outcome(r) for r in train_many(trials, device="cpu", workers=2, directory=tmp_path)}
+    assert together == {one.seed: outcome(train(one, device="cpu")) for one in trials}
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == sorted(one.id for one in trials)
+    assert not processes()
+
+
+def test_a_killed_process_costs_its_trial_alone(tmp_path: Path) -> None:
+    """The long trial's process is killed from outside, as by the kernel for memory, after its first epoch."""
+    long, *short = [trial(1, 10_000), trial(2), trial(3), trial(4)]
+    stream = train_many([long, *short], device="cpu", workers=2, directory=tmp_path)
+    records = [next(stream)]
+    wait_for(tmp_path / long.id / "checkpoint.pt")
+    # Processes are started in the order of the trials.
+    os.kill(min(child.pid for child in processes()), signal.SIGKILL)
+    records += stream
+    by_seed = {record["rng_seed"]: record for record in records}
+    assert {seed: record["status"] for seed, record in by_seed.items()} == {1: "error", 2: "ok", 3: "ok", 4: "ok"}
+    assert "SIGKILL" in by_seed[1]["message"]
+    assert not processes()
+
+
+def test_leaving_the_loop_ends_the_processes_and_a_later_call_goes_on(tmp_path: Path) -> None:
+    long = trial(1, 40)
+    whole = outcome(train(long, device="cpu"))
+    stream = train_many([trial(2, 1), long], device="cpu", workers=2, directory=tmp_path)
+    next(stream)
+    wait_for(tmp_path / long.id / "checkpoint.pt")
+    stream.close()
+    assert not processes()
+    assert not (tmp_path / long.id / "record.json").exists(), "the trial was over before it could be interrupted"
+    (again,) = train_many([long], device="cpu", workers=1, directory=tmp_path)
+    assert outcome(again) == whole
+
+
+def test_what_makes_no_sense_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"workers is 0"):
+        train_many([trial(1)], workers=0)
+    with pytest.raises(InputError, match=r"precision is 'fp8'"):
+        train_many([trial(1)], device="cpu", precision="fp8")
+    with pytest.raises(InputError, match=r"threads .*'0'"):
+        train_many([trial(1)], device="cpu", threads=0)
+    wrong = Trial("ResNet", NET, "nope")
+    with pytest.raises(InputError, match=r"trials\[1\].*no data set"):
+        train_many([trial(1), wrong], device="cpu", directory=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert list(train_many([], device="cpu")) == []
+
+
+def test_as_many_side_by_side_as_the_memory_of_the_gpu_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = {**NET, "ws": [64, 64, 128, 256]}
+    task = prepare(Trial("ResNet", wide, "synthetic"))
+    each = 2**30 + 2 * training_bytes(task)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
+    for memory, expected in [(each // 2, 1), (3 * each + 1, 3), (100 * each, 8)]:
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, memory=memory: (memory, memory))
+        assert automatic_workers("cuda:0", task) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "net",
+    [
+        {**NET, "ds": [1, 9, 9, 9], "ws": [16, 16, 32, 64]},
+        {**NET, "ds": [1, 3, 3, 3], "ws": [16, 64, 128, 256], "block_type": "vanilla_block"},
+    ],
+)
+def test_counted_memory_grows_with_the_batch_as_that_of_the_process(net: dict[str, Any]) -> None:
+    """The difference of two peaks, as the kernel tells them, leaves out what libraries take for themselves."""
+    small, large = (
+        Trial(
+            "any",
+            net,
+            "synthetic",
+            {"batch_size": n, "precise_bn": 0},
+            {"max_ep": 1},
+            1,
+            {"train_images": 256, "test_images": 8},
+        )
+        for n in (64, 256)
+    )
+    counted = training_bytes(prepare(large)) - training_bytes(prepare(small))
+    taken = peak(large) - peak(small)
+    assert 0.75 < taken / counted < 1.35, f"{taken / 2**20:.0f} MiB taken, {counted / 2**20:.0f} MiB counted"
+
+
+def peak(one: Trial) -> int:
+    code = (
+        "import json, resource, sys; from edfstat import Trial; from trainers import train;"
+        "r = train(Trial.from_dict(json.loads(sys.argv[1])), device='cpu', precision='fp32');"
+        "print(r['status'], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    command = [sys.executable, "-c", code, json.dumps(one.to_dict())]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    status, kilobytes = done.stdout.split()
+    assert status == "ok"
+    return int(kilobytes) * 1024
