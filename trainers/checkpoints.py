@@ -14,7 +14,7 @@ from edfstat.errors import InputError
 
 __all__ = ["CheckpointError", "DamagedCheckpoint", "checkpoint_path", "load", "replace_file", "save"]
 
-FORMAT = "edfstat checkpoint 1"
+FORMAT = "edfstat checkpoint 2"
 
 
 class CheckpointError(InputError):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn.functional import relu
 
 from trainers.nets.drop_path import DropPath
 from trainers.nets.joining import joined
 from trainers.nets.layers import AuxiliaryHead, FactorizedReduction, conv
-from trainers.nets.operations import Nothing, operation
+from trainers.nets.operations import Nothing, operation, reads_rectified
 from trainers.spaces.genotypes import CellArchitecture, Edge
 
 __all__ = ["Cell", "CellNet"]
@@ -54,18 +55,22 @@ class Cell(nn.Module):
         )
 
     def forward(self, older: Tensor, newer: Tensor) -> Tensor:
-        """Joined nodes, shape (n, len(concat) x channels, h, w)."""
+        """Joined nodes, shape (n, len(concat) x channels, h, w), from two inputs after ReLU."""
         states = [self.older(older), self.newer(newer)]
+        rectified: dict[int, Tensor] = {}
         for first in range(0, len(self.operations), 2):
             # Zeros need not be added: what is `none` beside another edge costs nothing.
             edges = [edge for edge in (first, first + 1) if not isinstance(self.operations[edge], Nothing)]
-            paths = [self._edge(edge, states) for edge in edges or [first]]
+            paths = [self._edge(edge, states, rectified) for edge in edges or [first]]
             states.append(paths[0] if len(paths) == 1 else paths[0] + paths[1])
         return joined([states[index] for index in self.concat])
 
-    def _edge(self, edge: int, states: list[Tensor]) -> Tensor:
-        module = self.operations[edge]
-        result: Tensor = module(states[self.reads[edge]])
+    def _edge(self, edge: int, states: list[Tensor], rectified: dict[int, Tensor]) -> Tensor:
+        module, index = self.operations[edge], self.reads[edge]
+        if reads_rectified(module) and index not in rectified:
+            # Once for all edges that read it, forwards and backwards.
+            rectified[index] = relu(states[index])
+        result: Tensor = module(rectified[index] if reads_rectified(module) else states[index])
         # Dropping an identity would cut the only way around the others.
         return result if isinstance(module, nn.Identity | Nothing) else self.drop_path(result)
 
@@ -87,7 +92,7 @@ class CellNet(nn.Module):
             self.stem = nn.Sequential(
                 *_stem_part(in_channels, half, 2), nn.ReLU(inplace=True), *_stem_part(half, channels, 2)
             )
-            self.second_stem = nn.Sequential(nn.ReLU(), *_stem_part(channels, channels, 2))
+            self.second_stem = nn.Sequential(*_stem_part(channels, channels, 2))
             older = newer = channels
         else:
             self.stem = nn.Sequential(*_stem_part(in_channels, 3 * channels, 1))
@@ -118,12 +123,15 @@ class CellNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Logits of images (n, channels, h, w); with the auxiliary ones while training with that head."""
-        older = newer = self.stem(x)
+        older = newer = relu(self.stem(x), inplace=True)
         if self.second_stem is not None:
-            newer = self.second_stem(older)
+            newer = relu(self.second_stem(older), inplace=True)
         side = None
         for position, cell in enumerate(self.cells):
-            older, newer = newer, cell(older, newer)
+            output = cell(older, newer)
+            # All that reads it begins with ReLU, but for the pooling at the end.
+            last = position + 1 == len(self.cells)
+            older, newer = newer, output if last else relu(output, inplace=True)
             if self.auxiliary is not None and self.training and position == self.aux_at:
                 side = self.auxiliary(newer)
         logits: Tensor = self.classifier(newer.mean(dim=(2, 3)))
@@ -135,7 +143,7 @@ class CellNet(nn.Module):
 
 
 def _pointwise(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.ReLU(), conv(inputs, outputs, 1), nn.BatchNorm2d(outputs))
+    return nn.Sequential(conv(inputs, outputs, 1), nn.BatchNorm2d(outputs))
 
 
 def _stem_part(inputs: int, outputs: int, stride: int) -> list[nn.Module]:

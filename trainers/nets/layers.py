@@ -39,7 +39,10 @@ def stage_stem(stem: str, inputs: int, width: int) -> nn.Sequential:
 
 
 class FactorizedReduction(nn.Module):
-    """Halve the resolution by two strided 1x1 convolutions, the second on the image shifted by one pixel."""
+    """Halve the resolution by two strided 1x1 convolutions, the second on the image shifted by one pixel.
+
+    ReLU comes before it, where others share it.
+    """
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -49,7 +52,6 @@ class FactorizedReduction(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Input of shape (n, inputs, h, w) at half the resolution, rounded up."""
-        x = functional.relu(x)
         # At odd sizes the shifted image is one pixel short of what the other convolution sees.
         missing = (0, x.shape[3] % 2, 0, x.shape[2] % 2)
         shifted = functional.pad(x[:, :, 1:, 1:], missing) if any(missing) else x[:, :, 1:, 1:]

@@ -1,13 +1,19 @@
-"""The operations on a cell's edges as torch modules: ReLU before the convolution, batch norm after it."""
+"""The operations on a cell's edges as torch modules: convolutions with batch norm after them.
+
+ReLU comes before a convolution. The first one of an edge is not part of its module: edges that read one state share
+its rectification, which `reads_rectified` says they want.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from trainers.nets.depthwise import DepthwiseConv
 from trainers.nets.layers import FactorizedReduction, conv
+from trainers.nets.pooling import AveragePool
 
-__all__ = ["Nothing", "operation"]
+__all__ = ["Nothing", "operation", "reads_rectified"]
 
 
 class Nothing(nn.Module):
@@ -38,23 +44,32 @@ def operation(name: str, channels: int, stride: int) -> nn.Module:
         return nn.Identity() if stride == 1 else FactorizedReduction(channels, channels)
     kernel = int(size[0])
     if kind == "avg_pool":
-        return nn.AvgPool2d(kernel, stride=stride, padding=kernel // 2, count_include_pad=False)
+        return AveragePool(kernel, stride=stride)
     if kind == "max_pool":
         return nn.MaxPool2d(kernel, stride=stride, padding=kernel // 2)
     if kind == "sep_conv":
-        return nn.Sequential(*_separable(channels, kernel, stride, 1), *_separable(channels, kernel, 1, 1))
+        return nn.Sequential(
+            *_separable(channels, kernel, stride, 1), nn.ReLU(inplace=True), *_separable(channels, kernel, 1, 1)
+        )
     if kind == "dil_sep_conv":
-        return nn.Sequential(*_separable(channels, kernel, stride, 2), *_separable(channels, kernel, 1, 2))
+        return nn.Sequential(
+            *_separable(channels, kernel, stride, 2), nn.ReLU(inplace=True), *_separable(channels, kernel, 1, 2)
+        )
     if kind == "dil_conv":
         return nn.Sequential(*_separable(channels, kernel, stride, 2))
     if "x1_1x" in name:
         return _crossed(channels, int(name.removeprefix("conv_")[0]), stride)
-    return nn.Sequential(nn.ReLU(), conv(channels, channels, kernel, stride=stride), nn.BatchNorm2d(channels))
+    return nn.Sequential(conv(channels, channels, kernel, stride=stride), nn.BatchNorm2d(channels))
+
+
+def reads_rectified(module: nn.Module) -> bool:
+    """Whether the module of an operation takes a state after ReLU: convolutions do, also that of a strided skip."""
+    return not isinstance(module, nn.Identity | Nothing | nn.AvgPool2d | nn.MaxPool2d)
 
 
 def _separable(channels: int, kernel: int, stride: int, dilation: int) -> list[nn.Module]:
-    depthwise = conv(channels, channels, kernel, stride=stride, groups=channels, dilation=dilation)
-    return [nn.ReLU(), depthwise, conv(channels, channels, 1), nn.BatchNorm2d(channels)]
+    depthwise = DepthwiseConv(channels, kernel, stride=stride, dilation=dilation)
+    return [depthwise, conv(channels, channels, 1), nn.BatchNorm2d(channels)]
 
 
 def _crossed(channels: int, kernel: int, stride: int) -> nn.Sequential:
@@ -62,4 +77,4 @@ def _crossed(channels: int, kernel: int, stride: int) -> nn.Sequential:
     pad = kernel // 2
     across = nn.Conv2d(channels, channels, (1, kernel), stride=(1, stride), padding=(0, pad), bias=False)
     down = nn.Conv2d(channels, channels, (kernel, 1), stride=(stride, 1), padding=(pad, 0), bias=False)
-    return nn.Sequential(nn.ReLU(), across, down, nn.BatchNorm2d(channels))
+    return nn.Sequential(across, down, nn.BatchNorm2d(channels))
