@@ -1,4 +1,4 @@
-"""Batches from photographs on disk: decoded by threads ahead of the device.
+"""Batches from photographs on disk: read by threads ahead of the device, and decoded on it where it can.
 
 Crops are drawn from the trial's seed, the epoch and the photograph's number, so they depend neither on the order
 in which threads finish nor on how many processes share the work.
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from trainers.feeds import EPOCH, NORM, Batch, seed_of
+from trainers.photographs import decoded, decoded_together, decodes, read, resized
 
 if TYPE_CHECKING:
     from datasets.imagenet import ImageFolder
@@ -29,7 +29,7 @@ __all__ = ["StreamFeed", "random_box"]
 
 #: Share of the side that a test crop takes: 224 of 256 pixels.
 CENTRE = 224 / 256
-#: Batches decoded ahead.
+#: Batches read (and, by a CPU, decoded) ahead.
 AHEAD = 3
 
 
@@ -63,6 +63,7 @@ class StreamFeed:
         self.train_images, self.test_images = len(train), len(test)
         self.batch = min(recipe.batch_size, self.train_images)
         self.steps = self.train_images // self.batch
+        self.decodes = decodes(device)
         self.shift = 255 * torch.tensor(train.mean, device=device)[:, None, None]
         self.scale = 1 / (255 * torch.tensor(train.std, device=device)[:, None, None])
 
@@ -96,28 +97,34 @@ class StreamFeed:
         images = self.sets[split]
 
         def one(number: int) -> Tensor:
-            return view(_decoded(str(images.paths[number])), number)
+            data = read(images.paths[number])
+            return data if self.decodes else view(decoded(data, str(images.paths[number])), number)
 
-        waiting: deque[tuple[list[Future[Tensor]], Tensor]] = deque()
+        waiting: deque[tuple[list[Future[Tensor]], list[int]]] = deque()
         with ThreadPoolExecutor(_workers(self.world)) as pool:
             for group in [*groups, *[()] * AHEAD]:
-                if len(group):
-                    labels = torch.from_numpy(images.labels[np.asarray(group)])
-                    waiting.append(([pool.submit(one, int(number)) for number in group], labels))
-                if waiting and (len(waiting) > AHEAD or not len(group)):
-                    futures, labels = waiting.popleft()
-                    yield self._on_device(torch.stack([future.result() for future in futures]), labels)
+                numbers = [int(number) for number in group]
+                if numbers:
+                    waiting.append(([pool.submit(one, number) for number in numbers], numbers))
+                if waiting and (len(waiting) > AHEAD or not numbers):
+                    futures, numbers = waiting.popleft()
+                    parts = [future.result() for future in futures]
+                    if self.decodes:
+                        names = [str(images.paths[number]) for number in numbers]
+                        parts = [view(p, n) for p, n in zip(decoded_together(parts, self.device, names), numbers)]
+                    yield self._normalised(torch.stack(parts), torch.from_numpy(images.labels[np.array(numbers)]))
 
-    def _on_device(self, pixels: Tensor, labels: Tensor) -> Batch:
+    def _normalised(self, pixels: Tensor, labels: Tensor) -> Batch:
         if self.device.type == "cuda":
-            pixels, labels = pixels.pin_memory(), labels.pin_memory()
+            labels = labels.pin_memory()
+            pixels = pixels if pixels.is_cuda else pixels.pin_memory()
         bytes_there = pixels.to(self.device, non_blocking=True).to(memory_format=torch.channels_last)
         images = bytes_there.to(torch.float32).sub_(self.shift).mul_(self.scale)
         return images, labels.to(self.device, non_blocking=True)
 
     def _random(self, pixels: Tensor, rng: np.random.Generator) -> Tensor:
         top, left, height, width = random_box(pixels.shape[1], pixels.shape[2], rng)
-        crop = _resized(pixels[:, top : top + height, left : left + width], self.side, self.side)
+        crop = resized(pixels[:, top : top + height, left : left + width], self.side, self.side)
         return crop.flip(2) if rng.random() < 0.5 else crop
 
     def _centre(self, pixels: Tensor, number: int) -> Tensor:
@@ -125,7 +132,7 @@ class StreamFeed:
         short = round(self.side / CENTRE)
         height, width = pixels.shape[1:]
         scale = short / min(height, width)
-        pixels = _resized(pixels, max(round(height * scale), self.side), max(round(width * scale), self.side))
+        pixels = resized(pixels, max(round(height * scale), self.side), max(round(width * scale), self.side))
         top, left = (pixels.shape[1] - self.side) // 2, (pixels.shape[2] - self.side) // 2
         return pixels[:, top : top + self.side, left : left + self.side]
 
@@ -156,18 +163,6 @@ def random_box(height: int, width: int, rng: np.random.Generator) -> tuple[int, 
     # No such box fits a very long photograph: the largest one in its middle.
     w, h = min(width, round(height * 4 / 3)), min(height, round(width * 4 / 3))
     return (height - h) // 2, (width - w) // 2, h, w
-
-
-def _decoded(path: str) -> Tensor:
-    # Pillow decodes without holding the interpreter's lock, and its pixels do not depend on the device.
-    from PIL import Image
-
-    with Image.open(path) as photograph:
-        return torch.from_numpy(np.array(photograph.convert("RGB"))).permute(2, 0, 1)
-
-
-def _resized(pixels: Tensor, height: int, width: int) -> Tensor:
-    return F.interpolate(pixels[None], size=(height, width), mode="bilinear", antialias=True)[0]
 
 
 def _workers(world: int) -> int:
