@@ -31,10 +31,12 @@ NAMES = ["ResNet-56", *SPACES]
 OVERHEAD = ["ResNet-56", "Vanilla", "DARTS"]
 
 
-def measured(net, seconds=3.0, rounds=3, workers=(0, CORES)):
+def measured(net, seconds=3.0, rounds=3, workers=(0, CORES), precision="auto"):
     """Images per second of the loop and of ours, the median of the rounds, and the ratio round by round."""
     starts = {f"{n} workers": partial(Team, 1, plain, net, threads=CORES, workers=n) for n in workers}
-    rates = in_turns({**starts, "ours": partial(Team, CORES, ours, net, threads=1)}, seconds, rounds)
+    rates = in_turns(
+        {**starts, "ours": partial(Team, CORES, ours, net, threads=1, precision=precision)}, seconds, rounds
+    )
     fast = rates.pop("ours")
     best = max(rates, key=lambda name: median(rates[name]))
     ratios = sorted(a / b for a, b in zip(fast, rates[best]))
@@ -58,15 +60,15 @@ def test_share_outside_the_net(benchmark):
     print(f"\nResNet-56: {share['percent']:.2f} % of an epoch is not the net")
 
 
-def about():
+def about(precision="auto"):
     """Where and with what this was measured."""
     import torch
 
-    fast = torch.cpu._is_avx512_bf16_supported()
+    fast = torch.cpu._is_avx512_bf16_supported() and precision != "fp32"
     return {
         "cores": CORES, "machine": platform.machine(), "processor": _processor(), "bf16 instructions": fast,
         "bar": 2.5 if fast else 1.6, "date": f"{datetime.now(UTC):%Y-%m-%d}", "python": platform.python_version(),
-        "torch": version("torch"), "torchvision": version("torchvision"), "unit": "images/s",
+        "torch": version("torch"), "torchvision": version("torchvision"), "unit": "images/s", "precision": precision,
     }  # fmt: skip
 
 
@@ -85,12 +87,13 @@ def page(found):
         "# Training on a CPU",
         "",
         f"{about['cores']} cores ({about['processor']}), {about['date']}, Python {about['python']}, "
-        f"torch {about['torch']}, torchvision {about['torchvision']}. The CPU has "
-        f"{'' if about['bf16 instructions'] else 'no '}bf16 instructions, so the bar is {bar} times the usual loop.",
-        "Command: `python -m benchmarks.bench_train_step`, which writes `training.json` and this page.",
+        f"torch {about['torch']}, torchvision {about['torchvision']}. bf16 "
+        f"instructions {'are' if about['bf16 instructions'] else 'are not'} used, so the bar is {bar} times the loop.",
+        "Command: `python -m benchmarks.bench_train_step`, which writes this page and its figures as JSON.",
         "",
         "Images per second of training, batch 128, 32x32 images. The loop: torchvision transforms v2, DataLoader (the",
-        "better of none and as many workers as cores), fp32, eager, one trial on all threads. Ours: one trial per core.",  # noqa: E501
+        "better of none and as many workers as cores), fp32, torch's own layers, eager, one trial on all threads.",
+        f"Ours: one trial per core, precision `{found['about'].get('precision', 'auto')}`.",
         "Of each space: the network of median operations among 101 sampled under the paper's caps. Ratios: median of the",  # noqa: E501
         "rounds (lowest to highest). Load: of the machine over the last minute, of which the benchmark makes",
         "about as much as there are cores; more means that others computed, too.",
@@ -120,13 +123,14 @@ def main(argv=None):
     parser.add_argument("--names", nargs="+", default=NAMES, choices=NAMES)
     parser.add_argument("--seconds", type=float, default=3.0, help="of a turn")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--precision", default="auto", choices=["auto", "fp32"], help="of ours; fp32 as without bf16")
     parser.add_argument("--output", type=Path, default=RESULTS, help="the page is written beside it")
     args = parser.parse_args(argv)
     chosen = nets()
     found = json.loads(args.output.read_text(encoding="utf-8")) if args.output.exists() else {}
-    found = {"about": about(), "nets": found.get("nets", {}), "outside": found.get("outside", {})}
+    found = {"about": about(args.precision), "nets": found.get("nets", {}), "outside": found.get("outside", {})}
     for name in args.names:
-        found["nets"][name] = measured(chosen[name], args.seconds, args.rounds)
+        found["nets"][name] = measured(chosen[name], args.seconds, args.rounds, precision=args.precision)
         if name in OVERHEAD:
             found["outside"][name] = outside_the_net(chosen[name])
         sys.stderr.write(f"{name} {json.dumps(found['nets'][name])}\n")

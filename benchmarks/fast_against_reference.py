@@ -1,6 +1,7 @@
 """Does training fast shift the statistics? The same trials by the fast path and by a plain fp32 loop.
 
-``python -m benchmarks.fast_against_reference``: 100 Vanilla and 100 ResNet networks on the 8x8 digits, each trained
+``python -m benchmarks.fast_against_reference``: 100 Vanilla, 100 ResNet and 40 DARTS networks on the 8x8 digits, each
+trained
 
 - ``fast``: by `trainers.train` as a sweep does;
 - ``bf16``: the same in bf16, which GPUs and some CPUs compute in (elsewhere it is emulated, slowly);
@@ -32,12 +33,13 @@ from edfstat import Trial, expected_ks, ks_test, wasserstein
 
 RESULTS = Path(__file__).parent / "results" / "fast_against_reference.json"
 KINDS = ("fast", "reference", "bf16", "again")
-SPACES = ("Vanilla", "ResNet")
-PER_SPACE = 100
+#: Networks of each space, and what they are drawn under: operations of a 32x32 image, of which these take a sixteenth.
+SMALL = {"max_params": 40_000, "max_flops": 16_000_000, "require": "all"}
+SPACES = {"Vanilla": (100, SMALL), "ResNet": (100, SMALL), "DARTS": (40, {"max_flops": 25_000_000})}
 
 
-def trials(per_space=PER_SPACE):
-    """Networks within a small cap, drawn alternately from both spaces; the seed of each is its number."""
+def trials(share=1.0):
+    """That share of the networks of each space; the seed of each is its number within its space."""
     from trainers.spaces import SPACES as ALL
 
     # 100 steps in all, in small batches, as minutes of training are enough to see a shift.
@@ -45,12 +47,12 @@ def trials(per_space=PER_SPACE):
         "recipe": {"batch_size": 32, "precise_bn": 320}, "optim": {"max_ep": 5, "base_lr": 0.05},
         "options": {"train_images": 640},
     }  # fmt: skip
-    caps = {"max_params": 40_000, "max_flops": 16_000_000, "require": "all"}  # flops of a 32x32 image
-    drawn = [ALL[name].sample(per_space, rng=2019, **caps) for name in SPACES]
+    drawn = {name: ALL[name].sample(n, rng=2019, **caps) for name, (n, caps) in SPACES.items()}
     return [
-        Trial(name, nets[number].to_net(), "digits", seed=1 + number, **how)
-        for number in range(per_space)
-        for name, nets in zip(SPACES, drawn)
+        Trial(name, net.to_net(), "digits", seed=1 + number, **how)
+        for name, nets in drawn.items()
+        for number, net in enumerate(nets)
+        if number < share * len(nets)
     ]
 
 
@@ -122,7 +124,7 @@ def compared(a, b):
 
 
 def analysis(done, todo):
-    """Every comparison with the reference, over both spaces and in each; and the spaces under each path."""
+    """Every comparison with the reference, over all spaces and in each; and the spaces under each path."""
     errors = {
         kind: np.array([math.inf if done[kind][t.id][0] is None else done[kind][t.id][0] for t in todo])
         for kind in KINDS if all(t.id in done.get(kind, {}) for t in todo)
@@ -139,7 +141,7 @@ def analysis(done, todo):
             "cpu_seconds": sum(done[kind][trial.id][1] for trial in todo),
         }  # fmt: skip
         if kind != "reference" and "reference" in errors:
-            for name, mask in (("both", space != ""), *((name, space == name) for name in SPACES)):
+            for name, mask in (("all", space != ""), *((name, space == name) for name in SPACES)):
                 known = mask & np.isfinite(errors[kind]) & np.isfinite(errors["reference"])
                 pairs[f"{kind}, {name}"] = compared(errors[kind][known], errors["reference"][known])
     return pairs, spaces
@@ -148,12 +150,12 @@ def analysis(done, todo):
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--per-space", type=int, default=PER_SPACE)
+    parser.add_argument("--share", type=float, default=1.0, help="of the trials, to try it")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--machine", default=f"{os.cpu_count()}-core {platform.machine()} machine")
     parser.add_argument("--output", type=Path, default=RESULTS)
     args = parser.parse_args(argv)
-    todo = trials(args.per_space)
+    todo = trials(args.share)
     done = run(args.kinds, todo, args.workers, args.output)
     pairs, spaces = analysis(done, todo)
     about = {

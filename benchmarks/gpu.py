@@ -3,12 +3,15 @@
 import argparse
 import json
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 from statistics import median
 
 import torch
 
+from benchmarks.bench_photographs import ours as photographs
+from benchmarks.bench_photographs import rates, write_photographs
 from benchmarks.throughput import RESNET56, Team, in_turns, ours, plain
 from trainers.mps import shared_gpu
 
@@ -26,7 +29,11 @@ def measured(device, quick):
             found[f"{k} at once"] = whole[k] = median(in_turns({"": start}, seconds, rounds)[""])
     best = max(whole.values())
     found |= {"one/loop, bar 4": found["one"] / found["loop"], "packed/one, bar 1.5": best / whole[1]}
-    return found | {"seconds per model of 100 epochs, bar 60": 5_000_000 / best}
+    found |= {"seconds per model of 100 epochs, bar 60": 5_000_000 / best}
+    with tempfile.TemporaryDirectory() as root:
+        write_photographs(root, 64 if quick else 1024)
+        ways = {"by threads": photographs(root, device, False), "by the device": photographs(root, device, True)}
+        return found | {f"photographs decoded {way}": rate for way, rate in rates(ways, rounds).items()}
 
 
 def main(argv=None):

@@ -1,12 +1,14 @@
 """Training as it is usually written: torchvision transforms v2, a DataLoader, fp32, eager.
 
-The fast path is held against it. Only the network, its recipe and its first weights come from `trainers`.
+The fast path is held against it. Only the network, its recipe and its first weights come from `trainers`; its layers
+are torch's own.
 """
 
 import math
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
@@ -29,6 +31,25 @@ class Transformed(Dataset):
 
     def __getitem__(self, index):
         return self.transform(self.images[index]), int(self.labels[index])
+
+
+def stock(net):
+    """The network with torch's own layers where ours have gradients of their own; the weights stay."""
+    from trainers.nets.depthwise import DepthwiseConv
+    from trainers.nets.pooling import AveragePool
+
+    for name, child in list(net.named_children()):
+        if isinstance(child, DepthwiseConv):
+            how = {part: getattr(child, part) for part in ("stride", "padding", "dilation", "groups")}
+            usual = nn.Conv2d(child.in_channels, child.out_channels, child.kernel_size, bias=False, **how)
+            usual.weight = child.weight
+            setattr(net, name, usual)
+        elif isinstance(child, AveragePool):
+            how = {part: getattr(child, part) for part in ("stride", "padding", "count_include_pad")}
+            setattr(net, name, nn.AvgPool2d(child.kernel_size, **how))
+        else:
+            stock(child)
+    return net
 
 
 def sgd(net, lr=0.1, weight_decay=5e-4):
@@ -101,6 +122,7 @@ def train_plainly(trial, seed):
     # The first weights are those that `trainers.train` gives this seed; from there on the generators differ.
     torch.manual_seed(seed_of(seed, MODEL))
     net = build(trial.net, num_classes=train.num_classes, in_channels=train.in_channels, image_size=train.image_size)
+    net = stock(net)
     torch.manual_seed(seed)
     shuffled = DataLoader(Transformed(train, augment=True), recipe.batch_size, shuffle=True, drop_last=True)
     plain = DataLoader(Transformed(test, augment=False), 256)

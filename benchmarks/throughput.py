@@ -32,7 +32,7 @@ def plain(net, *, device="cpu", threads=1, workers=0, images=12_800):
     import torch
     from torch.utils.data import DataLoader
 
-    from benchmarks.plain_loop import Transformed, sgd, train_epoch
+    from benchmarks.plain_loop import Transformed, sgd, stock, train_epoch
     from datasets import synthetic
     from trainers import build
 
@@ -43,7 +43,7 @@ def plain(net, *, device="cpu", threads=1, workers=0, images=12_800):
         data, BATCH, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=workers > 0,
         pin_memory=device != "cpu",
     )  # fmt: skip
-    model = build(net, num_classes=10).to(device)
+    model = stock(build(net, num_classes=10)).to(device)
     optimizer = sgd(model, lr=0.01)
 
     def run(seconds):
