@@ -1,19 +1,25 @@
 """Data sets against files written in the official formats, and against the libraries that read them too."""
 
+import dataclasses
+import functools
 import gzip
+import hashlib
 import os
 import pickle
 import struct
 import subprocess
 import sys
 import tarfile
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import datasets
-from datasets import synthetic
+from datasets import cifar, digits, synthetic
 from datasets.errors import DatasetError
 
 
@@ -33,6 +39,10 @@ def test_digits_are_those_of_scikit_learn() -> None:
     assert np.all(np.abs(shares - 450 / 1797) < 0.005), "the split is not stratified"
     assert abs(parts[0].images.mean() / 255 - parts[0].mean[0]) < 1e-3
     assert abs(parts[0].images.std() / 255 - parts[0].std[0]) < 1e-3
+
+
+def test_the_digits_file_has_the_checksum_that_is_written_beside_it() -> None:
+    assert hashlib.sha256(Path(digits.load(None, "test").source).read_bytes()).hexdigest() == digits.SHA256
 
 
 def write_cifar10(folder: Path, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -66,6 +76,40 @@ def test_cifar10_reads_the_official_layout(tmp_path: Path, archived: bool) -> No
     # Image 0, channel 2 (blue), row 5, column 7.
     assert test.images[0, 5, 7, 2] == rows["test_batch"][0, 2 * 1024 + 5 * 32 + 7]
     assert train.augmentation == datasets.Augmentation(4, True, (125, 123, 114))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """Address of a server on this machine, and the folder that it serves."""
+    served = tmp_path / "served"
+    served.mkdir()
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(served))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}", served
+        running.shutdown()
+        thread.join()
+
+
+def test_downloads_are_kept_if_their_checksum_is_right(server: tuple[str, Path], tmp_path: Path) -> None:
+    address, served = server
+    folder = tmp_path / "cifar-10-batches-py"
+    rows = write_cifar10(folder, np.random.default_rng(0))
+    name = "cifar-10-python.tar.gz"
+    with tarfile.open(served / name, "w:gz") as archive:
+        archive.add(folder, "cifar-10-batches-py")
+    md5 = hashlib.md5((served / name).read_bytes()).hexdigest()
+    kind = dataclasses.replace(cifar.CIFAR10, url=f"{address}/{name}", md5=md5)
+    root = tmp_path / "fetched"
+    wrong = dataclasses.replace(kind, md5="0" * 32)
+    with pytest.raises(DatasetError, match=r"could not be fetched .*give that as root"):
+        cifar.load(wrong, root, "test", download=True)
+    assert not (root / name).exists()
+    images = cifar.load(kind, root, "test", download=True)
+    assert images.images[0, 0, 0, 0] == rows["test_batch"][0, 0]
+    (served / name).unlink()
+    assert len(cifar.load(kind, root, "test", download=True)) == 20, "it was fetched again"
 
 
 def test_cifar100_reads_the_official_layout(tmp_path: Path) -> None:
