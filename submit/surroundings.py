@@ -19,6 +19,8 @@ def child_environment(sweep: Sweep) -> dict[str, str]:
     threads = str(max(1, sweep.config.resources.cpus // sweep.config.trials_per_worker))
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         environment[name] = threads
+    # Of the torch backend; here a machine may have fewer cores than the cluster that the sweep was written for.
+    environment.setdefault("EDFSTAT_THREADS", str(min(int(threads), len(os.sched_getaffinity(0)))))
     code = sweep.path / "code"
     if code.is_dir():
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(code), environment.get("PYTHONPATH", "")]))

@@ -1,6 +1,7 @@
 """Sweeps without a scheduler: in this process and in local workers."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 import edfstat
 from submit import operations
 from submit.claims import Claims
+from submit.collecting import gather
 from submit.directory import Round, open_sweep
 from submit.planning import batches_of
 from submit.presence import Presence, WorkerInfo, machine, process_start
@@ -32,6 +34,17 @@ def test_digits_in_this_process(tmp_path: Path) -> None:
     population = operations.collect(path)
     edfstat.validate(population)
     assert (population["params"].values > 0).all()
+
+
+@pytest.mark.parametrize(("cpus", "at_once"), [(2, 1), (2, 2), (1, 1)])
+def test_trials_share_the_cores_of_their_worker(tmp_path: Path, cpus: int, at_once: int) -> None:
+    resources = {**DIGITS["resources"], "cpus": cpus}
+    config = {**DIGITS, "spaces": [{"name": "ResNet", "count": 2}], "optim": {"max_ep": 1}, "workers": 1}
+    path = write(tmp_path, {**config, "resources": resources, "trials_per_worker": at_once})
+    assert operations.run(path, cluster="local").complete
+    found = gather(open_sweep(tmp_path / "sweep"))
+    threads = {record["provenance"]["threads"] for record in found.records}
+    assert threads == {min(cpus // at_once, len(os.sched_getaffinity(0)))}
 
 
 def test_same_seed_same_trials_another_seed_others() -> None:
