@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import gzip
 import hashlib
-import os
 import pickle
 import struct
 import subprocess
@@ -154,11 +153,8 @@ def test_fashion_mnist_reads_idx_and_refuses_a_cut_file(tmp_path: Path) -> None:
         datasets.get("fashion-mnist", tmp_path, "test")
 
 
+@pytest.mark.usefixtures("fashion_mnist")
 def test_the_systems_fashion_mnist_is_found_where_it_is_installed() -> None:
-    if not Path("/usr/share/datasets/fashion-mnist").is_dir():
-        if os.environ.get("EDFSTAT_REQUIRE_DATA") == "1":
-            pytest.fail("dataset-fashion-mnist is missing and EDFSTAT_REQUIRE_DATA is 1")
-        pytest.skip("Debian's dataset-fashion-mnist is not installed")
     images = datasets.get("fashion-mnist", split="test")
     assert np.bincount(images.labels).tolist() == [1000] * 10
 

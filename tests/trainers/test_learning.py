@@ -1,7 +1,5 @@
 """Networks learn real images to the errors that are stated for them, in minutes on a CPU."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,12 +45,9 @@ def test_digits_reach_two_and_a_half_percent() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("fashion_mnist")
 def test_a_twelfth_of_fashion_mnist_reaches_the_stated_errors() -> None:
     """5,000 images, 6 epochs. Some 22 and 18 % are usual; all images are trained by benchmarks/fashion_mnist.py."""
-    if not Path("/usr/share/datasets/fashion-mnist").is_dir():
-        if os.environ.get("EDFSTAT_REQUIRE_DATA") == "1":
-            pytest.fail("dataset-fashion-mnist is missing and EDFSTAT_REQUIRE_DATA is 1")
-        pytest.skip("Debian's dataset-fashion-mnist is not installed")
     images = {"train_images": 5000, "test_images": 2000}
     errors = final_errors([trial(space, "fashion-mnist", 6, 1, **images) for space in NETWORKS])
     assert errors["ResNet"][0] <= 25, errors
