@@ -13,7 +13,7 @@ __all__ = ["training_bytes"]
 
 
 def training_bytes(task: Task) -> int:
-    """Memory that a task's training takes, in bytes, in fp32: an upper bound on what it takes in bf16.
+    """Memory that a task's training takes in fp32, in bytes, counted and so without what the libraries add.
 
     Counted on a network without numbers (torch's device ``meta``): weights with their gradients and momenta, what
     a step keeps for its backward pass, the gradients of its largest layer, and the images that stay in memory.
@@ -25,7 +25,8 @@ def training_bytes(task: Task) -> int:
     Returns
     -------
     int
-        Without what the libraries take themselves, such as a GPU's context and workspaces of convolutions.
+        Without what the libraries take themselves, such as a GPU's context and workspaces of convolutions: on a
+        CPU processes grew by 1.2 to 1.5 times as much where this was 0.4 to 0.8 GB.
 
     Examples
     --------
