@@ -18,7 +18,7 @@ from trainers.evaluation import Autocast
 __all__ = ["autocast_for", "context", "local_gpu", "pick", "release", "settings", "thread_count"]
 
 #: Below this many multiply-adds an image, casting on a CPU costs about what bf16 arithmetic saves. Measured on one with
-#: AMX: above it Vanilla and ResNet are mostly about twice as fast, ResNeXt 1.1 to 3 times, cell networks 0.9 to 1.3 times.
+#: AMX: above it Vanilla and ResNet are mostly about twice as fast, ResNeXt 1.1 to 3 times, cell networks 0.9 to 1.3.
 SMALL_NET = 3_000_000
 
 
