@@ -30,7 +30,8 @@ __all__ = ["automatic_workers", "train_many"]
 
 #: Memory of a GPU that a process takes before it trains, in bytes (estimated, not measured).
 CONTEXT_BYTES = 2**30
-#: A captured step holds its memory beside that of the steps that warmed it up (estimated, not measured).
+#: A captured step holds its memory beside that of the steps that warmed it up. An estimate for fp32: in bf16, a
+#: ResNet-56 on an H200 reserved 0.70 GiB where 0.68 are counted.
 CAPTURED = 2
 
 
