@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
 from edfstat.errors import InputError
+from trainers.yaml_files import read_yaml
 
 __all__ = ["Caps", "Config", "ConfigError", "Range", "Resources", "SpaceChoice", "json_schema", "read_config"]
 
@@ -207,40 +207,16 @@ def read_config(
         return _checked(source, "sweep", more)
     path = Path(source)
     try:
-        text = path.read_text(encoding="utf-8")
+        values = read_yaml(path)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}); give a sweep file or a sweep directory") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not text; give a sweep file in YAML") from None
-    try:
-        values = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {_place(error)}") from None
+    except InputError as error:
+        raise ConfigError(str(error)) from None
     if values is None:
         raise ConfigError(f"{path} is empty; a sweep file is a mapping with the key spaces")
     if not isinstance(values, Mapping):
         raise ConfigError(f"{path} holds {type(values).__name__}; a sweep file is a mapping with the key spaces")
     return _checked(values, str(path), more)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key that is there twice is a mistake, not a choice of the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key {key.value} is there twice", problem_mark=key.start_mark)
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)
-
-
-def _place(error: yaml.YAMLError) -> str:
-    """Line, column and kind of a mistake."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
-    return " ".join(str(error).split())
 
 
 def _checked(values: Mapping[str, Any], where: str, more: Callable[[Mapping[str, Any]], list[str]]) -> Config:

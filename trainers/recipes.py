@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 from edfstat.errors import InputError
@@ -171,12 +170,12 @@ def load_recipe(path: str | PathLike[str]) -> dict[str, Any]:
     InputError
         If the file is missing, is no mapping, or has a setting that `resolve` refuses.
     """
-    import yaml
+    from trainers.yaml_files import read_yaml
 
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"recipe {path} cannot be read ({error})") from None
+        values = read_yaml(path)
+    except OSError as error:
+        raise InputError(f"recipe {path} cannot be read ({error.strerror}); give a file in YAML") from None
     if not isinstance(values, dict):
         raise InputError(f"recipe {path} holds no mapping; write lines such as 'epochs: 200'")
     try:

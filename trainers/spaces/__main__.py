@@ -123,14 +123,9 @@ def _space(given: str) -> Space:
     path = Path(given)
     if given in SPACES or path.suffix.lower() not in (".yaml", ".yml", ".json"):
         return space_named(given)
-    import yaml
+    from trainers.yaml_files import read_yaml
 
-    # JSON is YAML, too.
-    try:
-        definition = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no YAML ({' '.join(str(error).split()):.200})") from None
-    return space_named(definition)
+    return space_named(read_yaml(path))
 
 
 def _nets(path: Path) -> list[Any]:

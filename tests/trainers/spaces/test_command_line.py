@@ -65,7 +65,7 @@ def test_a_definition_in_a_file_is_a_space(tmp_path: Path, capsys: pytest.Captur
     ("command", "content", "word"),
     [
         ("sample Nasnet", "", "known are Vanilla"),
-        ("sample FILE.yaml", "name: [", "is no YAML"),
+        ("sample FILE.yaml", "name: [", "is not YAML"),
         ("sample missing.yaml", "", "missing.yaml: No such file"),
         ("sample ResNet --max-params 10", "", "no architecture of ResNet"),
         ("sample ResNet --cifar-caps --max-params 10", "", "give it, or them"),
