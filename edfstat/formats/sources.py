@@ -73,7 +73,7 @@ class Source:
             return archive.open(info)
         except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
             raise FormatError(f"{self.label} cannot be unpacked ({error}); it is damaged, get it again") from None
-        except (RuntimeError, NotImplementedError) as error:
+        except RuntimeError as error:
             raise FormatError(f"{self.label} cannot be unpacked ({error}); unpack it with another tool") from None
 
 
