@@ -113,7 +113,8 @@ def _complexity_charts(one: xr.Dataset, measure: str) -> Iterator[Chart]:
     log = one.attrs["spacing"] == "log" and float(edges[0]) > 0
     ticks = _log_ticks(float(edges[0]), float(edges[-1])) if log else []
     after = (
-        "Groups now have the same complexity, bin by bin, inside the compared range."
+        f"The compared range is cut into {int(one['bins'])} bins, each with the same weight in every group. "
+        "The steps drawn here are cut otherwise and may differ."
         if int(one["bins"]) > 1
         else "One bin: models outside the range that all groups share are left out, inside it nothing is levelled."
     )
