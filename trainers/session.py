@@ -46,7 +46,7 @@ class Session:
     """
 
     def __init__(self, task: Task, device: torch.device, *, precision: str, compile: bool) -> None:
-        from trainers.nets import build
+        from trainers.nets import build, gpu
 
         self.task, self.device, self.recipe = task, device, task.recipe
         self.rank, self.world = parallel.place()
@@ -61,6 +61,8 @@ class Session:
         self.optimizer = steps.make_optimizer(self.net, self.recipe, device)
         self.feed = self._feed()
         self.model = cast(nn.Module, torch.compile(self.net)) if compile else self.net
+        #: Whether the record is one of layers computed by this package's kernels, which differ by rounding.
+        self.fused = device.type == "cuda" and self.precision == "bf16" and not compile and gpu.available()
         self.step = self._step()
         # Capture pays where launches bound the step.
         self.capture = device.type == "cuda" and self.world == 1 and not compile

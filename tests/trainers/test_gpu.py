@@ -65,6 +65,20 @@ def test_a_captured_step_trains_like_an_eager_one(case: str) -> None:
     assert losses[0] == pytest.approx(losses[1], rel=0.01)
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_layers_fused_by_triton_train_like_those_of_the_libraries(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    for ours in (True, False):
+        if not ours:
+            monkeypatch.setattr("trainers.nets.gpu.fused", lambda x: False)
+        session = Session(prepare(trial(case)), torch.device(DEVICE), precision="bf16", compile=False)
+        seen.append([session.epoch(epoch) for epoch in range(4)])
+    losses, errors = ([[getattr(e, name) for e in one] for one in seen] for name in ("loss", "test_error"))
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+    assert losses[0] != losses[1]
+    assert errors[0] == pytest.approx(errors[1], abs=3)
+
+
 # Torch warns, each time it is asked, that this check of its own does not find every wait.
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype feature:UserWarning")
 def test_an_epoch_does_not_wait_for_the_device() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from trainers.nets.casting import cast_weights
+from trainers.nets.convolutions import conv
 from trainers.nets.drop_path import DropPath
 from trainers.nets.joining import joined
-from trainers.nets.layers import AuxiliaryHead, FactorizedReduction, conv
+from trainers.nets.layers import AuxiliaryHead, FactorizedReduction, Layers
 from trainers.nets.operations import Nothing, operation, reads_rectified
 from trainers.spaces.genotypes import CellArchitecture, Edge
 
@@ -86,16 +88,14 @@ class CellNet(nn.Module):
         self.drop_path = DropPath()
         imagenet = stem == "imagenet"
         channels = arch.width
-        self.second_stem: nn.Sequential | None = None
+        self.second_stem: Layers | None = None
         if imagenet:
             half = channels // 2
-            self.stem = nn.Sequential(
-                *_stem_part(in_channels, half, 2), nn.ReLU(inplace=True), *_stem_part(half, channels, 2)
-            )
-            self.second_stem = nn.Sequential(*_stem_part(channels, channels, 2))
+            self.stem = Layers(*_stem_part(in_channels, half, 2), nn.ReLU(inplace=True), *_stem_part(half, channels, 2))
+            self.second_stem = Layers(*_stem_part(channels, channels, 2))
             older = newer = channels
         else:
-            self.stem = nn.Sequential(*_stem_part(in_channels, 3 * channels, 1))
+            self.stem = Layers(*_stem_part(in_channels, 3 * channels, 1))
             older = newer = 3 * channels
         self.cells = nn.ModuleList()
         self.aux_at = 2 * arch.depth // 3
@@ -123,6 +123,10 @@ class CellNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Logits of images (n, channels, h, w); with the auxiliary ones while training with that head."""
+        with cast_weights(self, x):
+            return self._logits(x)
+
+    def _logits(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         older = newer = relu(self.stem(x), inplace=True)
         if self.second_stem is not None:
             newer = relu(self.second_stem(older), inplace=True)
@@ -142,8 +146,8 @@ class CellNet(nn.Module):
         self.drop_path.set(probability)
 
 
-def _pointwise(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(conv(inputs, outputs, 1), nn.BatchNorm2d(outputs))
+def _pointwise(inputs: int, outputs: int) -> Layers:
+    return Layers(conv(inputs, outputs, 1), nn.BatchNorm2d(outputs))
 
 
 def _stem_part(inputs: int, outputs: int, stride: int) -> list[nn.Module]:

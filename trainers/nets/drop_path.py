@@ -42,9 +42,14 @@ class DropPath(nn.Module):
         """Hold images rank, rank + world, ... of a global batch of that size, and draw as one process would."""
         self._global = batch, slice(rank, None, world)
 
+    @property
+    def dropping(self) -> bool:
+        """Whether a call leaves anything out."""
+        return self.active and self.training
+
     def forward(self, path: Tensor) -> Tensor:
         """Path of shape (n, c, h, w) with some of its n images zeroed."""
-        if not (self.active and self.training):
+        if not self.dropping:
             return path
         size, mine = self._global or (len(path), slice(None))
         drawn = torch.rand((size, 1, 1, 1), device=path.device)[mine]

@@ -8,21 +8,32 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["AuxiliaryHead", "FactorizedReduction", "SqueezeExcitation", "conv", "initialise", "norm_relu", "stage_stem"]
+from trainers.nets import gpu
+from trainers.nets.convolutions import conv
+
+__all__ = [
+    "AuxiliaryHead",
+    "FactorizedReduction",
+    "Layers",
+    "SqueezeExcitation",
+    "initialise",
+    "norm_relu",
+    "stage_stem",
+]
 
 
-def conv(inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1, dilation: int = 1) -> nn.Conv2d:
-    """Convolution without bias whose padding keeps the size at stride 1."""
-    return nn.Conv2d(
-        inputs,
-        outputs,
-        kernel,
-        stride=stride,
-        padding=dilation * (kernel - 1) // 2,
-        dilation=dilation,
-        groups=groups,
-        bias=False,
-    )
+class Layers(nn.Sequential):
+    """Layers one after another, by fewer kernels on a GPU."""
+
+    def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
+        """Output of the last layer; with `added`, the ReLU of both together."""
+        if gpu.fused(x):
+            from trainers.nets import fusing
+
+            return fusing.run(self, x, added)
+        for layer in self:
+            x = layer(x)
+        return x if added is None else functional.relu(added + x, inplace=True)
 
 
 def norm_relu(channels: int) -> list[nn.Module]:
@@ -30,12 +41,12 @@ def norm_relu(channels: int) -> list[nn.Module]:
     return [nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
 
 
-def stage_stem(stem: str, inputs: int, width: int) -> nn.Sequential:
+def stage_stem(stem: str, inputs: int, width: int) -> Layers:
     """First layers of a stage-wise network; see `trainers.spaces.complexity` for the names."""
     if stem == "imagenet":
         wide = nn.Conv2d(inputs, width, 7, stride=2, padding=3, bias=False)
-        return nn.Sequential(wide, *norm_relu(width), nn.MaxPool2d(3, stride=2, padding=1))
-    return nn.Sequential(conv(inputs, width, 3, stride=2 if stem == "simple" else 1), *norm_relu(width))
+        return Layers(wide, *norm_relu(width), nn.MaxPool2d(3, stride=2, padding=1))
+    return Layers(conv(inputs, width, 3, stride=2 if stem == "simple" else 1), *norm_relu(width))
 
 
 class FactorizedReduction(nn.Module):
@@ -74,9 +85,9 @@ class AuxiliaryHead(nn.Module):
     def __init__(self, channels: int, classes: int, *, imagenet: bool) -> None:
         super().__init__()
         self.stride = 2 if imagenet else 3
-        self.squeeze = nn.Sequential(conv(channels, 128, 1), *norm_relu(128))
+        self.squeeze = Layers(conv(channels, 128, 1), *norm_relu(128))
         second = [nn.ReLU(inplace=True)] if imagenet else norm_relu(768)
-        self.features = nn.Sequential(nn.Conv2d(128, 768, 2, bias=False), *second)
+        self.features = Layers(nn.Conv2d(128, 768, 2, bias=False), *second)
         self.classifier = nn.Linear(768, classes)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from trainers.nets.convolutions import conv
 from trainers.nets.depthwise import DepthwiseConv
-from trainers.nets.layers import FactorizedReduction, conv
+from trainers.nets.layers import FactorizedReduction, Layers
 from trainers.nets.pooling import AveragePool
 
 __all__ = ["Nothing", "operation", "reads_rectified"]
@@ -48,18 +49,18 @@ def operation(name: str, channels: int, stride: int) -> nn.Module:
     if kind == "max_pool":
         return nn.MaxPool2d(kernel, stride=stride, padding=kernel // 2)
     if kind == "sep_conv":
-        return nn.Sequential(
+        return Layers(
             *_separable(channels, kernel, stride, 1), nn.ReLU(inplace=True), *_separable(channels, kernel, 1, 1)
         )
     if kind == "dil_sep_conv":
-        return nn.Sequential(
+        return Layers(
             *_separable(channels, kernel, stride, 2), nn.ReLU(inplace=True), *_separable(channels, kernel, 1, 2)
         )
     if kind == "dil_conv":
-        return nn.Sequential(*_separable(channels, kernel, stride, 2))
+        return Layers(*_separable(channels, kernel, stride, 2))
     if "x1_1x" in name:
         return _crossed(channels, int(name.removeprefix("conv_")[0]), stride)
-    return nn.Sequential(conv(channels, channels, kernel, stride=stride), nn.BatchNorm2d(channels))
+    return Layers(conv(channels, channels, kernel, stride=stride), nn.BatchNorm2d(channels))
 
 
 def reads_rectified(module: nn.Module) -> bool:
@@ -72,9 +73,9 @@ def _separable(channels: int, kernel: int, stride: int, dilation: int) -> list[n
     return [depthwise, conv(channels, channels, 1), nn.BatchNorm2d(channels)]
 
 
-def _crossed(channels: int, kernel: int, stride: int) -> nn.Sequential:
+def _crossed(channels: int, kernel: int, stride: int) -> Layers:
     """A 1xk convolution that strides the horizontal axis, then a kx1 one that strides the vertical axis."""
     pad = kernel // 2
     across = nn.Conv2d(channels, channels, (1, kernel), stride=(1, stride), padding=(0, pad), bias=False)
     down = nn.Conv2d(channels, channels, (kernel, 1), stride=(stride, 1), padding=(pad, 0), bias=False)
-    return nn.Sequential(across, down, nn.BatchNorm2d(channels))
+    return Layers(across, down, nn.BatchNorm2d(channels))

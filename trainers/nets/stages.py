@@ -5,8 +5,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainers.nets.casting import cast_weights
+from trainers.nets.convolutions import conv
 from trainers.nets.drop_path import DropPath
-from trainers.nets.layers import AuxiliaryHead, SqueezeExcitation, conv, norm_relu, stage_stem
+from trainers.nets.layers import AuxiliaryHead, Layers, SqueezeExcitation, norm_relu, stage_stem
 from trainers.spaces.stages import StageArchitecture
 
 __all__ = ["Residual", "StageNet"]
@@ -15,12 +17,12 @@ __all__ = ["Residual", "StageNet"]
 class Residual(nn.Module):
     """A path beside a shortcut, then ReLU; the shortcut is projected where width or resolution change."""
 
-    def __init__(self, path: nn.Sequential, inputs: int, outputs: int, stride: int, drop_path: DropPath) -> None:
+    def __init__(self, path: Layers, inputs: int, outputs: int, stride: int, drop_path: DropPath) -> None:
         super().__init__()
         self.path = path
         self.drop_path = drop_path
         self.projection = (
-            nn.Sequential(conv(inputs, outputs, 1, stride=stride), nn.BatchNorm2d(outputs))
+            Layers(conv(inputs, outputs, 1, stride=stride), nn.BatchNorm2d(outputs))
             if stride != 1 or inputs != outputs
             else None
         )
@@ -28,7 +30,10 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Output of shape (n, outputs, h / stride, w / stride)."""
         shortcut = x if self.projection is None else self.projection(x)
-        return functional.relu(shortcut + self.drop_path(self.path(x)), inplace=True)
+        if self.drop_path.dropping:
+            return functional.relu(shortcut + self.drop_path(self.path(x)), inplace=True)
+        output: Tensor = self.path(x, shortcut)
+        return output
 
 
 class StageNet(nn.Module):
@@ -61,6 +66,10 @@ class StageNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Logits of images (n, channels, h, w); with the auxiliary ones while training with that head."""
+        with cast_weights(self, x):
+            return self._logits(x)
+
+    def _logits(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         x = self.stem(x)
         side = None
         for position, stage in enumerate(self.stages):
@@ -88,9 +97,9 @@ def _stage(arch: StageArchitecture, stage: int, inputs: int, drop_path: DropPath
         else:
             path = _two_convolutions(before, outputs, step)
         blocks.append(
-            nn.Sequential(*path, nn.ReLU(inplace=True))
+            Layers(*path, nn.ReLU(inplace=True))
             if arch.block == "vanilla"
-            else Residual(nn.Sequential(*path), before, outputs, step, drop_path)
+            else Residual(Layers(*path), before, outputs, step, drop_path)
         )
     return nn.Sequential(*blocks)
 

@@ -1,0 +1,162 @@
+"""Kernels for a GPU: right in Triton's interpreter, and compiled for real ones; neither needs a GPU."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from trainers.nets import gpu
+from trainers.nets.casting import cast_weights
+from trainers.nets.convolutions import conv
+
+pytest.importorskip("triton", reason="torch brings Triton on Linux only")
+
+PROGRAM = Path(__file__).with_name("interpreted.py")
+EDGES = [["conv_3x3", 0], ["skip_connect", 1]]
+STAGES = {"ds": [1, 2, 1], "ws": [16, 16, 32], "ss": [1, 1, 2]}
+GENOTYPE = {"normal": EDGES, "normal_concat": [2], "reduce": EDGES, "reduce_concat": [2]}
+#: Networks; the convolutions in them but grouped ones, and the batch norms but those of factorized reductions, both of
+#: which are torch's; and how many of these norms come after a grouped convolution.
+NETS: dict[str, tuple[dict[str, Any], int, int, int]] = {
+    "residual blocks": ({"block_type": "res_basic_block", **STAGES}, 1 + 3 * 2 + 1, 1 + 3 * 2 + 1, 0),
+    "plain blocks": ({"block_type": "double_plain_block", **STAGES}, 1 + 3 * 2, 1 + 3 * 2, 0),
+    "bottlenecks": (
+        {"block_type": "res_bottleneck_block", **STAGES, "bot_muls": [0.0, 1.0, 1.0], "num_gs": [1, 2, 1]},
+        1 + 2 * 2 + 3 + 1, 1 + 3 * 3 + 1, 2,
+    ),
+    "cells": (
+        {"genotype": GENOTYPE, "width": 16, "depth": 3, "aux": False, "drop_prob": 0.0},
+        1 + 3 + 5 + 6, 1 + 3 + 3 + 2, 0,
+    ),
+}  # fmt: skip
+
+
+def interpreted(*arguments: str) -> Any:
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, PROGRAM, *arguments], cwd=root, env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_kernels_agree_with_float64() -> None:
+    found = interpreted()
+    assert len(found) == 21
+    assert {(name, part): off for name, one in found.items() for part, off in one.items() if not off < 1e-5} == {}
+
+
+@pytest.mark.parametrize(
+    "name", [name if name == "residual blocks" else pytest.param(name, marks=pytest.mark.slow) for name in NETS]
+)
+def test_a_network_trained_by_kernels_agrees_with_float64(name: str) -> None:
+    net, convolutions, norms, alone = NETS[name]
+    found = interpreted(json.dumps(net))
+    # Forwards in training and evaluation, and backwards, for which the images need no gradient.
+    assert found.pop("convolutions") == 3 * convolutions - 1
+    # In evaluation a convolution does the work of the norm after it.
+    assert found.pop("norms") == norms + alone
+    assert {part: off for part, off in found.items() if not off < 1e-4} == {}
+
+
+def test_a_layer_keeps_its_weights_in_bf16_only_while_the_network_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "fused", lambda x: True)
+    net = nn.Sequential(conv(3, 16, 3), conv(16, 16, 3), conv(16, 128, 1))
+    first, second, wide = net
+    with cast_weights(net, torch.zeros(1)):
+        assert wide.cast is None
+        for layer in (first, second):
+            assert layer.cast.dtype == torch.bfloat16
+            assert torch.equal(layer.cast, layer.weight.bfloat16())
+    assert all(layer.cast is None for layer in net)
+
+
+def test_no_weights_are_left_behind_by_a_call_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "fused", lambda x: True)
+    net = nn.Sequential(conv(3, 16, 3))
+    with pytest.raises(ZeroDivisionError), cast_weights(net, torch.zeros(1)):
+        raise ZeroDivisionError
+    assert net[0].cast is None
+
+
+def test_without_a_compiler_the_libraries_take_over(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("no C compiler")
+
+    monkeypatch.setattr(torch, "zeros", fails)
+    with caplog.at_level(logging.WARNING, "trainers"):
+        assert gpu.available.__wrapped__() is False
+    assert "no C compiler" in caplog.text
+
+
+#: Arguments of kernels that are no 32-bit integers, and those that no multiple of 16 is needed of.
+POINTERS = {
+    **dict.fromkeys(("x", "y", "added", "gradient", "inner", "outer"), "*bf16"),
+    **dict.fromkeys(
+        (
+            "parts", "total", "moments", "means", "variances", "gains", "biases", "bias", "kept", "slopes", "mean",
+            "var", "running_mean", "running_var",
+        ), "*fp32"
+    ),
+    "tracked": "*i64", "eps": "fp32", "momentum": "fp32",
+}  # fmt: skip
+ODD = {"height", "width", "out_height", "out_width", "pad", "stride"}
+CONV = {"SIDE": 3, "STEPS": 3, "WHOLE": True, "ALL": True, "ADD": True, "NORM": False, "RECTIFY": False, "BLOCK_P": 128}
+NORM = {"BLOCK_R": 256, "BLOCK_C": 32}
+SMALL = {"BLOCK_N": 16, "BLOCK_K": 16}
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    ("conv", {**CONV, **SMALL, "TURNED": False, "SPREAD": False, "MOMENTS": True}),
+    ("conv", {**CONV, **SMALL, "TURNED": True, "SPREAD": False, "MOMENTS": False}),
+    ("conv", {**CONV, **SMALL, "TURNED": True, "SPREAD": True, "MOMENTS": False, "WHOLE": False}),
+    ("conv", {**CONV, **SMALL, "TURNED": False, "SPREAD": False, "MOMENTS": False, "NORM": True, "RECTIFY": True}),
+    ("weight", {"SIDE": 3, "WHOLE": False, "BLOCK_P": 256, "BLOCK_N": 64, "BLOCK_K": 64}),
+    ("weight", {"SIDE": 3, "WHOLE": False, "BLOCK_P": 128, "BLOCK_N": 128, "BLOCK_K": 128}),
+    ("sum", {"BLOCK_S": 128, "BLOCK_N": 8}),
+    ("moments", NORM),
+    ("normalise", {**NORM, "BLOCK_S": 128, "ADD": True, "RECTIFY": True}),
+    ("fixed", {**NORM, "ADD": True, "RECTIFY": True}),
+    ("sums", {**NORM, "ADD": True, "RECTIFY": True}),
+    ("gradient", {**NORM, "BLOCK_S": 128, "RECTIFY": True}),
+]
+
+
+@pytest.mark.parametrize("capability", [80, 90])
+def test_kernels_compile(capability: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the interpreter lets pass a compiler may not; registers must do, as memory would be ten times as slow."""
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource, compile
+
+    from trainers.nets import gpu_conv, gpu_norm
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    for name, constants in VARIANTS:
+        kernel = getattr(gpu_conv, f"_{name}_kernel", None) or getattr(gpu_norm, f"_{name}_kernel")
+        values = {**constants, **({"KIND": gpu_conv.KIND} if name in ("conv", "weight") else {})}
+        types, divisible = {}, {}
+        for position, argument in enumerate(kernel.arg_names):
+            weights = "*bf16" if name == "conv" else "*fp32"
+            kind = weights if argument == "weight" else POINTERS.get(argument, "i32")
+            if argument == "total" and name in ("conv", "weight"):
+                kind = "i32"
+            types[argument] = "constexpr" if argument in values else kind
+            if argument not in values and argument not in ODD and not kind.startswith("fp"):
+                divisible[(position,)] = [["tt.divisibility", 16]]
+        places = {(kernel.arg_names.index(argument),): value for argument, value in values.items()}
+        source = ASTSource(kernel, types, places, divisible)
+        how = {"num_warps": 8, "enable_fp_fusion": True}
+        made = compile(source, target=GPUTarget("cuda", capability, 32), options=how)
+        code = made.asm["ptx"]
+        assert "ld.global" in code, name
+        # Images are read 16 bytes at a time, and no thread keeps what it counts with in memory.
+        assert name == "sum" or "v4.b32" in code, name
+        assert ".local" not in code, name

@@ -1,0 +1,45 @@
+"""Whether layers run as kernels of this package's own: on a GPU in bf16, where Triton compiles them."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+
+import torch
+from torch import Tensor
+
+__all__ = ["TYPE", "available", "fused"]
+
+logger = logging.getLogger("trainers")
+
+#: What images between layers are kept in, and weights multiplied in.
+TYPE = torch.bfloat16
+
+
+def fused(x: Tensor) -> bool:
+    """Whether layers that take x use them.
+
+    Under `torch.compile` they do not: it makes kernels itself.
+    """
+    return (
+        x.is_cuda
+        and torch.is_autocast_enabled("cuda")
+        and torch.get_autocast_dtype("cuda") == TYPE
+        and not torch.compiler.is_compiling()
+        and available()
+    )
+
+
+@cache
+def available() -> bool:
+    """Whether a kernel can be made and run here: Triton comes with torch for Linux, and needs a C compiler."""
+    try:
+        from trainers.nets.gpu_norm import normalised
+
+        with torch.no_grad():
+            normalised(torch.zeros(1, 1, 1, 1, device="cuda"), torch.nn.BatchNorm2d(1).cuda().eval(), rectify=False)
+    except Exception as error:
+        # Whatever is wrong, the libraries' kernels do the same work.
+        logger.warning("Triton makes no kernels here (%s): small networks train at half the speed on a GPU", error)
+        return False
+    return True
