@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import signal
@@ -27,6 +28,8 @@ from trainers.mps import shared_gpu
 from trainers.task import Task, prepare
 
 __all__ = ["automatic_workers", "train_many"]
+
+logger = logging.getLogger("trainers")
 
 #: Memory of a GPU that a process takes before it trains, in bytes (estimated, not measured).
 CONTEXT_BYTES = 2**30
@@ -93,7 +96,8 @@ def train_many(
     ------
     dict
         Records, in the order in which the trials end. A process that dies, by a signal for instance, gives a
-        record of status ``error`` that says so, and the trials after it go to a new process.
+        record of status ``error`` that says so, and the trials after it go to a new process. A trial that runs out
+        of memory beside others is tried again alone, after them.
 
     Raises
     ------
@@ -156,6 +160,7 @@ def _records(
 ) -> Generator[dict[str, Any]]:  # fmt: skip
     number = min(number, len(waiting))
     team: list[_Worker] = []
+    again: deque[Trial] = deque()
     with shared_gpu(number > 1 and device.type == "cuda"):
         try:
             team += [_start(options) for _ in range(number)]
@@ -164,17 +169,24 @@ def _records(
             while busy := {worker.pipe: worker for worker in team if worker.trial is not None}:
                 for pipe in wait(list(busy)):
                     worker = busy[pipe]  # type: ignore[index]
-                    record = _answer(worker)
+                    trial, record = worker.trial, _answer(worker)
                     if waiting:
                         if worker.process.exitcode is not None:
                             team.remove(worker)
                             worker = _start(options)
                             team.append(worker)
                         _hand(worker, waiting.popleft(), directory)
-                    yield record
+                    if record["status"] == "oom" and number > 1 and trial is not None:
+                        # The memory may have been what the trials beside it held.
+                        logger.warning("trial %s: out of memory beside others; again alone at the end", trial.id[:12])
+                        again.append(trial)
+                    else:
+                        yield record
         finally:
             for worker in team:
                 worker.end()
+    if again:
+        yield from _records(again, 1, device, directory, options)
 
 
 def _start(options: dict[str, Any]) -> _Worker:

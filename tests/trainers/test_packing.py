@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from edfstat import InputError, Trial
-from trainers import train, train_many
+from trainers import packing, train, train_many
 from trainers.memory import training_bytes
 from trainers.packing import automatic_workers
 from trainers.task import prepare
@@ -62,6 +62,41 @@ def test_a_killed_process_costs_its_trial_alone(tmp_path: Path) -> None:
     assert {seed: record["status"] for seed, record in by_seed.items()} == {1: "error", 2: "ok", 3: "ok", 4: "ok"}
     assert "SIGKILL" in by_seed[1]["message"]
     assert not processes()
+
+
+def test_out_of_memory_beside_others_is_tried_again_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first answer for one trial is replaced by that of a full GPU; all else is real."""
+    answers, alone = packing._answer, []
+
+    def full_once(worker: Any) -> dict[str, Any]:
+        record = answers(worker)
+        if record["rng_seed"] == 1 and not alone:
+            alone.append(False)
+            (tmp_path / record["trial_id"] / "record.json").unlink()
+            return {**record, "status": "oom"}
+        if record["rng_seed"] == 1:
+            alone.append(len(processes()) == 1)
+        return record
+
+    monkeypatch.setattr(packing, "_answer", full_once)
+    trials = [trial(seed) for seed in (1, 2, 3)]
+    records = list(train_many(trials, device="cpu", workers=2, directory=tmp_path))
+    assert alone == [False, True]
+    assert [record["rng_seed"] for record in records][-1] == 1
+    assert {r["rng_seed"]: outcome(r) for r in records} == {
+        one.seed: outcome(train(one, device="cpu")) for one in trials
+    }
+    assert trials[0].id[:12] in caplog.text
+    assert not processes()
+
+
+def test_out_of_memory_also_alone_is_a_record(caplog: pytest.LogCaptureFixture) -> None:
+    """A batch whose activations take more than any address space: the allocator itself says no."""
+    huge = Trial("ResNet", {**NET, "ws": [8, 10**7, 8, 8]}, "digits", optim={"max_ep": 1}, seed=1)
+    records = list(train_many([huge, trial(2)], device="cpu", workers=2))
+    assert [(record["rng_seed"], record["status"]) for record in records] == [(2, "ok"), (1, "oom")]
 
 
 def test_leaving_the_loop_ends_the_processes_and_a_later_call_goes_on(tmp_path: Path) -> None:
