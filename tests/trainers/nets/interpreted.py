@@ -10,18 +10,15 @@ import os
 import sys
 from typing import Any
 
-os.environ["TRITON_INTERPRET"] = "1"
+if __name__ == "__main__":
+    os.environ["TRITON_INTERPRET"] = "1"
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainers import build
-from trainers.nets import gpu
-
-gpu.TYPE = torch.float32
-
-from trainers.nets import gpu_conv, gpu_norm  # noqa: E402
+from trainers.nets import gpu, gpu_conv, gpu_norm
 
 LAST = torch.channels_last
 
@@ -195,6 +192,7 @@ def used(net: dict[str, Any]) -> dict[str, float]:
 
 
 def main() -> None:
+    gpu.TYPE = torch.float32
     torch.manual_seed(0)
     sys.stdout.write(json.dumps(used(json.loads(sys.argv[1])) if sys.argv[1:] else kernels()))
 
