@@ -185,7 +185,7 @@ def _read(
 
         return _renamed(read_parquet(source.path, reading, columns=columns, space=space), source, space)
     if name.endswith((".csv", ".csv.gz")):
-        from edfstat.formats.tables import read_csv
+        from edfstat.formats.csv_files import read_csv
 
         return read_csv(source, reading, columns=columns, space=space)
     if name.endswith((".db", ".sqlite", ".sqlite3")):

@@ -84,7 +84,7 @@ def _writer(target: Path) -> Callable[[xr.Dataset, Path], None]:
 
         return write_parquet
     if name.endswith(".csv"):
-        from edfstat.formats.tables import write_csv
+        from edfstat.formats.csv_files import write_csv
 
         return write_csv
     from edfstat.formats.publishing import write_lines, write_published
