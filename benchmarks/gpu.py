@@ -14,6 +14,7 @@ from benchmarks.bench_photographs import ours as photographs
 from benchmarks.bench_photographs import rates, write_photographs
 from benchmarks.throughput import RESNET56, Team, in_turns, ours, plain
 from trainers.mps import shared_gpu
+from trainers.nets import gpu
 
 HEAD = """# Training on a GPU
 
@@ -22,8 +23,8 @@ Command: `python -m benchmarks.gpu`, which writes this page and its figures as J
 Images per second of ResNet-56, batch 128, 50,000 images of 32x32: `loop` is torchvision transforms v2, a DataLoader
 with 4 workers, fp32, eager, its evaluation left out; `one` is a trial of ours, likewise; `K at once` are the images of
 K trials together, each in a process, with evaluation on 10,000 images and all else of an epoch. `mps` says whether
-NVIDIA's Multi-Process Service let their kernels run side by side. Photographs are JPEG files of 500x375, decoded,
-cropped and normalised to 224 pixels. Medians of three rounds.
+NVIDIA's Multi-Process Service let their kernels run side by side, `kernels` which ones they are. Photographs are JPEG
+files of 500x375, decoded, cropped and normalised to 224 pixels. Medians of three rounds.
 """
 
 
@@ -71,8 +72,12 @@ def main(argv=None):
     if args.device != "cpu" and not torch.cuda.is_available():
         sys.stderr.write("error: torch sees no GPU; run this where one is\n")
         return 2
-    name = "cpu" if args.device == "cpu" else torch.cuda.get_device_name()
-    result = {"device": name, "torch": str(torch.__version__)}
+    cpu = args.device == "cpu"
+    result = {
+        "device": "cpu" if cpu else torch.cuda.get_device_name(),
+        "torch": str(torch.__version__),
+        "kernels": "the libraries'" if cpu or not gpu.available() else "ours in Triton",
+    }
     for found in measured(args.device, args.quick):
         # Written each time: what was found stays if the time on the machine is over before the end.
         result |= found

@@ -23,7 +23,7 @@ def cast_weights(net: nn.Module, x: Tensor) -> Iterator[None]:
     if not gpu.fused(x):
         yield
         return
-    convs = [module for module in net.modules() if isinstance(module, Conv) and module.few_channels]
+    convs = [module for module in net.modules() if isinstance(module, Conv) and module.fusible]
     casts = [torch.empty_like(conv.weight, dtype=gpu.TYPE) for conv in convs]
     with torch.no_grad():
         torch._foreach_copy_(casts, [conv.weight for conv in convs])

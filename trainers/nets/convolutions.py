@@ -8,8 +8,12 @@ from trainers.nets import gpu
 
 __all__ = ["Conv", "conv"]
 
-#: Channels up to which that kernel can be the faster one.
-FEW = 64
+#: Channels up to which that kernel is the faster one, of any number of pixels.
+FEW = 32
+#: Channels up to which it is on at most so many pixels.
+SEVERAL, PIXELS = 64, 128 * 16 * 16
+#: Places in memory that it can count, in 32 bits.
+PLACES = 2**31 - 1
 
 
 class Conv(nn.Conv2d):
@@ -19,17 +23,22 @@ class Conv(nn.Conv2d):
     cast: Tensor | None = None
 
     @property
-    def few_channels(self) -> bool:
+    def fusible(self) -> bool:
         """Whether a GPU might leave it to the kernel of this package."""
-        return self.groups == 1 and self.dilation == (1, 1) and max(self.in_channels, self.out_channels) <= FEW
+        side, stride = self.kernel_size[0], self.stride[0]
+        square = side in (1, 3) and self.kernel_size == (side, side) and self.stride == (stride, stride)
+        keeps = self.padding == (side // 2, side // 2) and self.padding_mode == "zeros"
+        plain = self.groups == 1 and self.dilation == (1, 1) and self.bias is None
+        # Numbers must lie in memory in rows of 16, but for those of the pictures themselves.
+        even = self.out_channels % 16 == 0 and (self.in_channels % 16 == 0 or self.in_channels <= 4)
+        return square and keeps and plain and even and max(self.in_channels, self.out_channels) <= SEVERAL
 
     def fuses(self, x: Tensor) -> bool:
-        """Whether that kernel takes x."""
-        if not (self.few_channels and gpu.fused(x)):
+        """Whether that kernel takes x, shape (n, c, h, w)."""
+        if not (self.fusible and gpu.fused(x)):
             return False
-        from trainers.nets import gpu_conv
-
-        return gpu_conv.takes(self, x)
+        channels, pixels = max(self.in_channels, self.out_channels), x.numel() // x.shape[1]
+        return (channels <= FEW or pixels <= PIXELS) and pixels * channels <= PLACES
 
     def forward(self, x: Tensor) -> Tensor:
         """Output of shape (n, outputs, h / stride, w / stride), rounded up where the padding keeps the size."""

@@ -25,15 +25,14 @@ def run(layers: Iterable[nn.Module], x: Tensor, added: Tensor | None) -> Tensor:
         layer = rest.popleft()
         if isinstance(layer, Conv) and layer.fuses(x):
             conv = x, layer.weight, layer.stride[0], layer.cast
-            norm = rest[0] if rest and isinstance(rest[0], nn.BatchNorm2d) else None
-            taken = norm is not None and gpu_norm.takes(norm, x)
-            if norm is not None and taken and not norm.training:
+            norm = _norm_of(rest, x)
+            if norm is not None and not norm.training:
                 rest.popleft()
                 extra, rectify = _taken_along(rest, added)
-                x = gpu_conv.normalised(*conv, norm, extra, rectify=rectify)
+                x = gpu_conv.folded(*conv, norm, extra, rectify=rectify)
                 added = added if extra is None else None
             else:
-                y, again, moments = gpu_conv.convolved(*conv, moments=taken)
+                y, again, moments = gpu_conv.convolved(*conv, moments=norm is not None)
                 x, added = y, again if added is x else added
         elif isinstance(layer, nn.BatchNorm2d) and gpu_norm.takes(layer, x):
             extra, rectify = _taken_along(rest, added)
@@ -42,6 +41,11 @@ def run(layers: Iterable[nn.Module], x: Tensor, added: Tensor | None) -> Tensor:
         else:
             x, moments = layer(x), None
     return x if added is None else relu(added + x, inplace=True)
+
+
+def _norm_of(rest: deque[nn.Module], x: Tensor) -> nn.BatchNorm2d | None:
+    """The batch norm that comes next, if it is one made here."""
+    return rest[0] if rest and isinstance(rest[0], nn.BatchNorm2d) and gpu_norm.takes(rest[0], x) else None
 
 
 def _taken_along(rest: deque[nn.Module], added: Tensor | None) -> tuple[Tensor | None, bool]:

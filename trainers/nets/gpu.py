@@ -1,4 +1,7 @@
-"""Whether layers run as kernels of this package's own: on a GPU in bf16, where Triton compiles them."""
+"""Whether layers run as kernels of this package's own, and how their images lie in memory.
+
+They do on a GPU in bf16, where Triton compiles them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-__all__ = ["TYPE", "available", "fused"]
+__all__ = ["TYPE", "available", "dense", "fused"]
 
 logger = logging.getLogger("trainers")
 
@@ -28,6 +31,11 @@ def fused(x: Tensor) -> bool:
         and not torch.compiler.is_compiling()
         and available()
     )
+
+
+def dense(x: Tensor) -> Tensor:
+    """Images, shape (n, c, h, w), in channels_last order without gaps, as the kernels read them."""
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 @cache

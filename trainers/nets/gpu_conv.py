@@ -8,22 +8,19 @@ the same order each time.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor, nn
 
-from trainers.nets import gpu
+from trainers.nets import gpu, gpu_blocks
+from trainers.nets.gpu_blocks import Blocks
 from trainers.nets.gpu_norm import Moments
 
-__all__ = ["convolved", "normalised", "takes"]
+__all__ = ["convolved", "folded"]
 
-#: Pixels up to which 64 channels are few; 32 are, of any number.
-SMALL = 128 * 16 * 16
-#: The most groups of pixels whose moments are kept apart: each program of the batch norm reads all of them.
-GROUPS = 256
 #: What is multiplied; Triton's interpreter, which the tests use, cannot multiply bf16.
 KIND = tl.float32 if triton.knobs.runtime.interpret else tl.bfloat16
 
@@ -151,30 +148,6 @@ def _sum_kernel(parts, total, size, shares, BLOCK_S: tl.constexpr, BLOCK_N: tl.c
     tl.store(total + at, tl.sum(result, 0), at < size)
 
 
-class Blocks(NamedTuple):
-    """How a kernel is cut: output pixels, numbers of a row of the kernel and outputs at a time; warps of a program."""
-
-    pixels: int
-    k: int
-    outputs: int
-    warps: int
-
-
-def takes(conv: nn.Conv2d, x: Tensor) -> bool:
-    """Whether a convolution of x is one of those made here, and faster so than by the library.
-
-    Rows of numbers must lie in memory in steps of 16, but for the images themselves.
-    """
-    few = max(conv.in_channels, conv.out_channels) <= 32 or x.numel() // x.shape[1] <= SMALL
-    even = conv.out_channels % 16 == 0 and (conv.in_channels % 16 == 0 or conv.in_channels <= 4)
-    side, stride = conv.kernel_size[0], conv.stride[0]
-    square = side in (1, 3) and conv.kernel_size == (side, side) and conv.stride == (stride, stride)
-    keeps = conv.padding == (side // 2, side // 2) and conv.dilation == (1, 1) and conv.padding_mode == "zeros"
-    # Places in memory are counted in 32 bits.
-    small = max(x.numel(), x.numel() // x.shape[1] * conv.out_channels) < 2**31
-    return few and even and square and keeps and conv.groups == 1 and conv.bias is None and small
-
-
 def convolved(
     x: Tensor, weight: Tensor, stride: int, cast: Tensor | None = None, *, moments: bool = False
 ) -> tuple[Tensor, Tensor, Moments | None]:
@@ -185,7 +158,7 @@ def convolved(
     x : Tensor
         Shape (n, c, h, w).
     weight : Tensor
-        Shape (outputs, c, side, side), of a convolution that `takes` says yes to.
+        Shape (outputs, c, side, side), of a convolution that is `fusible`.
     stride : int
     cast : Tensor, optional
         The weights in bf16, which are read faster.
@@ -201,18 +174,18 @@ def convolved(
     moments : Moments or None
         Of the output, where it is small enough for that.
     """
-    y, again, parts, share = _Convolved.apply(dense(x), weight, weight if cast is None else cast, stride, moments)
+    y, again, parts, share = _Convolved.apply(gpu.dense(x), weight, weight if cast is None else cast, stride, moments)
     return y, again, None if parts is None else Moments(parts, share)
 
 
-def normalised(
+def folded(
     x: Tensor, weight: Tensor, stride: int, cast: Tensor | None, norm: nn.BatchNorm2d, added: Tensor | None = None, *,
     rectify: bool,
 ) -> Tensor:  # fmt: skip
     """Convolution of x, then a batch norm that is not in training, plus `added`, and ReLU if `rectify`; no gradient."""
-    x, used = dense(x), dense(weight if cast is None else cast)
+    x, used = gpu.dense(x), gpu.dense(weight if cast is None else cast)
     y, cut = _output(x, weight, stride)
-    run(x, used, y, stride, cut, norm=norm, added=None if added is None else dense(added), rectify=rectify)
+    run(x, used, y, stride, cut, norm=norm, added=None if added is None else gpu.dense(added), rectify=rectify)
     return y
 
 
@@ -220,7 +193,7 @@ def _output(x: Tensor, weight: Tensor, stride: int) -> tuple[Tensor, Blocks]:
     n, channels, height, width = x.shape
     size = n, len(weight), -(-height // stride), -(-width // stride)
     y = torch.empty(size, dtype=gpu.TYPE, device=x.device, memory_format=torch.channels_last)
-    return y, conv_blocks(weight.shape[2] * channels, len(weight), y.numel() // len(weight))
+    return y, gpu_blocks.of_conv(weight.shape[2] * channels, len(weight), y.numel() // len(weight))
 
 
 class _Convolved(torch.autograd.Function):
@@ -230,13 +203,13 @@ class _Convolved(torch.autograd.Function):
     def forward(
         context: Any, x: Tensor, weight: Tensor, used: Tensor, stride: int, moments: bool
     ) -> tuple[Tensor, Tensor, Tensor | None, int]:
-        used = dense(used.detach())
+        used = gpu.dense(used.detach())
         context.save_for_backward(x, weight, used)
         context.stride = stride
         context.set_materialize_grads(False)
         y, cut = _output(x, weight, stride)
         groups, parts = triton.cdiv(y.numel() // len(weight), cut.pixels), None
-        if moments and groups <= GROUPS:
+        if moments and groups <= gpu_blocks.GROUPS:
             parts = x.new_empty(2, groups, len(weight), dtype=torch.float32)
             context.mark_non_differentiable(parts)
         run(x, used, y, stride, cut, moments=parts)
@@ -245,20 +218,15 @@ class _Convolved(torch.autograd.Function):
     @staticmethod
     def backward(context: Any, gradient: Tensor, again: Tensor | None, *_: Any) -> tuple[Tensor | None, ...]:
         x, weight, used = context.saved_tensors
-        gradient, stride = dense(gradient), context.stride
+        gradient, stride = gpu.dense(gradient), context.stride
         inner = weights = None
         if context.needs_input_grad[0]:
             inner = torch.empty_like(x)
-            cut = conv_blocks(weight.shape[2] * len(weight), x.shape[1], x.numel() // x.shape[1], turned=True)
-            run(gradient, used, inner, stride, cut, turned=True, added=None if again is None else dense(again))
+            cut = gpu_blocks.of_conv(weight.shape[2] * len(weight), x.shape[1], x.numel() // x.shape[1], turned=True)
+            run(gradient, used, inner, stride, cut, turned=True, added=None if again is None else gpu.dense(again))
         if context.needs_input_grad[1]:
             weights = weight_gradient(x, gradient, weight, stride)
         return inner, weights, None, None, None
-
-
-def dense(x: Tensor) -> Tensor:
-    """In channels_last order without gaps."""
-    return x.contiguous(memory_format=torch.channels_last)
 
 
 def run(
@@ -284,15 +252,12 @@ def run(
     )  # fmt: skip
 
 
-def weight_gradient(
-    x: Tensor, gradient: Tensor, weight: Tensor, stride: int, cut: Blocks | None = None, shares: int | None = None
-) -> Tensor:
+def weight_gradient(x: Tensor, gradient: Tensor, weight: Tensor, stride: int) -> Tensor:
     """Gradient of the weights, in float32."""
     n, channels, height, width = x.shape
     _, outputs, out_height, out_width = gradient.shape
     side, places = weight.shape[2], n * height * out_width
-    usual, share = weight_blocks(side * channels, side * outputs)
-    cut, shares = cut or usual, shares or share
+    cut, shares = gpu_blocks.of_weight(side * channels, side * outputs)
     steps = triton.cdiv(side * channels, cut.k)
     share = triton.cdiv(triton.cdiv(places, shares), cut.pixels) * cut.pixels
     shares = triton.cdiv(places, share)
@@ -307,31 +272,3 @@ def weight_gradient(
     blocks = {"BLOCK_S": min(1024 // each, 128), "BLOCK_N": each, "num_warps": 4, "enable_fp_fusion": True}
     _sum_kernel[(triton.cdiv(weight.numel(), each),)](parts, result, weight.numel(), shares, **blocks)
     return result
-
-
-def conv_blocks(length: int, outputs: int, pixels: int, *, turned: bool = False) -> Blocks:
-    """How a convolution is cut, by trying on an H200: many pixels at a time where there are few outputs."""
-    n = _power(outputs, 64)
-    if n == 16 and pixels > 128 * GROUPS and not turned:
-        return Blocks(512, k_block(length), n, 8)
-    return Blocks(64 if n == 64 else 128, k_block(length), n, 4)
-
-
-def weight_blocks(length: int, outputs: int) -> tuple[Blocks, int]:
-    """How the gradient of weights is cut, likewise, and how many programs share the sums over the pixels.
-
-    All rows of the kernel at once where that is one product of at most 128 x 128.
-    """
-    k, n = (max(64, _power(size, 128)) if size <= 128 else 64 for size in (length, outputs))
-    if k * n > 64 * 64:
-        return Blocks(128, k, n, 8), 128
-    return (Blocks(256, k, n, 8), 256) if length <= 64 else (Blocks(128, k, n, 4), 32)
-
-
-def k_block(length: int) -> int:
-    """How many numbers of a row of the kernel are taken at once: those that leave the least over, and then the most."""
-    return min((64, 32, 16), key=lambda block: -(-length // block) * block)
-
-
-def _power(number: int, most: int) -> int:
-    return min(most, max(16, 1 << (number - 1).bit_length()))

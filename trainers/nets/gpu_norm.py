@@ -15,6 +15,8 @@ import triton
 import triton.language as tl
 from torch import Tensor, nn
 
+from trainers.nets import gpu
+
 __all__ = ["Moments", "normalised", "takes"]
 
 #: Programs that share the sums over a channel, at most; numbers that one holds at a time, at least and at most.
@@ -49,6 +51,34 @@ def _moments_kernel(x, parts, rows, channels, share, BLOCK_R: tl.constexpr, BLOC
 
 
 @triton.jit
+def _apply(  # type: ignore[no-untyped-def]
+    x, added, y, scale, shift, at, rows, channels, span, BLOCK_R: tl.constexpr, ADD: tl.constexpr,
+    RECTIFY: tl.constexpr,
+):  # fmt: skip
+    """Write y = relu(x scale + shift + added) for this program's rows."""
+    first = tl.program_id(0) * span
+    for start in range(first, tl.minimum(first + span, rows), BLOCK_R):
+        row = start + tl.arange(0, BLOCK_R)
+        where = row[:, None] * channels + at[None, :]
+        inside = (row < rows)[:, None] & (at < channels)[None, :]
+        value = tl.load(x + where, inside, other=0.0).to(tl.float32) * scale[None, :] + shift[None, :]
+        if ADD:
+            value += tl.load(added + where, inside, other=0.0).to(tl.float32)
+        if RECTIFY:
+            value = tl.where(value <= 0, 0.0, value)  # what is no number stays none
+        tl.store(y + where, value.to(y.dtype.element_ty), inside)
+
+
+@triton.jit
+def _statistics(kept, weight, bias, at, channels):  # type: ignore[no-untyped-def]
+    """Mean and 1 / standard deviation that the forward pass kept, and the scale and shift it made of them."""
+    held = at < channels
+    mean, rstd = tl.load(kept + at, held), tl.load(kept + channels + at, held)
+    scale = tl.load(weight + at, held) * rstd
+    return mean, rstd, scale, tl.load(bias + at, held) - mean * scale
+
+
+@triton.jit
 def _normalise_kernel(  # type: ignore[no-untyped-def]
     x, parts, weight, bias, added, y, kept, running_mean, running_var, tracked, momentum, eps, rows, channels, share,
     shares, span, BLOCK_S: tl.constexpr, BLOCK_R: tl.constexpr, BLOCK_C: tl.constexpr, ADD: tl.constexpr,
@@ -78,17 +108,7 @@ def _normalise_kernel(  # type: ignore[no-untyped-def]
             tl.store(tracked, tl.load(tracked) + 1)
     scale = tl.load(weight + at, held) * rstd
     shift = tl.load(bias + at, held) - mean * scale
-    first = tl.program_id(0) * span
-    for start in range(first, tl.minimum(first + span, rows), BLOCK_R):
-        row = start + tl.arange(0, BLOCK_R)
-        where = row[:, None] * channels + at[None, :]
-        inside = (row < rows)[:, None] & held[None, :]
-        value = tl.load(x + where, inside, other=0.0).to(tl.float32) * scale[None, :] + shift[None, :]
-        if ADD:
-            value += tl.load(added + where, inside, other=0.0).to(tl.float32)
-        if RECTIFY:
-            value = tl.where(value <= 0, 0.0, value)  # what is no number stays none
-        tl.store(y + where, value.to(y.dtype.element_ty), inside)
+    _apply(x, added, y, scale, shift, at, rows, channels, span, BLOCK_R, ADD, RECTIFY)
 
 
 @triton.jit
@@ -101,17 +121,7 @@ def _fixed_kernel(  # type: ignore[no-untyped-def]
     held = at < channels
     scale = tl.load(weight + at, held) / tl.sqrt(tl.load(var + at, held, other=1.0) + eps)
     shift = tl.load(bias + at, held) - tl.load(mean + at, held) * scale
-    first = tl.program_id(0) * span
-    for start in range(first, tl.minimum(first + span, rows), BLOCK_R):
-        row = start + tl.arange(0, BLOCK_R)
-        where = row[:, None] * channels + at[None, :]
-        inside = (row < rows)[:, None] & held[None, :]
-        value = tl.load(x + where, inside, other=0.0).to(tl.float32) * scale[None, :] + shift[None, :]
-        if ADD:
-            value += tl.load(added + where, inside, other=0.0).to(tl.float32)
-        if RECTIFY:
-            value = tl.where(value <= 0, 0.0, value)  # what is no number stays none
-        tl.store(y + where, value.to(y.dtype.element_ty), inside)
+    _apply(x, added, y, scale, shift, at, rows, channels, span, BLOCK_R, ADD, RECTIFY)
 
 
 @triton.jit
@@ -125,9 +135,7 @@ def _sums_kernel(  # type: ignore[no-untyped-def]
     """
     at = tl.program_id(1) * BLOCK_C + tl.arange(0, BLOCK_C)
     held = at < channels
-    mean, rstd = tl.load(kept + at, held), tl.load(kept + channels + at, held)
-    scale = tl.load(weight + at, held) * rstd
-    shift = tl.load(bias + at, held) - mean * scale
+    mean, rstd, scale, shift = _statistics(kept, weight, bias, at, channels)
     first = tl.program_id(0) * share
     last = tl.minimum(first + share, rows)
     alone = tl.zeros([BLOCK_C], tl.float32)
@@ -166,9 +174,7 @@ def _gradient_kernel(  # type: ignore[no-untyped-def]
     if tl.program_id(0) == 0:
         tl.store(slopes + at, product, held)
         tl.store(slopes + channels + at, alone, held)
-    mean, rstd = tl.load(kept + at, held), tl.load(kept + channels + at, held)
-    scale = tl.load(weight + at, held) * rstd
-    shift = tl.load(bias + at, held) - mean * scale
+    mean, rstd, scale, shift = _statistics(kept, weight, bias, at, channels)
     alone, product = alone / rows, product / rows
     first = tl.program_id(0) * span
     for start in range(first, tl.minimum(first + span, rows), BLOCK_R):
@@ -254,7 +260,7 @@ class _Normalised(torch.autograd.Function):
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, kept, y = context.saved_tensors
         plan = _plan(x)
-        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        gradient = gpu.dense(gradient)
         parts = x.new_empty(2, plan.shares, plan.channels, dtype=torch.float32)
         outer = None if y is None else torch.empty_like(y)
         _sums_kernel[plan.summing](
@@ -304,9 +310,7 @@ def normalised(
     Tensor
         In channels_last order, of the type of x. Outside of training without a gradient.
     """
-    x = x.contiguous(memory_format=torch.channels_last)
-    if added is not None:
-        added = added.contiguous(memory_format=torch.channels_last)
+    x, added = gpu.dense(x), None if added is None else gpu.dense(added)
     if norm.training:
         return cast(Tensor, _Normalised.apply(x, norm.weight, norm.bias, added, norm, rectify, moments))
     plan, y = _plan(x), torch.empty_like(x)

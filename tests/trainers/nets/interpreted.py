@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainers import build
-from trainers.nets import gpu, gpu_conv, gpu_norm
+from trainers.nets import gpu, gpu_blocks, gpu_conv, gpu_norm
 
 LAST = torch.channels_last
 
@@ -74,7 +74,7 @@ def convolution(
             ("fixed", None, False, fixed), ("fixed, ReLU", None, True, fixed.relu()),
             ("fixed, added", added, True, (fixed + added.double()).relu()),
         ):  # fmt: skip
-            found[name] = off(gpu_conv.normalised(x, weight, stride, None, norm, extra, rectify=rectify), wanted)
+            found[name] = off(gpu_conv.folded(x, weight, stride, None, norm, extra, rectify=rectify), wanted)
     return found
 
 
@@ -154,7 +154,7 @@ def not_a_number() -> dict[str, float]:
     with torch.no_grad():
         seen = (
             gpu_norm.normalised(x, norm, rectify=True),
-            gpu_conv.normalised(x, random(16, 16, 3, 3), 1, None, norm, rectify=True),
+            gpu_conv.folded(x, random(16, 16, 3, 3), 1, None, norm, rectify=True),
         )
     return {f"kept {number}": 0.0 if y.isnan().any() else 1.0 for number, y in enumerate(seen)}
 
@@ -174,9 +174,9 @@ def counted(module: Any, name: str) -> list[None]:
 
 def kernels() -> dict[str, Any]:
     """What single kernels are off."""
-    few, gpu_conv.GROUPS = gpu_conv.GROUPS, 4  # what is cut as many pixels are is few, then
+    few, gpu_blocks.GROUPS = gpu_blocks.GROUPS, 4  # what is cut as many pixels are is few, then
     found = {"convolution of many pixels": convolution(*CONVOLUTIONS.pop("of many pixels"))}
-    gpu_conv.GROUPS = few
+    gpu_blocks.GROUPS = few
     found |= {f"convolution {name}": convolution(*how) for name, how in CONVOLUTIONS.items()}
     for name, shape in NORMS.items():
         for add, rectify in ((False, False), (False, True), (True, True)):

@@ -14,7 +14,7 @@ from torch import nn
 
 from trainers.nets import gpu
 from trainers.nets.casting import cast_weights
-from trainers.nets.convolutions import conv
+from trainers.nets.convolutions import Conv, conv
 
 pytest.importorskip("triton", reason="torch brings Triton on Linux only")
 
@@ -65,6 +65,38 @@ def test_a_network_trained_by_kernels_agrees_with_float64(name: str) -> None:
     # In evaluation a convolution does the work of the norm after it.
     assert found.pop("norms") == norms + alone
     assert {part: off for part, off in found.items() if not off < 1e-4} == {}
+
+
+#: Convolutions and images, and whether the kernel of this package is the one for them.
+CHOICES: dict[str, tuple[Conv, tuple[int, ...], bool]] = {
+    "16 channels": (conv(16, 16, 3), (128, 16, 32, 32), True),
+    "32 channels of many pixels": (conv(32, 32, 3), (8, 32, 128, 128), True),
+    "pictures": (conv(3, 16, 3), (128, 3, 32, 32), True),
+    "pixels with stride": (conv(16, 32, 1, stride=2), (128, 16, 32, 32), True),
+    "64 channels of few pixels": (conv(64, 64, 3), (128, 64, 16, 16), True),
+    "64 channels of many pixels": (conv(64, 64, 3), (128, 64, 32, 32), False),
+    "128 channels": (conv(128, 64, 1), (128, 128, 4, 4), False),
+    "24 channels": (conv(24, 24, 3), (128, 24, 8, 8), False),
+    "8 channels of output": (conv(16, 8, 3), (128, 16, 8, 8), False),
+    "depthwise": (conv(32, 32, 3, groups=32), (128, 32, 8, 8), False),
+    "groups": (conv(32, 32, 3, groups=2), (128, 32, 8, 8), False),
+    "dilation": (conv(32, 32, 3, dilation=2), (128, 32, 8, 8), False),
+    "a large kernel": (conv(32, 32, 5), (128, 32, 8, 8), False),
+    "no padding": (Conv(32, 32, 3, bias=False), (128, 32, 8, 8), False),
+    "reflected padding": (Conv(32, 32, 3, padding=1, padding_mode="reflect", bias=False), (8, 32, 8, 8), False),
+    "a bias": (Conv(32, 32, 3, padding=1), (128, 32, 8, 8), False),
+    "two strides": (Conv(32, 32, 1, stride=(1, 2), bias=False), (128, 32, 8, 8), False),
+    "more than 32 bits count": (conv(16, 32, 3), (128, 16, 1024, 1024), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_which_convolutions_are_left_to_the_libraries(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, shape, ours = CHOICES[name]
+    images = torch.empty(shape, device="meta")
+    assert not layer.fuses(images)
+    monkeypatch.setattr(gpu, "fused", lambda x: True)
+    assert layer.fuses(images) is ours
 
 
 def test_a_layer_keeps_its_weights_in_bf16_only_while_the_network_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
