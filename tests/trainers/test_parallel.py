@@ -83,20 +83,27 @@ def trial() -> Trial:
     return Trial("ResNet", NET, "imagenet", recipe, {"max_ep": 2})
 
 
-@pytest.mark.parametrize("launcher", ["torchrun", "slurm"])
-def test_two_processes_give_what_one_gives(photographs: Path, tmp_path: Path, launcher: str) -> None:
-    alone = train(trial(), device="cpu", root=photographs, precision="fp32")
+@pytest.mark.parametrize(
+    ("launcher", "precision", "tolerance"),
+    [("torchrun", "fp32", 2e-4), ("slurm", "fp32", 2e-4), ("torchrun", "bf16", 5e-4)],
+)
+def test_two_processes_give_what_one_gives(
+    photographs: Path, tmp_path: Path, launcher: str, precision: str, tolerance: float
+) -> None:
+    alone = train(trial(), device="cpu", root=photographs, precision=precision)
     assert alone["status"] == "ok", alone["message"]
     (tmp_path / "trial.json").write_text(json.dumps(trial().to_dict()))
     command = [sys.executable, "-m", "trainers", "trial.json", "--root", str(photographs), "--device", "cpu"]
-    command += ["--precision", "fp32"]
+    command += ["--precision", precision]
     running = started(command, tmp_path, launcher)
     ended = [process.communicate(timeout=200) for process in running]
     assert [process.returncode for process in running] == [0, 0], ended
     together = json.loads(ended[0][0])
     assert ended[1][0] == ""
-    assert together["train_ep_loss"] == pytest.approx(alone["train_ep_loss"], abs=2e-4)
-    assert together["test_ep_top1"] == alone["test_ep_top1"]
+    assert together["train_ep_loss"] == pytest.approx(alone["train_ep_loss"], abs=tolerance)
+    # In bf16 one of the twelve test images may fall on the other side.
+    one = 0 if precision == "fp32" else 100 / 12 + 1e-3
+    assert together["test_ep_top1"] == pytest.approx(alone["test_ep_top1"], abs=one)
 
 
 def test_random_boxes_lie_inside_and_have_the_stated_sizes() -> None:
