@@ -100,7 +100,8 @@ class DeviceFeed:
 
     def test(self) -> Iterator[Batch]:
         """Test batches, not augmented; the processes share them."""
-        size = 256 if self.device.type == "cpu" else 2048
+        # On a GPU no more than what a step keeps for its backward pass has room for.
+        size = 256 if self.device.type == "cpu" else min(2048, max(1, 8 * self.batch // self.world))
         for start in range(self.rank * size, self.test_images, size * self.world):
             pixels = self.test_pixels[start : start + size]
             yield self._normalised(pixels), self.test_labels[start : start + size]

@@ -10,10 +10,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
+
 __all__ = ["shared_gpu"]
 
 CONTROL = "nvidia-cuda-mps-control"
 PIPES, LOGS = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 @contextlib.contextmanager
@@ -51,18 +54,43 @@ def shared_gpu(wanted: bool = True) -> Iterator[str]:
         return
     # Sockets have short names only, so the folder lies in the system's own place for such.
     with tempfile.TemporaryDirectory(prefix="mps-", ignore_cleanup_errors=True) as folder:
-        place = {PIPES: folder, LOGS: folder}
-        os.environ.update(place)
-        problem = _asked([control, "-d"])
-        try:
-            if problem:
-                # What is not there must not be looked for by the processes started now.
-                _forget(place)
-            yield problem or "started"
-        finally:
-            if not problem:
+        with _environment({PIPES: folder, LOGS: folder, **_by_identity()}):
+            problem = _asked([control, "-d"])
+            try:
+                if not problem:
+                    yield "started"
+            finally:
+                # Also where it seems not to have started, as it may only have been slow to say so.
                 _asked([control], "quit\n")
-            _forget(place)
+        if problem:
+            # What is not there is not looked for by the processes started now.
+            yield problem
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _by_identity() -> dict[str, str]:
+    """The visible GPUs by their UUIDs, where the site counts them.
+
+    The service shows its processes only these, so that to them a number would mean another one, or none.
+    """
+    places = os.environ.get(VISIBLE, "").split(",")
+    if not all(place.strip().isdecimal() for place in places):
+        return {}
+    gpus = [torch.cuda.get_device_properties(place).uuid for place in range(torch.cuda.device_count())]
+    return {VISIBLE: ",".join(f"GPU-{uuid}" for uuid in gpus)}
 
 
 def _asked(command: list[str], text: str = "") -> str:
@@ -73,8 +101,3 @@ def _asked(command: list[str], text: str = "") -> str:
         return f"{CONTROL} failed ({error})"
     said = (done.stderr or done.stdout).strip()
     return f"{CONTROL} failed ({said or done.returncode})" if done.returncode else ""
-
-
-def _forget(names: dict[str, str]) -> None:
-    for name in names:
-        os.environ.pop(name, None)

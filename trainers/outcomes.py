@@ -30,14 +30,17 @@ def status_of(error: BaseException) -> tuple[str, str]:
     --------
     >>> status_of(MemoryError())
     ('oom', 'out of memory')
+    >>> status_of(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"))[0]
+    'oom'
     >>> status_of(RuntimeError("sizes differ"))
     ('error', 'RuntimeError: sizes differ')
     """
     if isinstance(error, Stopped):
         return error.status, error.message
     text = str(error).strip().split("\n", 1)[0][:500]
-    # The allocator of the CPU has no exception of its own.
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text:
+    # Only the GPU's allocator has an exception of its own; the CPU's, Triton and CUDA's libraries say it in words.
+    words = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in text for word in words):
         return "oom", text or "out of memory"
     return "error", f"{type(error).__name__}: {text}"
 

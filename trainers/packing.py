@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from edfstat.errors import InputError
+from edfstat.errors import InputError, TrialInterrupted
 from edfstat.records import make_record
 from edfstat.trials import Trial
 from trainers import devices
@@ -120,7 +120,8 @@ def train_many(
     largest = _largest(trials, root)
     number = automatic_workers(device, largest) if workers is None else workers
     options = {
-        "device": device, "root": root, "threads": threads, "precision": precision, "time_limit": time_limit,
+        # Not "auto": a process that finds no GPU must say so, and not train on the CPU.
+        "device": str(place), "root": root, "threads": threads, "precision": precision, "time_limit": time_limit,
         "compile": compile,
     }  # fmt: skip
     return _records(deque(trials), number, place, directory, options)
@@ -225,15 +226,17 @@ def _cause(code: int | None) -> str:
 
 
 def _serve(pipe: Connection, options: dict[str, Any]) -> None:
-    """Train what comes through the pipe until it closes."""
+    """Train what comes through the pipe until it closes, or the process that started this one is gone."""
     # Control-C reaches the whole group of processes; the one that started this ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(EOFError, BrokenPipeError):
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    with contextlib.suppress(EOFError, BrokenPipeError, TrialInterrupted):
         while True:
             described, folder = pipe.recv()
             trial = Trial.from_dict(described)
             try:
-                record = train(trial, directory=folder, **options)
+                record = train(trial, directory=folder, should_stop=lambda: not parent.is_alive(), **options)
             except InputError as error:  # such as a folder that holds another trial
                 record = make_record(trial, status="error", message=str(error))
             pipe.send(record)

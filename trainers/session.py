@@ -62,7 +62,8 @@ class Session:
         self.feed = self._feed()
         self.model = cast(nn.Module, torch.compile(self.net)) if compile else self.net
         #: Whether the record is one of layers computed by this package's kernels, which differ by rounding.
-        self.fused = device.type == "cuda" and self.precision == "bf16" and not compile and gpu.available()
+        #: With `compile` they are those of the evaluation alone.
+        self.fused = device.type == "cuda" and self.precision == "bf16" and gpu.available()
         self.step = self._step()
         # Capture pays where launches bound the step.
         self.capture = device.type == "cuda" and self.world == 1 and not compile

@@ -30,6 +30,7 @@ CELLS = {
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "stages": (NET, {}),
     "cells, enhanced": (CELLS, {"base": "enhanced", "cutout": 8}),
+    "convolutions of the libraries": ({**NET, "ws": [8, 8, 24, 40]}, {}),
 }
 
 

@@ -2,8 +2,10 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from trainers import mps
 
@@ -38,7 +40,28 @@ def test_where_it_cannot_start_processes_share_without_it(tmp_path: Path, monkey
     with mps.shared_gpu() as state:
         assert state == f"{mps.CONTROL} failed (no)"
         assert mps.PIPES not in os.environ
-    assert calls.read_text() == "-d\n"
+    # It may only have been slow to say that it is up.
+    assert calls.read_text() == "-d\nquit\n"
+
+
+@pytest.mark.parametrize(
+    ("visible", "inside"), [("2,0", "GPU-a,GPU-b"), ("GPU-a,GPU-b", "GPU-a,GPU-b"), ("", ""), (None, None)]
+)
+def test_numbers_of_gpus_become_names(
+    visible: str | None, inside: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service counts the GPUs that it shows anew."""
+    program(tmp_path, monkeypatch, code=0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda place: SimpleNamespace(uuid="ab"[place]))
+    if visible is None:
+        monkeypatch.delenv(mps.VISIBLE, raising=False)
+    else:
+        monkeypatch.setenv(mps.VISIBLE, visible)
+    with mps.shared_gpu() as state:
+        assert state == "started"
+        assert os.environ.get(mps.VISIBLE) == inside
+    assert os.environ.get(mps.VISIBLE) == visible
 
 
 def test_one_that_runs_is_used_and_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

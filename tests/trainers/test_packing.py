@@ -113,6 +113,27 @@ def test_leaving_the_loop_ends_the_processes_and_a_later_call_goes_on(tmp_path: 
     assert outcome(again) == whole
 
 
+def test_processes_end_after_the_one_that_started_them(tmp_path: Path) -> None:
+    """Killed, it can end nobody; the trial goes on from its checkpoint the next time."""
+    long = trial(1, 10_000)
+    (tmp_path / "start.py").write_text(
+        "import json, sys\nfrom edfstat import Trial\nfrom trainers import train_many\n"
+        "if __name__ == '__main__':\n"
+        "    trial = Trial.from_dict(json.loads(sys.argv[1]))\n"
+        "    list(train_many([trial], device='cpu', workers=1, directory=sys.argv[2]))\n"
+    )
+    command = [sys.executable, str(tmp_path / "start.py"), json.dumps(long.to_dict()), str(tmp_path)]
+    # What its processes write to lasts as long as any of them.
+    starter = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(Path.cwd())})
+    wait_for(tmp_path / long.id / "checkpoint.pt")
+    starter.kill()
+    try:
+        starter.communicate(timeout=60)
+    finally:
+        assert not (tmp_path / long.id / "record.json").exists()
+    assert (tmp_path / long.id / "checkpoint.pt").exists()
+
+
 def test_what_makes_no_sense_is_refused_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"workers is 0"):
         train_many([trial(1)], workers=0)

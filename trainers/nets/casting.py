@@ -20,10 +20,10 @@ def cast_weights(net: nn.Module, x: Tensor) -> Iterator[None]:
 
     They hold them no longer than that, so none is ever out of date.
     """
-    if not gpu.fused(x):
+    convs = [module for module in net.modules() if isinstance(module, Conv) and module.fusible] if gpu.fused(x) else []
+    if not convs:
         yield
         return
-    convs = [module for module in net.modules() if isinstance(module, Conv) and module.fusible]
     casts = [torch.empty_like(conv.weight, dtype=gpu.TYPE) for conv in convs]
     with torch.no_grad():
         torch._foreach_copy_(casts, [conv.weight for conv in convs])

@@ -11,6 +11,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from trainers import outcomes
+
 __all__ = ["TYPE", "available", "dense", "fused"]
 
 logger = logging.getLogger("trainers")
@@ -22,13 +24,15 @@ TYPE = torch.bfloat16
 def fused(x: Tensor) -> bool:
     """Whether layers that take x use them.
 
-    Under `torch.compile` they do not: it makes kernels itself.
+    Under `torch.compile` they do not: it makes kernels itself. Nor on a GPU that is not the current one, to which
+    Triton would send them.
     """
     return (
         x.is_cuda
         and torch.is_autocast_enabled("cuda")
         and torch.get_autocast_dtype("cuda") == TYPE
         and not torch.compiler.is_compiling()
+        and x.get_device() == torch.cuda.current_device()
         and available()
     )
 
@@ -47,7 +51,9 @@ def available() -> bool:
         with torch.no_grad():
             normalised(torch.zeros(1, 1, 1, 1, device="cuda"), torch.nn.BatchNorm2d(1).cuda().eval(), rectify=False)
     except Exception as error:
-        # Whatever is wrong, the libraries' kernels do the same work.
+        if outcomes.status_of(error)[0] == "oom":
+            raise  # there may be room the next time
+        # Whatever else is wrong, the libraries' kernels do the same work.
         logger.warning("Triton makes no kernels here (%s): small networks train at half the speed on a GPU", error)
         return False
     return True

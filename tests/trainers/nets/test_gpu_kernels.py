@@ -22,8 +22,8 @@ PROGRAM = Path(__file__).with_name("interpreted.py")
 EDGES = [["conv_3x3", 0], ["skip_connect", 1]]
 STAGES = {"ds": [1, 2, 1], "ws": [16, 16, 32], "ss": [1, 1, 2]}
 GENOTYPE = {"normal": EDGES, "normal_concat": [2], "reduce": EDGES, "reduce_concat": [2]}
-#: Networks; the convolutions in them but grouped ones, and the batch norms but those of factorized reductions, both of
-#: which are torch's; and how many of these norms come after a grouped convolution.
+#: Networks; the convolutions in them that are ours, and the batch norms but those of factorized reductions, both of
+#: which are torch's; and how many of these norms come after a convolution of torch's.
 NETS: dict[str, tuple[dict[str, Any], int, int, int]] = {
     "residual blocks": ({"block_type": "res_basic_block", **STAGES}, 1 + 3 * 2 + 1, 1 + 3 * 2 + 1, 0),
     "plain blocks": ({"block_type": "double_plain_block", **STAGES}, 1 + 3 * 2, 1 + 3 * 2, 0),
@@ -35,6 +35,7 @@ NETS: dict[str, tuple[dict[str, Any], int, int, int]] = {
         {"genotype": GENOTYPE, "width": 16, "depth": 3, "aux": False, "drop_prob": 0.0},
         1 + 3 + 5 + 6, 1 + 3 + 3 + 2, 0,
     ),
+    "eight channels": ({"block_type": "res_basic_block", **STAGES, "ws": [8, 8, 8]}, 0, 1 + 3 * 2 + 1, 1 + 3 * 2 + 1),
 }  # fmt: skip
 
 
@@ -61,7 +62,7 @@ def test_a_network_trained_by_kernels_agrees_with_float64(name: str) -> None:
     net, convolutions, norms, alone = NETS[name]
     found = interpreted(json.dumps(net))
     # Forwards in training and evaluation, and backwards, for which the images need no gradient.
-    assert found.pop("convolutions") == 3 * convolutions - 1
+    assert found.pop("convolutions") == max(0, 3 * convolutions - 1)
     # In evaluation a convolution does the work of the norm after it.
     assert found.pop("norms") == norms + alone
     assert {part: off for part, off in found.items() if not off < 1e-4} == {}
@@ -111,6 +112,13 @@ def test_a_layer_keeps_its_weights_in_bf16_only_while_the_network_is_called(monk
     assert all(layer.cast is None for layer in net)
 
 
+def test_a_network_none_of_whose_convolutions_are_ours_casts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "fused", lambda x: True)
+    net = nn.Sequential(conv(3, 24, 3), conv(24, 24, 3))
+    with cast_weights(net, torch.zeros(1)):
+        assert all(layer.cast is None for layer in net)
+
+
 def test_no_weights_are_left_behind_by_a_call_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "fused", lambda x: True)
     net = nn.Sequential(conv(3, 16, 3))
@@ -129,6 +137,15 @@ def test_without_a_compiler_the_libraries_take_over(
     with caplog.at_level(logging.WARNING, "trainers"):
         assert gpu.available.__wrapped__() is False
     assert "no C compiler" in caplog.text
+
+
+def test_a_full_gpu_does_not_mean_that_there_is_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("Triton Error [CUDA]: out of memory")
+
+    monkeypatch.setattr(torch, "zeros", fails)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        gpu.available.__wrapped__()
 
 
 #: Arguments of kernels that are no 32-bit integers, and those that no multiple of 16 is needed of.
