@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from operator import index
 from typing import Any
 
 from edfstat.errors import InputError
@@ -38,8 +40,32 @@ def canonical_json(value: Any) -> str:
     """
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except RecursionError:
+        raise InputError("a value is nested too deep for JSON; give plain values") from None
     except (TypeError, ValueError) as error:
-        raise InputError(f"{value!r:.200} cannot be written as JSON ({error}); give plain values") from None
+        where, what = _culprit(value) or ("", value)
+        raise InputError(f"{where}{what!r:.200} cannot be written as JSON ({error}); give plain values") from None
+
+
+def _culprit(value: Any, where: str = "") -> tuple[str, Any] | None:
+    """The first value inside that JSON cannot hold, and where it is."""
+    if isinstance(value, dict):
+        parts = [(f"{where}.{key}" if where else str(key), part) for key, part in value.items()]
+    elif isinstance(value, list | tuple):
+        parts = [(f"{where}[{place}]", part) for place, part in enumerate(value)]
+    elif isinstance(value, float):
+        return None if math.isfinite(value) else (f"{where}: " if where else "", value)
+    else:
+        return None if value is None or isinstance(value, str | int) else (f"{where}: " if where else "", value)
+    return next((found for at, part in parts if (found := _culprit(part, at))), None)
+
+
+#: What each part of a trial must be.
+_KINDS: dict[str, tuple[Any, str]] = {
+    "space": (str, "a name"), "net": (Mapping, "a mapping"), "dataset": (str, "a name"),
+    "recipe": ((str, Mapping), "a name or a mapping of settings"), "optim": (Mapping, "a mapping"),
+    "options": (Mapping, "a mapping"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,6 +89,11 @@ class Trial:
     options : dict
         Anything else that decides the outcome, for the backend to read.
 
+    Raises
+    ------
+    InputError
+        If one of these is of another kind.
+
     Examples
     --------
     >>> trial = Trial(space="ResNet", net={"ds": [1, 2, 2, 2]}, dataset="digits", optim={"max_ep": 5})
@@ -78,12 +109,25 @@ class Trial:
     seed: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name, (kinds, what) in _KINDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kinds):
+                raise InputError(f"trial: {name} is {value!r:.80}; give {what}")
+        if isinstance(self.seed, bool) or not hasattr(self.seed, "__index__"):
+            raise InputError(f"trial: seed is {self.seed!r:.80}; give a whole number")
+        # NumPy's whole numbers become Python's, which JSON can hold.
+        object.__setattr__(self, "seed", index(self.seed))
+
     @cached_property
     def id(self) -> str:
         """SHA-256 of the canonical JSON of the trial, as 64 hexadecimal digits."""
         # Not `to_dict`, which copies all that is in it: equal text, in a third of the time.
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return hashlib.sha256(canonical_json(values).encode()).hexdigest()
+        try:
+            return hashlib.sha256(canonical_json(values).encode()).hexdigest()
+        except UnicodeEncodeError as error:
+            raise InputError(f"trial: {error.object[error.start]!r} is half a character; give text") from None
 
     def to_dict(self) -> dict[str, Any]:
         """The trial as plain values, ready for JSON."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from edfstat.errors import InputError
 from submit.config import Config, Range
+from submit.images import IMAGES
 from submit.running import load_backend
 
 __all__ = ["unknown_names", "wrong_settings"]
@@ -59,10 +60,15 @@ def wrong_settings(config: Config) -> list[str]:
     """One sentence for each setting of the training that is refused; where they are drawn, the extremes count."""
     if config.backend != "torch":
         return []
-    from trainers.recipes import resolve
+    from trainers.recipes import image_side, resolve
+
+    def settled(end: Callable[[Sequence[float]], float]) -> None:
+        recipe = resolve(config.recipe, dataset=config.dataset, optim=_extremes(config, end))
+        if config.dataset in IMAGES:
+            image_side(recipe, IMAGES[config.dataset][1], config.dataset)
 
     def refused(end: Callable[[Sequence[float]], float]) -> Iterable[str]:
-        return _refusals(lambda: resolve(config.recipe, dataset=config.dataset, optim=_extremes(config, end)))
+        return _refusals(lambda: settled(end))
 
     return list(dict.fromkeys([*refused(min), *refused(max)]))
 

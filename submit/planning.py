@@ -17,14 +17,10 @@ from edfstat.trials import Trial
 from submit.checking import unknown_names, wrong_settings
 from submit.config import Caps, Config, Range, SpaceChoice
 from submit.directory import PlannedTrial, Round
+from submit.images import IMAGES
 
-__all__ = ["IMAGES", "Plan", "SpaceSample", "batches_of", "make_plan"]
+__all__ = ["Plan", "SpaceSample", "batches_of", "make_plan"]
 
-#: Training images of the data sets, and the shape that networks are costed at: side, channels, classes.
-IMAGES = {
-    "cifar10": (50_000, 32, 3, 10), "cifar100": (50_000, 32, 3, 100), "fashion-mnist": (60_000, 28, 1, 10),
-    "digits": (1_347, 8, 1, 10), "synthetic": (1_024, 32, 3, 10), "imagenet": (1_281_167, 224, 3, 1000),
-}  # fmt: skip
 #: Epochs where neither the sweep nor the recipe says.
 EPOCHS = 100
 #: What one image costs beside its flops (loading, launching kernels), as flops: small networks are not free.

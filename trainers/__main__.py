@@ -32,7 +32,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         try:
             trial = Trial.from_dict(json.loads(args.trial.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+        except InputError as error:
+            raise InputError(f"{args.trial}: {error}") from None
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise InputError(f"{args.trial} holds no trial ({error})") from None
         device = devices.pick(args.device)
         name = f"cuda:{devices.local_gpu()}" if device.type == "cuda" and device.index is None else str(device)
@@ -52,6 +54,10 @@ def main(argv: list[str] | None = None) -> int:
     except InputError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
+    except KeyboardInterrupt:
+        left = f"; the same command goes on from {args.directory}/checkpoint.pt" if args.directory else ""
+        sys.stderr.write(f"interrupted{left}\n")
+        return 130
     finally:
         parallel.leave(together=together)
     if rank == 0:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import pickle
+import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,13 @@ from typing import Any
 import torch
 
 from edfstat.errors import InputError
+from trainers import outcomes
 
-__all__ = ["CheckpointError", "DamagedCheckpoint", "checkpoint_path", "load", "replace_file", "save"]
+__all__ = ["CheckpointError", "DamagedCheckpoint", "checkpoint_path", "load", "remove_parts", "replace_file", "save"]
 
 FORMAT = "edfstat checkpoint 2"
+#: Seconds that writing a file takes at most.
+SLOW = 600
 
 
 class CheckpointError(InputError):
@@ -74,13 +79,22 @@ def load(path: Path, *, trial_id: str) -> dict[str, Any] | None:
     Raises
     ------
     CheckpointError
-        If it is damaged or not of this trial; the message says which.
+        If it is damaged, cannot be read or is not of this trial; the message says which.
     """
     if not path.exists():
         return None
     try:
+        # torch does not look at the checksums of what it reads.
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+        if broken is not None:
+            raise zipfile.BadZipFile(f"{broken} is not what was written")
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror or error}); try again, or delete it") from None
+    except Exception as error:
+        if outcomes.status_of(error)[0] == "oom":
+            raise
         reason = str(error).split("\n", 1)[0][:200]
         raise DamagedCheckpoint(f"{path} is damaged or holds more than tensors ({reason}); delete it") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -90,5 +104,18 @@ def load(path: Path, *, trial_id: str) -> dict[str, Any] | None:
             f"{path} belongs to trial {str(content.get('trial_id'))[:12]}, not {trial_id[:12]}; "
             "give each trial a directory of its own"
         )
-    state: dict[str, Any] = content["state"]
+    state = content.get("state")
+    if not isinstance(state, dict):
+        raise DamagedCheckpoint(f"{path} is damaged (it holds no state); delete it")
     return state
+
+
+def remove_parts(directory: Path) -> None:
+    """Remove what processes that were killed while writing left in a trial's folder."""
+    for part in directory.glob("*.part"):
+        number = part.suffixes[-2:-1]
+        writer = number[0][1:] if number and number[0][1:].isdecimal() else ""
+        with contextlib.suppress(OSError):
+            # Its process may be one of another machine, whose numbers are others.
+            if writer and not Path("/proc", writer).exists() and time.time() - part.stat().st_mtime > SLOW:
+                part.unlink()

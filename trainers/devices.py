@@ -17,6 +17,8 @@ from trainers.evaluation import Autocast
 
 __all__ = ["autocast_for", "context", "local_gpu", "pick", "release", "settings", "thread_count"]
 
+#: More than any machine has cores; beyond, libraries fail in ways of their own.
+MOST_THREADS = 1024
 #: Below this many multiply-adds an image, casting on a CPU costs about what bf16 arithmetic saves. Measured on one with
 #: AMX: above it Vanilla and ResNet are mostly about twice as fast, ResNeXt 1.1 to 3 times, cell networks 0.9 to 1.3.
 SMALL_NET = 3_000_000
@@ -144,8 +146,8 @@ def thread_count(threads: int | None = None) -> int:
         If that is not a whole number from 1.
     """
     text = os.environ.get("EDFSTAT_THREADS", "1") if threads is None else str(threads)
-    if not text.isdecimal() or int(text) < 1:
-        raise InputError(f"threads (EDFSTAT_THREADS) is {text!r}; give a whole number from 1")
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_THREADS:
+        raise InputError(f"threads (EDFSTAT_THREADS) is {text!r:.80}; give a whole number from 1 to {MOST_THREADS}")
     return int(text)
 
 

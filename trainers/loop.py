@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import json
 import logging
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -20,7 +23,7 @@ from edfstat.trials import Trial
 from trainers import checkpoints, devices, outcomes, parallel
 from trainers.progress import Progress
 from trainers.session import Session
-from trainers.task import Task, prepare
+from trainers.task import Task, check_seconds, prepare
 
 __all__ = ["train"]
 
@@ -105,14 +108,16 @@ def train(
     ('ok', 1)
     """
     where = devices.pick(device)
-    folder = None if directory is None else Path(directory)
-    if folder is not None:
-        if (done := _finished(folder, trial)) is not None:
-            return done
-        folder.mkdir(parents=True, exist_ok=True)
+    folder = None if directory is None else Path(directory).expanduser()
+    if folder is not None and (done := _finished(folder, trial)) is not None:
+        return done
     if profile and folder is None:
         raise InputError("profile writes its trace to directory; give one")
+    check_seconds(time_limit)
+    devices.thread_count(threads)
     task = prepare(trial, root)
+    if folder is not None:
+        _make(folder)
     limit = trial.options.get("time_limit") if time_limit is None else time_limit
     curves = Curves()
     status, message = "ok", ""
@@ -137,11 +142,33 @@ def train(
     devices.release(where)
     record = _record(task, curves, status, message, outcomes.provenance(where, **used))
     if folder is not None and _leader():
-        text = json.dumps(record, allow_nan=False)
-        checkpoints.replace_file(folder / "record.json", lambda part: part.write_text(text, encoding="utf-8"))
-        if status in ("ok", "diverged"):
-            checkpoints.checkpoint_path(folder).unlink(missing_ok=True)
+        _leave(record, folder)
     return record
+
+
+def _make(folder: Path) -> None:
+    """Make the trial's folder, and see that it can be written to before anything is trained."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        checkpoints.remove_parts(folder)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"directory {folder} cannot be written to ({error.strerror}); give another one") from None
+
+
+def _leave(record: dict[str, Any], folder: Path) -> None:
+    """Write the record to the trial's folder; what is done needs no checkpoint."""
+    text = json.dumps(record, allow_nan=False)
+    try:
+        checkpoints.replace_file(folder / "record.json", lambda part: part.write_text(text, encoding="utf-8"))
+    except OSError as error:
+        # The caller has it still, and the checkpoint stays.
+        logger.warning("%s cannot be written (%s); the record is returned only", folder / "record.json", error)
+        return
+    if record["status"] in ("ok", "diverged"):
+        with contextlib.suppress(OSError):
+            checkpoints.checkpoint_path(folder).unlink(missing_ok=True)
 
 
 def _run(
@@ -159,7 +186,7 @@ def _run(
 
     for epoch in range(start, epochs):
         out_of_time = (lambda: agreed(before + time.perf_counter() - begun > limit)) if limit is not None else None
-        trace = folder / "trace.json" if profile and folder is not None and epoch == start else None
+        trace = folder / "trace.json" if profile and folder is not None and epoch == start and _leader() else None
         seen = session.epoch(epoch, out_of_time, trace)
         elapsed = time.perf_counter() - begun
         curves.seconds = before + elapsed
@@ -200,23 +227,36 @@ def _resume(task: Task, session: Session, curves: Curves, folder: Path | None) -
     path = checkpoints.checkpoint_path(folder)
     try:
         state = checkpoints.load(path, trial_id=task.trial.id)
+        if state is None:
+            return 0
+        _restore(session, curves, state, path)
     except checkpoints.DamagedCheckpoint as error:
         # Written by a disk that failed, say. The work is lost, the trial is not.
         logger.warning("%s; starting from the first epoch, the file is kept as %s.refused", error, path.name)
-        path.replace(path.with_name(f"{path.name}.refused"))
+        if _leader():
+            path.replace(path.with_name(f"{path.name}.refused"))
         return 0
-    if state is None:
-        return 0
-    vars(curves).update(state.pop("curves"))
-    session.load_state(state)
     return len(curves.train_ep_loss)
+
+
+def _restore(session: Session, curves: Curves, state: dict[str, Any], path: Path) -> None:
+    """Go on from a state; one that does not fit changes nothing."""
+    before = copy.deepcopy(session.state())
+    try:
+        seen = Curves(**state["curves"])
+        session.load_state({name: value for name, value in state.items() if name != "curves"})
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        session.load_state(before)
+        reason = " ".join(str(error).split())[:200]
+        raise checkpoints.DamagedCheckpoint(f"{path} does not fit the trial ({reason}); delete it") from None
+    vars(curves).update(vars(seen))
 
 
 def _finished(folder: Path, trial: Trial) -> dict[str, Any] | None:
     """The record that an earlier run of the same trial left, unless an accident ended it."""
     try:
         record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(record, dict) or record.get("trial_id") != trial.id:
         raise InputError(f"{folder} holds the record of another trial; give each trial a directory of its own")

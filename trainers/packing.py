@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -25,7 +25,7 @@ from trainers import devices
 from trainers.loop import train
 from trainers.memory import training_bytes
 from trainers.mps import shared_gpu
-from trainers.task import Task, prepare
+from trainers.task import Task, check_seconds, prepare
 
 __all__ = ["automatic_workers", "train_many"]
 
@@ -64,7 +64,7 @@ def automatic_workers(device: str = "auto", task: Task | None = None) -> int:
 
 
 def train_many(
-    trials: Sequence[Trial],
+    trials: Iterable[Trial],
     *,
     device: str = "auto",
     workers: int | None = None,
@@ -82,7 +82,7 @@ def train_many(
 
     Parameters
     ----------
-    trials : sequence of Trial
+    trials : iterable of Trial
     device : str, default "auto"
         All trials share it: on a GPU through NVIDIA's MPS where the site allows it, else by taking turns.
     workers : int, optional
@@ -114,6 +114,12 @@ def train_many(
     """
     if isinstance(workers, bool) or (workers is not None and (not isinstance(workers, int) or workers < 1)):
         raise InputError(f"workers is {workers!r}; give a whole number from 1, or None to let the memory decide")
+    trials = list(trials)
+    for position, trial in enumerate(trials):
+        if not isinstance(trial, Trial):
+            raise InputError(f"trials[{position}] is {trial!r:.80}; give a Trial (`Trial.from_dict` makes one)")
+    directory = None if directory is None else Path(directory).expanduser()
+    check_seconds(time_limit)
     place = devices.pick(device)
     devices.autocast_for(place, precision, 0)
     devices.thread_count(threads)

@@ -10,6 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from edfstat.errors import InputError
+
 __all__ = ["SyncNorm", "agreed", "join", "leave", "place", "share_of", "sum_gradients", "synced", "total"]
 
 
@@ -32,12 +34,15 @@ def join(device: torch.device) -> tuple[int, int]:
         (0, 1) if this process was started alone.
     """
     env = os.environ
-    if "RANK" not in env and int(env.get("SLURM_NTASKS", "1")) > 1:
+    if "RANK" not in env and _number("SLURM_NTASKS") > 1:
+        nodes = "SLURM_STEP_NODELIST" if "SLURM_STEP_NODELIST" in env else "SLURM_JOB_NODELIST"
+        _needed("SLURM_NTASKS", "srun", "SLURM_PROCID", nodes)
         env["RANK"], env["WORLD_SIZE"] = env["SLURM_PROCID"], env["SLURM_NTASKS"]
         env.setdefault("LOCAL_RANK", env.get("SLURM_LOCALID", "0"))
-        env.setdefault("MASTER_ADDR", first_host(env.get("SLURM_STEP_NODELIST") or env["SLURM_JOB_NODELIST"]))
+        env.setdefault("MASTER_ADDR", first_host(env[nodes]))
         env.setdefault("MASTER_PORT", str(20000 + int(env.get("SLURM_JOB_ID", "0")) % 20000))
-    if int(env.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
+    if _number("WORLD_SIZE") > 1 and not dist.is_initialized():
+        _needed("WORLD_SIZE", "torchrun", "RANK", "MASTER_ADDR", "MASTER_PORT")
         if device.type == "cuda":
             # Also what comes after the training, such as the last barrier, must run on this process's own GPU.
             torch.cuda.set_device(device)
@@ -45,6 +50,20 @@ def join(device: torch.device) -> tuple[int, int]:
         else:
             dist.init_process_group("gloo")
     return place()
+
+
+def _number(name: str) -> int:
+    """Number of processes in the environment; 1 if it says nothing."""
+    text = os.environ.get(name, "1")
+    if not text.isdecimal():
+        raise InputError(f"the environment variable {name} is {text!r:.80}; give a whole number, or unset it")
+    return int(text)
+
+
+def _needed(what: str, launcher: str, *names: str) -> None:
+    """Refuse to wait for processes that nobody told how to meet."""
+    if missing := [name for name in names if name not in os.environ]:
+        raise InputError(f"{what} asks for several processes, but {missing} is not set; start them by {launcher}")
 
 
 def leave(*, together: bool = False) -> None:

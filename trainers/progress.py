@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from trainers.checkpoints import replace_file
+
 __all__ = ["Progress", "line"]
 
 logger = logging.getLogger("trainers")
@@ -49,17 +51,38 @@ class Progress:
 
     def __init__(self, directory: Path | None, listener: Callable[[str], None] | None, done: int = 0) -> None:
         self.path = None if directory is None else directory / "progress.jsonl"
-        self.listener = listener or logger.info
-        if self.path is not None and self.path.exists():
-            kept = [text for text in self.path.read_text(encoding="utf-8").splitlines() if _epoch(text) <= done]
-            self.path.write_text("".join(f"{text}\n" for text in kept), encoding="utf-8")
+        self.listener: Callable[[str], object] | None = listener or logger.info
+        try:
+            if self.path is not None and self.path.exists():
+                _keep(self.path, done)
+        except OSError as error:
+            self._give_up("path", error)
 
     def __call__(self, row: dict[str, Any]) -> None:
-        """Report one epoch."""
-        self.listener(line(row))
-        if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as out:
-                out.write(json.dumps({**row, "time": round(time.time(), 3)}) + "\n")
+        """Report one epoch; whoever cannot take it is left out from then on, and the training goes on."""
+        try:
+            if self.listener is not None:
+                self.listener(line(row))
+        except Exception as error:
+            self._give_up("listener", error)
+        try:
+            if self.path is not None:
+                with self.path.open("a", encoding="utf-8") as out:
+                    out.write(json.dumps({**row, "time": round(time.time(), 3)}) + "\n")
+        except OSError as error:
+            self._give_up("path", error)
+
+    def _give_up(self, name: str, error: Exception) -> None:
+        what = "the listener" if name == "listener" else self.path
+        logger.warning("%s takes no more progress (%s: %s); the training goes on", what, type(error).__name__, error)
+        setattr(self, name, None)
+
+
+def _keep(path: Path, done: int) -> None:
+    """Leave the rows of the epochs that are done."""
+    # A row that the disk damaged is none.
+    kept = [text for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if _epoch(text) <= done]
+    replace_file(path, lambda part: part.write_text("".join(f"{text}\n" for text in kept), encoding="utf-8"))
 
 
 def _epoch(text: str) -> float:

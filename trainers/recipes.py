@@ -9,7 +9,7 @@ from typing import Any
 
 from edfstat.errors import InputError
 
-__all__ = ["RECIPES", "Recipe", "load_recipe", "resolve"]
+__all__ = ["RECIPES", "Recipe", "image_side", "load_recipe", "resolve"]
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,15 @@ class Recipe:
     def __post_init__(self) -> None:
         for name, (kind, low, high) in _LIMITS.items():
             value = getattr(self, name)
-            whole = kind is not int or (isinstance(value, int) and not isinstance(value, bool))
-            if not isinstance(value, int | float) or not whole or not low <= value <= high:
+            fits = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
+            if not fits or not low <= value <= high:
                 what = "whole number" if kind is int else "number"
                 raise InputError(f"recipe: {name} is {value!r}; give a {what} from {low:g} to {high:g}")
+        if self.cutout % 2:
+            raise InputError(f"recipe: cutout is {self.cutout}; give an even number, as the square has a centre")
+        size = self.image_size
+        if size is not None and (isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= 10_000):
+            raise InputError(f"recipe: image_size is {size!r}; give a whole number from 1 to 10000")
         for name in ("nesterov", "decay_norm", "augment"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"recipe: {name} is {getattr(self, name)!r}; give true or false")
@@ -142,15 +147,49 @@ def resolve(
     """
     overrides = {} if isinstance(recipe, str) else {key: value for key, value in recipe.items() if key != "base"}
     name = recipe if isinstance(recipe, str) else recipe.get("base", "default")
-    if name not in RECIPES:
+    if not isinstance(name, str) or name not in RECIPES:
         raise InputError(f"no recipe is named {name!r}; there are {sorted(RECIPES)}, or give settings of your own")
     settings = dict(RECIPES[name].get(dataset, RECIPES[name][""]))
-    for key, value in {**overrides, **(optim or {})}.items():
-        settings[_OPTIM.get(key, key)] = value
+    for given in (overrides, optim or {}):
+        if twice := [pair for pair in _OPTIM.items() if pair[0] != pair[1] and set(pair) <= set(given)]:
+            raise InputError(f"recipe: {twice[0][0]} and {twice[0][1]} are the same setting; give one of them")
+        settings |= {_OPTIM.get(key, key): value for key, value in given.items()}
     known = {field.name for field in fields(Recipe)}
-    if unknown := sorted(set(settings) - known):
+    if unknown := sorted(set(settings) - known, key=str):
         raise InputError(f"recipe: unknown setting {unknown}; there are {sorted(known)}")
     return replace(Recipe(), **settings)
+
+
+def image_side(recipe: Recipe, side: int, dataset: str) -> int:
+    """Side in pixels of the images that a network sees.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    side : int
+        Of the data set's images.
+    dataset : str
+        ImageNet's are cropped to what the recipe says.
+
+    Raises
+    ------
+    InputError
+        If the recipe wants another size, or blanks more than an image.
+
+    Examples
+    --------
+    >>> image_side(resolve("default", dataset="imagenet"), 224, "imagenet"), image_side(Recipe(), 8, "digits")
+    (224, 8)
+    """
+    seen = recipe.image_size or side
+    if dataset != "imagenet" and seen != side:
+        raise InputError(
+            f"recipe: image_size is {seen}, but images of {dataset} have {side} pixels a side and are not resized; "
+            "leave it out"
+        )
+    if recipe.cutout > seen:
+        raise InputError(f"recipe: cutout is {recipe.cutout} on images of {seen} pixels a side; give at most {seen}")
+    return seen
 
 
 def load_recipe(path: str | PathLike[str]) -> dict[str, Any]:

@@ -14,9 +14,9 @@ import datasets
 from datasets.errors import DatasetError
 from edfstat.errors import InputError
 from edfstat.trials import Trial
-from trainers.recipes import Recipe, resolve
+from trainers.recipes import Recipe, image_side, resolve
 
-__all__ = ["OPTIONS", "Task", "prepare"]
+__all__ = ["OPTIONS", "Task", "check_seconds", "prepare"]
 
 AUX_WEIGHT = 0.4
 
@@ -56,8 +56,10 @@ def prepare(trial: Trial, root: str | PathLike[str] | None = None) -> Task:
     """
     from trainers.spaces import Architecture, complexity
 
-    if unknown := sorted(set(trial.options) - set(OPTIONS)):
+    _ = trial.id  # which a trial that no record can hold has not
+    if unknown := sorted(set(trial.options) - set(OPTIONS), key=str):
         raise InputError(f"trial: unknown option {unknown}; the torch backend has {sorted(OPTIONS)}")
+    check_seconds(trial.options.get("time_limit"))
     recipe = resolve(trial.recipe, dataset=trial.dataset, optim=trial.optim)
     net = dict(trial.net)
     try:
@@ -67,7 +69,7 @@ def prepare(trial: Trial, root: str | PathLike[str] | None = None) -> Task:
         raise InputError(f"trial: {error}") from None
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"trial: net {net!r:.200} describes no architecture ({error})") from None
-    size = recipe.image_size or train.image_size
+    size = image_side(recipe, train.image_size, trial.dataset)
     stem: Literal["cifar", "imagenet"] = "imagenet" if trial.dataset == "imagenet" else "cifar"
     counts = complexity(
         architecture, stem=stem, image_size=size, in_channels=train.in_channels,
@@ -78,10 +80,22 @@ def prepare(trial: Trial, root: str | PathLike[str] | None = None) -> Task:
         recipe,
         image_size=size,
         aux_weight=recipe.aux_weight or (AUX_WEIGHT if net.get("aux") else 0.0),
-        drop_path=recipe.drop_path or float(net.get("drop_prob") or 0.0),
+        drop_path=recipe.drop_path or net.get("drop_prob") or 0.0,
     )
     numbers = {name: int(np.ravel(values)[0]) for name, values in counts.items()}
     return Task(trial, recipe, architecture, train, test, stem, numbers)
+
+
+def check_seconds(limit: Any) -> None:
+    """Refuse a time limit that is no number of seconds; None is no limit.
+
+    Raises
+    ------
+    InputError
+    """
+    number = isinstance(limit, int | float) and not isinstance(limit, bool)
+    if limit is not None and (not number or not limit >= 0):
+        raise InputError(f"time_limit is {limit!r}; give seconds, from 0, or leave it out")
 
 
 @lru_cache(maxsize=8)
@@ -95,6 +109,6 @@ def _images(trial: Trial, root: str | None, split: str) -> Any:
     limit = trial.options.get(f"{split}_images")
     if limit is None:
         return images
-    if not isinstance(limit, int) or not 1 <= limit <= len(images):
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= len(images):
         raise InputError(f"option {split}_images is {limit!r}; give a whole number from 1 to {len(images)}")
     return images.subset(limit)

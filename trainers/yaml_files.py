@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from os import PathLike
 from pathlib import Path
@@ -27,6 +28,11 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(problem=f"the key {key.value} is there twice", problem_mark=key.start_mark)
             seen.add(str(key.value))
         return super().construct_mapping(node, deep)
+
+
+# 5e-4 and 1.5e2 are numbers for everyone but YAML 1.1, which asks for a point and a sign.
+_FLOAT = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$")
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
 
 
 def read_yaml(path: str | PathLike[str]) -> Any:
@@ -57,7 +63,7 @@ def read_yaml(path: str | PathLike[str]) -> Any:
     ...     read_yaml(file)
     {'epochs': 200}
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path} has more than {MAX_BYTES / 2**20:.0f} MiB; give a file of settings in YAML")
     try:

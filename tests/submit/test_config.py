@@ -94,6 +94,14 @@ def test_times(text: str, minutes: float) -> None:
             "weight_decay is -1",
         ),
         (yaml.safe_dump(fake(3, backend="torch", backend_options={"colour": 1})), "backend_options.colour"),
+        (
+            yaml.safe_dump(fake(3, backend="torch", recipe={"image_size": 16}, backend_options={})),
+            "images of digits have 8 pixels a side",
+        ),
+        (
+            yaml.safe_dump(fake(3, backend="torch", recipe="enhanced", backend_options={})),
+            "cutout is 16 on images of 8",
+        ),
         (yaml.safe_dump(fake(3, spaces=[{"name": "Resnet", "count": 2}])), "no design space Resnet"),
         (yaml.safe_dump(fake(3, caps={"max_params": 10})), "no architecture of Vanilla has params <= 10"),
         (yaml.safe_dump(fake(3, backend="nope")), "no backend is named 'nope'"),

@@ -144,8 +144,21 @@ def test_what_makes_no_sense_is_refused_before_anything_starts(tmp_path: Path) -
     wrong = Trial("ResNet", NET, "nope")
     with pytest.raises(InputError, match=r"trials\[1\].*no data set"):
         train_many([trial(1), wrong], device="cpu", directory=tmp_path)
+    with pytest.raises(InputError, match=r"trials\[0\] is {'space'"):
+        train_many([trial(1).to_dict()], device="cpu")  # type: ignore[list-item]
     assert list(tmp_path.iterdir()) == []
     assert list(train_many([], device="cpu")) == []
+
+
+def test_a_generator_of_trials_is_trained() -> None:
+    assert [r["rng_seed"] for r in train_many((trial(s, 1) for s in (5,)), device="cpu", workers=1)] == [5]
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_each_record(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (record,) = train_many([trial(1, 1)], device="cpu", workers=1, directory=tmp_path / "file")
+    assert record["status"] == "error"
+    assert "cannot be written to" in record["message"]
 
 
 def test_as_many_side_by_side_as_the_memory_of_the_gpu_holds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from edfstat import Trial
+from edfstat import InputError, Trial
 from tests.trainers import two_processes
-from trainers import train
+from trainers import parallel, train
 from trainers.streams import random_box
 
 NET = {"block_type": "res_basic_block", "ds": [1, 1, 1, 1, 1], "ws": [16, 16, 16, 16, 16], "ss": [4, 1, 2, 2, 2]}
@@ -104,6 +104,27 @@ def test_two_processes_give_what_one_gives(
     # In bf16 one of the twelve test images may fall on the other side.
     one = 0 if precision == "fp32" else 100 / 12 + 1e-3
     assert together["test_ep_top1"] == pytest.approx(alone["test_ep_top1"], abs=one)
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"WORLD_SIZE": "abc"}, "WORLD_SIZE is 'abc'"),
+        ({"WORLD_SIZE": "2"}, "start them by torchrun"),
+        ({"SLURM_NTASKS": "abc"}, "SLURM_NTASKS is 'abc'"),
+        ({"SLURM_NTASKS": "2"}, "start them by srun"),
+    ],
+)
+def test_an_environment_that_tells_half_is_refused(
+    environment: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in list(os.environ):
+        if name.startswith("SLURM_") or name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+            monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=said):
+        parallel.join(torch.device("cpu"))
 
 
 def test_random_boxes_lie_inside_and_have_the_stated_sizes() -> None:

@@ -1,6 +1,7 @@
 """Trials on real digits: same trial same record, interruption, statuses, checkpoints that are refused."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from edfstat import InputError, Trial, TrialInterrupted, backends
 from edfstat.records import RECORD_KEYS
 from trainers import checkpoints, train
+from trainers.__main__ import main
 
 NET = {"block_type": "res_basic_block", "ds": [1, 1, 1, 1], "ws": [16, 16, 16, 16], "ss": [1, 1, 2, 2]}
 
@@ -120,11 +122,62 @@ def test_running_out_of_memory_is_a_record_and_the_process_lives_on() -> None:
         ({"optim": {"max_ep": 0}}, "epochs is 0"),
         ({"options": {"results": "x"}}, "unknown option"),
         ({"options": {"train_images": 10**6}}, "train_images"),
+        ({"options": {"train_images": True}}, "train_images is True"),
+        ({"options": {"time_limit": "5"}}, "time_limit is '5'"),
+        ({"options": {"time_limit": float("nan")}}, r"options.time_limit: nan cannot be written as JSON"),
+        ({"optim": {"base_lr": True}}, "base_lr is True"),
+        ({"optim": {"wd": 0.1, "weight_decay": 0.2}}, "wd and weight_decay are the same setting"),
+        ({"recipe": {"base": ["default"]}}, "no recipe is named"),
+        ({"recipe": {"cutout": 5}}, "cutout is 5; give an even number"),
+        ({"recipe": "enhanced"}, "cutout is 16 on images of 8 pixels a side"),
+        ({"recipe": {"image_size": 16}}, "image_size is 16, but images of digits have 8"),
+        ({"recipe": {"image_size": "abc"}}, "image_size is 'abc'"),
+        ({"dataset": "\ud800"}, "half a character"),
     ],
 )
-def test_a_trial_that_makes_no_sense_is_refused(changes: dict[str, Any], words: str) -> None:
+def test_a_trial_that_makes_no_sense_is_refused(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=words):
-        train(trial(**changes), device="cpu")
+        train(trial(**changes), device="cpu", directory=tmp_path / "new" / "folder")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_time_limit_that_is_no_number_is_refused() -> None:
+    with pytest.raises(InputError, match="time_limit is nan"):
+        train(trial(), device="cpu", time_limit=float("nan"))
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_training(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", "/proc/edfstat"):
+        with pytest.raises(InputError, match="cannot be written to"):
+            train(trial(), device="cpu", directory=folder)
+
+
+def test_a_record_that_cannot_be_written_is_returned(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "record.json").mkdir()
+    record = train(trial(1), device="cpu", directory=tmp_path)
+    assert record["status"] == "ok"
+    assert "the record is returned only" in caplog.text
+
+
+def test_who_watches_cannot_end_a_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A reader that has gone, and a file of progress that is a folder, or no text."""
+    lines = []
+
+    def listener(text: str) -> None:
+        lines.append(text)
+        raise BrokenPipeError
+
+    (tmp_path / "a" / "progress.jsonl").mkdir(parents=True)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "progress.jsonl").write_bytes(b"\xff\xfe\n")
+    for name in "ab":
+        assert train(trial(2), device="cpu", directory=tmp_path / name, listener=listener)["status"] == "ok"
+    # Each is told of its first epoch, and of no more.
+    assert ["epoch 1/2" in text for text in lines] == [True, True]
+    assert "takes no more progress (BrokenPipeError" in caplog.text
+    rows = (tmp_path / "b" / "progress.jsonl").read_text().splitlines()
+    assert [json.loads(row)["epoch"] for row in rows] == [1, 2]
 
 
 def test_foreign_checkpoints_are_refused_and_damaged_ones_set_aside(tmp_path: Path) -> None:
@@ -138,6 +191,74 @@ def test_foreign_checkpoints_are_refused_and_damaged_ones_set_aside(tmp_path: Pa
         checkpoints.load(path, trial_id=trial().id)
     assert train(trial(), device="cpu", directory=tmp_path)["status"] == "ok"
     assert (tmp_path / "checkpoint.pt.refused").exists()
+
+
+def stopped(folder: Path) -> Path:
+    """The checkpoint of a trial that was stopped after its first epoch."""
+    with pytest.raises(TrialInterrupted):
+        train(trial(), device="cpu", directory=folder, should_stop=lambda: True)
+    return folder / "checkpoint.pt"
+
+
+def test_a_flipped_bit_of_a_weight_is_noticed(tmp_path: Path) -> None:
+    """Torch reads it without a word."""
+    path = stopped(tmp_path)
+    content = torch.load(path, weights_only=True)
+    weight = content["state"]["net"]["classifier.weight"]
+    data = bytearray(path.read_bytes())
+    place = data.index(weight.numpy().tobytes())
+    data[place + 2] ^= 4
+    path.write_bytes(data)
+    torch.load(path, weights_only=True)
+    with pytest.raises(checkpoints.DamagedCheckpoint, match="is not what was written"):
+        checkpoints.load(path, trial_id=trial().id)
+
+
+@pytest.mark.parametrize("damage", ["a weight less", "another shape", "no curves", "no state"])
+def test_a_checkpoint_that_does_not_fit_is_set_aside_and_changes_nothing(tmp_path: Path, damage: str) -> None:
+    whole = outcome(train(trial(), device="cpu"))
+    path = stopped(tmp_path)
+    content = torch.load(path, weights_only=True)
+    state = content["state"]
+    last = list(state["net"])[-1]
+    if damage == "a weight less":
+        del state["net"][last]
+    elif damage == "another shape":
+        state["net"][last] = torch.zeros(3)
+    elif damage == "no curves":
+        del state["curves"]
+    else:
+        del content["state"]
+    torch.save(content, path)
+    assert outcome(train(trial(), device="cpu", directory=tmp_path)) == whole
+    assert path.with_name("checkpoint.pt.refused").exists()
+
+
+def test_a_checkpoint_that_cannot_be_read_now_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that is away for a moment has damaged nothing."""
+    path = stopped(tmp_path)
+
+    def stale(*_: object, **__: object) -> None:
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr(torch, "load", stale)
+    with pytest.raises(InputError, match="cannot be read"):
+        train(trial(), device="cpu", directory=tmp_path)
+    assert path.exists()
+
+
+def test_what_was_half_written_is_removed_once_its_writer_is_gone(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left, young, ours = (
+        tmp_path / f"checkpoint.pt.{name}.part" for name in (ended.pid, ended.pid + 2**23, os.getpid())
+    )
+    for part in (left, young, ours):
+        part.touch()
+    for part in (left, ours):
+        os.utime(part, (0, 0))
+    checkpoints.remove_parts(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([young, ours])
 
 
 def test_enhanced_recipe_trains_a_cell_network() -> None:
@@ -161,6 +282,28 @@ def test_command_line_profiles_and_reports(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["status"] == "ok"
     assert "epoch 1/1" in done.stderr
     assert "traceEvents" in json.loads((tmp_path / "out" / "trace.json").read_text())
-    done = subprocess.run([*command[:3], "no.json"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "holds no trial"),
+        ("[" * 200_000, "holds no trial"),
+        ('{"space": "A", "net": null}', "net is None; give a mapping"),
+        ('{"space": "A", "net": {}, "optim": null}', "optim is None; give a mapping"),
+        ('{"space": "A", "net": {}, "seed": 1.5}', "seed is 1.5; give a whole number"),
+        ('{"space": "A", "net": {}, "recipe": [1]}', "recipe is [1]; give a name or a mapping"),
+        ('{"space": "A", "net": {}, "dataset": ["digits"]}', "dataset is ['digits']; give a name"),
+    ],
+)
+def test_a_file_that_is_no_trial_is_one_line_and_exit_code_2(
+    tmp_path: Path, text: str | None, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "trial.json"
+    if text is not None:
+        path.write_text(text)
+    assert main([str(path), "--directory", str(tmp_path / "out")]) == 2
+    heard = capsys.readouterr().err
+    assert said in heard
+    assert heard.count("\n") == 1
+    assert not (tmp_path / "out").exists()

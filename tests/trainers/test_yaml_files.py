@@ -58,3 +58,11 @@ def test_aliases_in_reason_and_all_kinds_of_values_are_read(tmp_path: Path) -> N
         "caps": caps, "spaces": [{"caps": caps}, {**caps, "count": 2}], "day": date(2026, 11, 27), "left": None,
     }  # fmt: skip
     assert read_yaml(file(tmp_path, "")) is None
+
+
+def test_numbers_with_an_exponent_need_no_point(tmp_path: Path) -> None:
+    """YAML 1.1 takes them for text."""
+    text = "wd: 5e-4\nlr: [1E-1, -2e+3, 1.5e2]\nname: e5\nhex: 0x1e3\nversion: 1e5x"
+    assert read_yaml(file(tmp_path, text)) == {
+        "wd": 5e-4, "lr": [0.1, -2000.0, 150.0], "name": "e5", "hex": 0x1E3, "version": "1e5x",
+    }  # fmt: skip

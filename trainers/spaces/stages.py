@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from trainers.spaces.architectures import Architecture
@@ -26,6 +27,13 @@ _PREFIXES = {
 
 #: Names of the lists in the latest code, and strides of its stems.
 _LATEST_KEYS = {"depths": "ds", "widths": "ws", "strides": "ss", "bs": "bms", "group_ws": "gws"}
+#: All keys that are read, and what the optional ones of a bottleneck may be mistaken for.
+_KEYS = {
+    "block_type", "ds", "ws", "ss", "bot_muls", "num_gs", "bms", "gws", "se_r", "stem_w", "stem_type", *_LATEST_KEYS,
+}  # fmt: skip
+_MISTAKEN = {
+    "bot_muls": "bot_muls", "multipliers": "bot_muls", "num_gs": "num_gs", "groups": "num_gs", "se_ratio": "se_r",
+}  # fmt: skip
 _STEM_STRIDES = {"res_stem_cifar": 1, "simple_stem_in": 2, "res_stem_in": 4}
 
 
@@ -178,6 +186,8 @@ class StageArchitecture(Architecture):
         if missing:
             raise ArchitectureError(f"a stage-wise net lacks {missing}; it has 'block_type', 'ds', 'ws' and 'ss'")
         block = block_named(net["block_type"])
+        if block == "bottleneck":
+            _check_spelling(net)
         depths, widths, strides = (_listed(net, key) for key in ("ds", "ws", "ss"))
         multipliers, groups = _listed(net, "bot_muls", "bms"), _listed(net, "num_gs", "gws")
         if "stem_w" in net:
@@ -211,6 +221,13 @@ class StageArchitecture(Architecture):
             "num_gs": [1, *self.groups] if bottleneck else [],
         }
         return net | ({"se_r": self.se_ratio} if self.se_ratio else {})
+
+
+def _check_spelling(net: Mapping[str, Any]) -> None:
+    """Refuse a key that is nearly one of those that may be absent: left unread, another network would be built."""
+    for key in sorted(set(map(str, net)) - _KEYS):
+        if near := get_close_matches(key, _MISTAKEN, n=1, cutoff=0.7):
+            raise ArchitectureError(f"a stage-wise net has no {key!r}; write {_MISTAKEN[near[0]]!r}")
 
 
 def _multipliers(values: tuple[Any, ...]) -> tuple[float, ...]:
