@@ -132,10 +132,14 @@ def _from_spaces(config: Config, rng: np.random.Generator) -> Iterator[Found]:
     from trainers.spaces import SPACES
 
     _, side, channels, classes = IMAGES.get(config.dataset, (0, 32, 3, 10))
+    if config.backend == "torch":
+        from trainers.recipes import resolve
+
+        side = resolve(config.recipe, dataset=config.dataset).image_size or side
     for choice in config.spaces:
         space = SPACES[choice.name]
         caps = choice.caps or config.caps
-        # Caps hold for what is trained: the network at the data set's own image size.
+        # Caps hold for what is trained: the network at the size that it sees the data set's images in.
         shape: dict[str, Any] = {
             "stem": "imagenet" if config.dataset == "imagenet" else "cifar",
             "image_size": side, "in_channels": channels, "num_classes": classes,

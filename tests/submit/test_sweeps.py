@@ -15,13 +15,15 @@ import edfstat
 from submit import operations
 from submit.claims import Claims
 from submit.collecting import gather
+from submit.config import read_config
 from submit.directory import Round, open_sweep
-from submit.planning import batches_of
+from submit.planning import batches_of, make_plan
 from submit.presence import Presence, WorkerInfo, machine, process_start
 from submit.shards import Shard, read_lines
 from submit.status import Tally
 from submit.sweep import main
 from tests.submit.sweeps import DIGITS, fake, finished_once, records, wait_until, write
+from trainers.spaces import Architecture, complexity
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,6 +36,16 @@ def test_digits_in_this_process(tmp_path: Path) -> None:
     population = operations.collect(path)
     edfstat.validate(population)
     assert (population["params"].values > 0).all()
+
+
+def test_photographs_are_counted_at_the_size_of_the_recipe() -> None:
+    spaces = [{"name": "ResNet", "count": 3}]
+    shape = {"stem": "imagenet", "num_classes": 1000}
+    for recipe, side in ({"image_size": 64}, 64), ("default", 224):
+        plan = make_plan(read_config({"spaces": spaces, "dataset": "imagenet", "recipe": recipe}))
+        for planned in plan.trials:
+            counted = complexity(Architecture.from_net(planned.trial["net"]), image_size=side, **shape)
+            assert planned.flops == counted["flops"][0]
 
 
 @pytest.mark.parametrize(("cpus", "at_once"), [(2, 1), (2, 2), (1, 1)])
