@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ WIDTH, HEIGHT, LEFT, TOP, BOTTOM, GAP = 595.0, 842.0, 40.0, 44.0, 44.0, 9.0
 SIZE, LINE, NOTE = 7.0, 9.0, 7.5
 #: A column is never squeezed below this, and a table never begun with fewer rows than this on a page.
 NARROWEST, FEWEST = 48.0, 3
+#: Line ends, tabs and the like, which have no glyph.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass
@@ -155,7 +158,7 @@ def _squeezed(natural: list[float], room: float) -> list[float]:
 def _wrapped(text: str, width: float) -> list[str]:
     """Lines no wider than the column, broken at spaces where that is possible."""
     lines = [""]
-    for word in text.split(" "):
+    for word in _CONTROL.sub(" ", text).split(" "):
         joined = f"{lines[-1]} {word}" if lines[-1] else word
         if _length(joined) <= width + 0.01:
             lines[-1] = joined
@@ -176,8 +179,10 @@ def _length(text: str) -> float:
 
 @cache
 def _advance(character: str) -> float:
-    # Of the outlines, as a PDF places them: hinted widths are those of a screen.
-    return float(_font().load_char(ord(character)).linearHoriAdvance) / 2**16
+    # Of the outlines, as a PDF places them: hinted widths are those of a screen. What the font lacks is drawn as a
+    # box, as wide as a wide letter.
+    known = character if _font().get_char_index(ord(character)) else "W"
+    return float(_font().load_char(ord(known)).linearHoriAdvance) / 2**16
 
 
 @cache

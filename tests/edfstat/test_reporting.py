@@ -171,6 +171,28 @@ def test_a_table_longer_than_a_page_goes_on(tmp_path):
     assert max(t.get_window_extent(renderer).x1 for t in texts[0]) < pages[0].bbox.x1
 
 
+@pytest.mark.filterwarnings("ignore:Glyph")
+@pytest.mark.parametrize(
+    ("name", "drawn"), [("空间", "空间"), ("\N{ROCKET} fast", "\N{ROCKET} fast"), ("a\tb\nc\x07", "a b c ")]
+)
+def test_names_that_the_font_has_no_letters_for(name, drawn, tmp_path):
+    ds = population((name, "B"), n=15)
+    assert report(ds, tmp_path / "r.pdf", rng=0, n_resamples=9).read_bytes().startswith(b"%PDF-")
+    table = Table("t", "Names", ["name", "architecture"], [], [[name, name * 60]], [""], [[]])
+    (page,) = table_pages([table], lambda: Figure(figsize=(8.27, 11.69)))
+    cells = [text for text in page.texts if text.get_text()]
+    assert drawn in [text.get_text() for text in cells]
+    renderer = FigureCanvasAgg(page).get_renderer()
+    assert max(text.get_window_extent(renderer).x1 for text in cells) < page.bbox.x1
+
+
+def test_a_population_that_does_not_say_who_made_it(tmp_path):
+    text = report(population(n=15).drop_attrs(), tmp_path / "r.html", n_resamples=9).read_text(encoding="utf-8")
+    assert "Made by edfstat. This file" in text
+    for suffix in ("md", "pdf"):
+        assert report(population(n=15).drop_attrs(), tmp_path / f"r.{suffix}", n_resamples=9).stat().st_size > 1000
+
+
 def test_the_best_model_of_each_group_is_drawn(tmp_path):
     nets = ['{"block_type": "res_basic_block", "ds": [1, 2], "ws": [16, 24], "ss": [1, 1]}', HOSTILE]
     ds = population(net=[nets[0]] * 60 + [nets[1]] * 60)
