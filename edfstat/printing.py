@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from edfstat.distributions import edf
 from edfstat.population import compared_errors
 
 __all__ = ["comparison_json", "info_json", "print_comparison", "print_info", "strict_json"]
@@ -67,7 +68,7 @@ def _group(part: xr.Dataset, name: str) -> dict[str, Any]:
         "models": int(part.sizes["model"]),
         "status": dict(zip(statuses.tolist(), numbers.tolist(), strict=True)),
         "architectures": len(set(part["net"].values.tolist())) if "net" in part.variables else None,
-        "error": {"best": float(np.min(errors)), "median": float(np.median(errors))} if errors.size else None,
+        "error": {"best": float(np.min(errors)), "median": edf(errors).quantile(0.5)} if errors.size else None,
     }
     for measure in ("params", "flops"):
         if measure in part.variables:

@@ -34,6 +34,16 @@ def test_info(capsys: pytest.CaptureFixture[str]) -> None:
     assert group["params"]["highest"] == max(job["params"] for job in jobs)
 
 
+def test_info_and_compare_agree_on_the_median(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Of an even number of models, the error that half of them reach: 6 of 5, 6, 9, 9, and 5 of 5 and a failure."""
+    table = tmp_path / "own.csv"
+    table.write_text("space,error,status\nA,9,ok\nA,5,ok\nA,6,ok\nA,9,ok\nB,5,ok\nB,,diverged\n")
+    _, out, _ = run(capsys, "info", table, "--json")
+    assert [group["error"]["median"] for group in json.loads(out)["groups"]] == [6.0, 5.0]
+    _, out, _ = run(capsys, "compare", table, "--json")
+    assert json.loads(out)["variables"]["median"]["values"] == [[6.0, 5.0]]
+
+
 def test_convert(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, out, _ = run(capsys, "convert", SAMPLES / "ResNet.json", tmp_path / "x.nc")
     assert code == 0
