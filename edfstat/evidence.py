@@ -80,10 +80,11 @@ def _reach(distance: float, planned: float, detectable: float) -> str:
 
 
 def _detectable(comparison: xr.Dataset, measure: str, a: str, b: str) -> float:
-    """Kolmogorov's critical D at the effective sizes, before adjustment for the number of pairs."""
+    """Kolmogorov's critical D at the effective sizes, at the level that Holm's method holds the smallest p-value to."""
     sizes = comparison["effective_n"].sel(measure=measure)
     waste = 1 / float(sizes.sel(group=a)) + 1 / float(sizes.sel(group=b))
-    return math.sqrt(-math.log((1 - float(comparison.attrs["level"])) / 2) / 2 * waste)
+    level = (1 - float(comparison.attrs["level"])) / comparison.sizes["pair"]
+    return math.sqrt(-math.log(level / 2) / 2 * waste)
 
 
 def search_lines(comparison: xr.Dataset) -> list[str]:

@@ -86,7 +86,12 @@ _ROWS: list[tuple[str, tuple[str, ...], str, str]] = [
     ("auc_difference_curve_upper", _MPE, _SHARE, "upper end of its interval, pointwise"),
     ("search_win", _MPM, _SHARE, "chance that the best of m of a is lower than that of b"),
     ("search_tie", _MPM, _SHARE, "chance that the two are equal"),
-    ("sample_size", _MP, _COUNT, "models per group that show a KS distance as large as seen, with power 0.8"),
+    (
+        "sample_size",
+        _MP,
+        _COUNT,
+        "models per group that show a KS distance as large as seen among so many pairs, with power 0.8",
+    ),
     ("sensitivity_bins", ("measure", "setting"), "bins", "bins used under the setting"),
     ("sensitivity_ks", _MPS, _SHARE, "KS statistic under other bins"),
     ("sensitivity_auc_difference", _MPS, _SHARE, "AUC difference under other bins"),

@@ -34,7 +34,8 @@ def pair_table(
 ) -> Columns:  # fmt: skip
     """Everything with dimension ``pair`` under one measure."""
     rows: dict[str, list[Any]] = {}
-    for a, b in pairs_of(groups):
+    pairs = pairs_of(groups)
+    for a, b in pairs:
         found = _tests(groups, weighting, a, b, n_resamples, rng)
         low, high = difference(areas, a, b, level)
         odds = _odds(sample_of(groups, weighting, a), sample_of(groups, weighting, b), sizes)
@@ -45,7 +46,7 @@ def pair_table(
             "auc_difference_upper": high,
             "search_win": odds[:, 0],
             "search_tie": odds[:, 1],
-            "sample_size": _planned(found["ks"], curves[a], curves[b], level),
+            "sample_size": _planned(found["ks"], curves[a], curves[b], (1 - level) / len(pairs)),
         }
         for name, value in found.items():
             rows.setdefault(name, []).append(value)
@@ -112,8 +113,8 @@ def difference(areas: dict[str, Floats], a: int, b: int, level: float) -> tuple[
 
 
 def _planned(distance: float, a: EDF, b: EDF, level: float) -> float:
-    """Models per group for a difference as large as the one seen; more where weights waste some."""
+    """Models per group that show a difference as large as the one seen at `level`; more where weights waste some."""
     if distance == 0:
         return np.inf
     waste = max(a.n / a.effective_n, b.n / b.effective_n)
-    return float(np.ceil(sample_size(min(distance, 1.0), level=1 - level) * waste))
+    return float(np.ceil(sample_size(min(distance, 1.0), level=level) * waste))

@@ -45,6 +45,20 @@ def test_no_difference_is_not_called_one():
     assert "samples of this size show a D of about" in text
 
 
+def test_what_samples_can_show_allows_for_the_pairs():
+    """Three pairs: Kolmogorov's law at 0.05 / 3, sqrt(ln(2 / 0.01667) / 150) = 0.179; unadjusted it would be 0.157."""
+    text = verdict(compare(population([0.0, 0.0, 0.0]), complexity="none"))
+    assert text.count("samples of this size show a D of about 0.18 or more") == 3
+
+
+def test_models_that_would_show_a_difference_allow_for_the_pairs():
+    """D = 0.5: (c sqrt 2 + 0.8416 sqrt(0.375))^2 / 0.25 with c^2 = ln(2 / level) / 2, level 0.05 / pairs."""
+    models = {"A": [1.0, 2.0, 3.0, 4.0], "B": [3.0, 4.0, 5.0, 6.0], "C": [1.0, 2.0, 3.0, 4.0]}
+    for names, expected in (("AB", 24), ("ABC", 30)):
+        ds = build_population({"error": [e for n in names for e in models[n]], "space": np.repeat(list(names), 4)})
+        assert compare(ds)["sample_size"].values[0, 0] == expected
+
+
 def test_complexity_that_reverses_the_order_is_told():
     ds = population([0.0, 0.8], n=800, sizes=[(1000, 9000), (4000, 12000)], slope=0.6)
     text = verdict(compare(ds, rng=0))
