@@ -12,6 +12,8 @@ __all__ = ["caveats"]
 #: Below these a comparison warns: effective models per group, its share of the models, models per group.
 FEW_EFFECTIVE, EFFECTIVE_SHARE, FEW_MODELS = 50, 0.25, 100
 LARGEST_WEIGHT, LARGEST_IMBALANCE = 0.05, 0.1
+#: Steps of an adjusted p-value up to the level, with fewer of which a few permutations decide.
+STEPS = 5
 
 
 def caveats(comparison: xr.Dataset) -> list[str]:
@@ -50,15 +52,19 @@ def _sample_caveats(comparison: xr.Dataset) -> Iterator[str]:
 
 
 def _permutation_caveats(comparison: xr.Dataset) -> Iterator[str]:
-    """So many pairs that the smallest p-value of the permutations is none after adjustment."""
+    """So many pairs that adjusted p-values of the permutations are above the level, or few steps below it."""
     pairs, level = comparison.sizes["pair"], 1 - float(comparison.attrs["level"])
     permutations = int(comparison.attrs["n_resamples"])
-    if pairs / (permutations + 1) > level and "permutation" in comparison["ks_method"].values:
-        yield (
-            f"{permutations:,} permutations cannot make an adjusted p-value lower than "
-            f"{min(pairs / (permutations + 1), 1.0):.2g} for {pairs} pairs, so nothing can be demonstrated at equal "
-            f"complexity; give n_resamples={int(np.ceil(round(pairs / level, 6))) - 1} or more."
-        )
+    smallest = pairs / (permutations + 1)
+    if smallest * STEPS <= level * (1 + 1e-9) or "permutation" not in comparison["ks_method"].values:
+        return
+    enough = int(np.ceil(round(STEPS * pairs / level, 6))) - 1
+    remedy = f"give n_resamples={enough} (on the command line --resamples {enough}) or more"
+    known = f"{permutations:,} permutations cannot make an adjusted p-value lower than {min(smallest, 1.0):.2g}"
+    if smallest > level * (1 + 1e-9):
+        yield f"{known} for {pairs} pairs, so nothing can be demonstrated at equal complexity; {remedy}."
+    else:
+        yield f"{known} for {pairs} pairs, so a few of them decide what is demonstrated at equal complexity; {remedy}."
 
 
 def _measure_caveats(found: xr.Dataset, measure: str, spacing: str) -> Iterator[str]:

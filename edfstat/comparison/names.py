@@ -90,7 +90,7 @@ _ROWS: list[tuple[str, tuple[str, ...], str, str]] = [
         "sample_size",
         _MP,
         _COUNT,
-        "models per group that show a KS distance as large as seen among so many pairs, with power 0.8",
+        "models per group that show a KS distance as seen among so many pairs, with power 0.8",
     ),
     ("sensitivity_bins", ("measure", "setting"), "bins", "bins used under the setting"),
     ("sensitivity_ks", _MPS, _SHARE, "KS statistic under other bins"),

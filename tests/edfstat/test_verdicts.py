@@ -190,9 +190,18 @@ def test_different_shares_of_failures_have_no_finite_distance():
 def test_more_pairs_than_the_permutations_can_decide_are_told():
     found = compare(population([0.3 * i for i in range(5)], n=60), rng=0, n_resamples=99)
     assert "99 permutations cannot make an adjusted p-value lower than 0.1 for 10 pairs" in verdict(found)
-    assert "n_resamples=199 or more" in verdict(found)
-    again = compare(population([0.3 * i for i in range(5)], n=60), rng=0, n_resamples=199)
-    assert "permutations cannot" not in verdict(again)
+    # Five steps of 10 / (B + 1) up to 0.05 take B = 999.
+    assert "n_resamples=999 (on the command line --resamples 999) or more" in verdict(found)
+    assert "nothing can be demonstrated" in verdict(found)
+
+
+@pytest.mark.parametrize(("n_resamples", "warned"), [(199, True), (998, True), (999, False)])
+def test_pairs_that_few_permutations_decide_are_told(n_resamples, warned):
+    """At 199 the smallest adjusted p-value of 10 pairs is 0.05 itself: one permutation decides."""
+    found = compare(population([0.3 * i for i in range(5)], n=20), rng=0, n_resamples=n_resamples)
+    said = [w for w in found.attrs["warnings"] if "permutations cannot" in w]
+    assert len(said) == warned
+    assert all("so a few of them decide" in w and "n_resamples=999" in w for w in said)
 
 
 def test_groups_that_beat_each_other_in_a_circle():
