@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat.errors import InputError, PopulationError
-from edfstat.population import ACCIDENTS, STATUSES, compared_errors
+from edfstat.population import ACCIDENTS, STATUSES, VARIABLES, compared_errors
 
 __all__ = ["ACCIDENT_SHARE", "Groups", "select_groups"]
 
@@ -52,7 +52,7 @@ def select_groups(ds: xr.Dataset, by: str, error: str) -> Groups:
     values, counted = _errors(ds, error)
     labels = np.array([str(label) or UNNAMED for label in ds[by].values], dtype=object)
     names = list(dict.fromkeys(labels))
-    status = ds["status"].values.astype(str)
+    status = _known_status(ds)
     position = {name: code for code, name in enumerate(names)}
     code = np.array([position[label] for label in labels], dtype=np.intp)
     n_status = np.zeros((len(names), len(STATUSES)), dtype=np.int64)
@@ -69,17 +69,31 @@ def select_groups(ds: xr.Dataset, by: str, error: str) -> Groups:
     models = ds.isel(model=np.flatnonzero(chosen))
     kept = [name for name, keep in zip(names, alive, strict=True) if keep]
     found = Groups(kept, values[chosen], renumbered[code[chosen]], models, n_status[alive], warnings)
-    warnings.extend(_mixture_warnings(found, by))
+    warnings.extend([*_unit_warnings(found, error), *_mixture_warnings(found, by)])
     return found
 
 
 def _with_status(ds: Any) -> xr.Dataset:
-    if not isinstance(ds, xr.Dataset) or "model" not in ds.dims or ds.sizes["model"] == 0:
+    if isinstance(ds, xr.Dataset) and ds.sizes.get("model") == 0:
+        raise PopulationError("the population has no models, so there is nothing to compare; load or select some")
+    if not isinstance(ds, xr.Dataset) or "model" not in ds.dims:
         described = dict(ds.sizes) if isinstance(ds, xr.Dataset) else type(ds).__name__
         raise PopulationError(f"compare takes a population, a Dataset with dimension 'model'; this is {described}")
     if "status" in ds.variables:
         return ds
     return ds.assign_coords(status=("model", np.full(ds.sizes["model"], "ok", dtype=object)))
+
+
+def _known_status(ds: xr.Dataset) -> NDArray[Any]:
+    status: NDArray[Any] = ds["status"].values.astype(str)
+    unknown = ~np.isin(status, STATUSES)
+    if unknown.any():
+        first = int(unknown.argmax())
+        raise PopulationError(
+            f"status of model {first} is {str(status[first])!r}, one of {int(unknown.sum())} that are unknown; give "
+            f"one of {', '.join(STATUSES)}"
+        )
+    return status
 
 
 def _require(ds: xr.Dataset, argument: str, name: str) -> None:
@@ -119,6 +133,19 @@ def _accident_warnings(names: list[str], n_status: NDArray[np.int64], alive: NDA
                 "left out; if the lost models differ from the rest, the comparison is biased."
             )
     return found
+
+
+def _unit_warnings(groups: Groups, error: str) -> list[str]:
+    """Groups whose errors look like fractions, where they should be percent."""
+    if error not in VARIABLES or not VARIABLES[error].percent:
+        return []
+    largest = np.zeros(len(groups.names))
+    finite = np.isfinite(groups.error)
+    np.maximum.at(largest, groups.code[finite], groups.error[finite])
+    small = [name for name, most in zip(groups.names, largest, strict=True) if 0 < most <= 1]
+    if not small:
+        return []
+    return [f"No error of {', '.join(small)} exceeds 1; errors are in percent, so multiply by 100 what is a fraction."]
 
 
 def _mixture_warnings(groups: Groups, by: str) -> list[str]:

@@ -86,6 +86,8 @@ def models_of(ds: xr.Dataset, by: str, groups: Sequence[str] | None = None) -> d
     if by not in ds.variables:
         raise InputError(f"by is {by!r}; the population has {sorted(map(str, ds.variables))}")
     errors, counted = compared_errors(ds)
+    if not counted.any():
+        raise PopulationError(f"none of {errors.size} models counts: all are lost to accidents; run them again")
     models = ds.assign(error=("model", errors)).isel(model=np.flatnonzero(counted))
     labels = models[by].values.astype(str)
     # In the order in which a comparison has them, so that a group keeps its colour from figure to figure.
@@ -106,3 +108,5 @@ def refuse_all_failed(models: dict[str, xr.Dataset], figure: str) -> None:
 def _check_population(data: Any) -> None:
     if not isinstance(data, xr.Dataset) or "model" not in data.dims or "error" not in data:
         raise InputError(f"a figure draws a population or a comparison (Datasets); this is a {type(data).__name__}")
+    if data.sizes["model"] == 0:
+        raise PopulationError("the population has no models, so there is nothing to draw; load or select some")

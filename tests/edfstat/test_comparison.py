@@ -332,6 +332,33 @@ def test_nan_of_a_model_that_is_ok_is_refused():
         compare(ds)
 
 
+def test_a_population_without_models_is_called_empty():
+    with pytest.raises(PopulationError, match="the population has no models"):
+        compare(two_spaces(5).isel(model=[]))
+
+
+def test_a_status_that_nobody_knows_is_refused():
+    ds = two_spaces(5)
+    ds["status"][3] = "weird"
+    with pytest.raises(
+        PopulationError, match=r"status of model 3 is 'weird', one of 1 .*give one of ok, diverged, oom"
+    ):
+        compare(ds)
+
+
+def test_errors_that_look_like_fractions_are_remarked():
+    percent = build_population({"error": [5.0, 6.0, 7.0, 0.3, 0.4, 1.2], "space": list("AAABBB")})
+    assert not [w for w in compare(percent).attrs["warnings"] if "percent" in w]
+    mixed = percent.assign(error=("model", [5.0, 6.0, 7.0, 0.05, 0.06, 1.0]))
+    assert [w for w in compare(mixed).attrs["warnings"] if "percent" in w] == [
+        "No error of B exceeds 1; errors are in percent, so multiply by 100 what is a fraction."
+    ]
+    # Another variable has a unit of its own, and a group all of whose errors are 0 says nothing.
+    assert not [w for w in compare(mixed.assign(loss=mixed["error"]), error="loss").attrs["warnings"] if "percent" in w]
+    zero = build_population({"error": [0.0] * 4, "space": list("AABB")})
+    assert not [w for w in compare(zero).attrs["warnings"] if "percent" in w]
+
+
 def test_something_that_is_no_population():
     with pytest.raises(PopulationError, match="takes a population"):
         compare([1.0, 2.0])
