@@ -15,6 +15,7 @@ from edfstat.comparison.groups import Groups, select_groups
 from edfstat.comparison.measures import Weighting, choose_measures, weigh
 from edfstat.comparison.names import COMPARISON_VARIABLES, label_variables
 from edfstat.comparison.pairs import pair_table, pairs_of
+from edfstat.comparison.repeats import repeat_warnings
 from edfstat.errors import InputError, PopulationError
 from edfstat.population import STATUSES
 
@@ -121,7 +122,7 @@ def compare(
         **_plain(ds.attrs), "by": by, "error": error, "eps": area_end, "level": level, "spacing": spacing,
         "n_resamples": n_resamples, "models": int(ds.sizes["model"]),
     }  # fmt: skip
-    dataset.attrs["warnings"] = [*groups.warnings, *notes, *caveats(dataset)]
+    dataset.attrs["warnings"] = [*groups.warnings, *repeat_warnings(groups), *notes, *caveats(dataset)]
     return dataset
 
 

@@ -359,6 +359,41 @@ def test_errors_that_look_like_fractions_are_remarked():
     assert not [w for w in compare(zero).attrs["warnings"] if "percent" in w]
 
 
+def repeated(runs, name="A", seed=0):
+    """A space with as many runs of each architecture as given, beside one without repetition."""
+    rng = np.random.default_rng(seed)
+    nets = [f'{{"d": {i}}}' for i in np.repeat(np.arange(len(runs)), runs)] + [f'{{"w": {i}}}' for i in range(150)]
+    spaces = [name] * int(np.sum(runs)) + ["other"] * 150
+    return build_population({"error": rng.normal(20, 1, len(nets)), "net": nets, "space": spaces})
+
+
+def repeats_said(ds):
+    return [w for w in compare(ds, complexity="none").attrs["warnings"] if "independent" in w]
+
+
+def test_repeated_trainings_are_told():
+    thrice = repeated([3] * 100)
+    (said,) = repeats_said(thrice)
+    assert said.startswith(
+        "A: 300 runs of 100 architectures; runs of one are not independent, so p-values are too small"
+    )
+    (said,) = repeats_said(repeated([1] * 1000 + [20] * 3))
+    assert "A: 1,060 runs of 1,003 architectures" in said
+    # One run of each is independent of the others, and so are runs under other settings.
+    assert not repeats_said(thrice.isel(model=np.unique(thrice["net"].values, return_index=True)[1]))
+    rates = np.random.default_rng(1).uniform(0.01, 1, thrice.sizes["model"])
+    assert not repeats_said(thrice.assign(lr=("model", rates)))
+    assert repeats_said(thrice.assign(lr=("model", np.full(rates.size, np.nan))))
+    assert not repeats_said(thrice.assign_coords(net=("model", [""] * rates.size)))
+
+
+@pytest.mark.parametrize(("size", "n"), [(20, 300), (100, 300), (5000, 1000)])
+def test_draws_with_replacement_from_a_small_space_are_no_repeats(size, n):
+    for seed in range(10):
+        drawn = np.unique(np.random.default_rng(seed).integers(0, size, n), return_counts=True)[1]
+        assert not repeats_said(repeated(drawn, seed=seed))
+
+
 def test_something_that_is_no_population():
     with pytest.raises(PopulationError, match="takes a population"):
         compare([1.0, 2.0])
