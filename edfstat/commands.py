@@ -61,6 +61,10 @@ By = Annotated[str, typer.Option(help="What tells the groups apart: space, datas
 Complexity = Annotated[str, typer.Option(help="auto, none, params, flops, acts, or several with commas.")]
 Bins = Annotated[str, typer.Option(help="Number of complexity bins, or auto.")]
 Spacing = Annotated[str, typer.Option(help="uniform, log or quantile bins.")]
+Range = Annotated[
+    list[str] | None,
+    typer.Option("--range", metavar="MEASURE=LOW:HIGH", help="Range to compare in, such as params=23000:856000."),
+]
 Eps = Annotated[float | None, typer.Option(help="Error (%) up to which the area under the EDF is taken.")]
 Level = Annotated[float, typer.Option(help="Confidence level of bands and intervals.")]
 Resamples = Annotated[int, typer.Option(help="Permutations per test.")]
@@ -140,6 +144,7 @@ def compare(
     complexity: Complexity = "auto",
     bins: Bins = "auto",
     spacing: Spacing = "uniform",
+    ranges: Range = None,
     eps: Eps = None,
     level: Level = 0.95,
     resamples: Resamples = 999,
@@ -152,7 +157,7 @@ def compare(
     import edfstat
     from edfstat.printing import comparison_json, print_comparison, strict_json
 
-    options = _options(by, complexity, bins, spacing, eps, level, resamples, seed)
+    options = _options(by, complexity, bins, spacing, ranges, eps, level, resamples, seed)
     population = _read(files, space=space, skip=skip_corrupt, column=column)
     with _working("comparing"):
         comparison = edfstat.compare(population, **options)
@@ -173,6 +178,7 @@ def report(
     complexity: Complexity = "auto",
     bins: Bins = "auto",
     spacing: Spacing = "uniform",
+    ranges: Range = None,
     eps: Eps = None,
     level: Level = 0.95,
     resamples: Resamples = 999,
@@ -188,7 +194,7 @@ def report(
     check_writable(output)
     if output.suffix.lower() not in (".html", ".htm", ".pdf", ".md"):
         raise InputError(f"cannot write {output}: end its name in .html, .pdf or .md")
-    options = _options(by, complexity, bins, spacing, eps, level, resamples, seed)
+    options = _options(by, complexity, bins, spacing, ranges, eps, level, resamples, seed)
     population = _read(files, space=space, skip=skip_corrupt, column=column)
     with _working("comparing and writing"):
         edfstat.report(population, output, **options)
@@ -247,17 +253,31 @@ def paper(
 
 
 def _options(
-    by: str, complexity: str, bins: str, spacing: str, eps: float | None, level: float, resamples: int, seed: int | None
-) -> dict[str, Any]:
+    by: str, complexity: str, bins: str, spacing: str, ranges: list[str] | None, eps: float | None, level: float,
+    resamples: int, seed: int | None,
+) -> dict[str, Any]:  # fmt: skip
     """Options of `edfstat.compare` from what was typed."""
     if bins != "auto" and not bins.isdecimal():
         raise InputError(f"--bins is {bins!r}; give a whole number or auto")
     measures = complexity.split(",")
     return {
         "by": by, "complexity": complexity if len(measures) == 1 else measures,
-        "bins": bins if bins == "auto" else int(bins), "spacing": spacing, "eps": eps, "level": level,
+        "bins": bins if bins == "auto" else int(bins), "spacing": spacing,
+        "range": dict(_named_ranges(ranges or [])) or None, "eps": eps, "level": level,
         "n_resamples": resamples, "rng": seed,
     }  # fmt: skip
+
+
+def _named_ranges(texts: list[str]) -> Iterator[tuple[str, tuple[float, float]]]:
+    for text in texts:
+        measure, _, ends = text.partition("=")
+        low, _, high = ends.partition(":")
+        try:
+            yield measure, (float(low), float(high))
+        except ValueError:
+            raise InputError(
+                f"--range is {text!r}; give a measure, its lower and its upper end, such as params=23000:856000"
+            ) from None
 
 
 #: What typer raises on a wrong command line: its own name for it differs between versions.
@@ -304,7 +324,7 @@ def _complaint(error: Any) -> str:
 
 def _as_options(message: str) -> str:
     """A remedy that is a keyword of Python, as the option that it is on the command line."""
-    message = message.replace("pass errors='skip'", "pass --skip-corrupt")
+    message = message.replace("pass errors='skip'", "pass --skip-corrupt").replace("give (low, high)", "give low:high")
     return re.sub(r"columns=\{'(\w+)': '(\w+)'\}", r"--column \1=\2", message)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edfstat import commands
+from edfstat.example import example_population
 
 SAMPLES = Path(__file__).parents[1] / "data" / "published"
 
@@ -44,6 +45,21 @@ def test_info_and_compare_agree_on_the_median(capsys: pytest.CaptureFixture[str]
     assert json.loads(out)["variables"]["median"]["values"] == [[6.0, 5.0]]
 
 
+def test_ranges_are_those_of_compare(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    ranges = ["--range", "params=30000:3e5", "--range", "flops=900000:2e6"]
+    code, out, _ = run(capsys, "compare", "example", *ranges, "--resamples", "9", "--json")
+    found = json.loads(out)
+    measures = found["coordinates"]["measure"]
+    lower, upper = (dict(zip(measures, found["variables"][name]["values"], strict=True)) for name in ("lower", "upper"))
+    assert code == 0
+    assert [(lower[name], upper[name]) for name in ("params", "flops")] == [(3e4, 3e5), (9e5, 2e6)]
+    params = example_population()["params"].values
+    place = measures.index("params")
+    assert sum(found["variables"]["used"]["values"][place]) == ((params > 3e4) & (params < 3e5)).sum()
+    code, _, _ = run(capsys, "report", "example", *ranges, "--resamples", "9", "-o", tmp_path / "r.md")
+    assert (code, "| params | ResNet | 30 k | 300 k |" in (tmp_path / "r.md").read_text(encoding="utf-8")) == (0, True)
+
+
 def test_convert(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, out, _ = run(capsys, "convert", SAMPLES / "ResNet.json", tmp_path / "x.nc")
     assert code == 0
@@ -58,6 +74,11 @@ def test_convert(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         (["inof", "x"], "inof"),
         (["info", "x", "--wrong"], "--wrong"),
         (["compare", "example", "--bins", "many"], "--bins"),
+        (["compare", "example", "--range", "params"], "--range is 'params'; give a measure"),
+        (["compare", "example", "--range", "params=1:many"], "--range is 'params=1:many'; give a measure"),
+        (["compare", "example", "--range", "params=3:1"], "give low:high with low < high"),
+        (["compare", "example", "--range", "loss=1:3"], "range has ['loss'], which are not compared"),
+        (["report", "example", "-o", "x.html", "--range", "params"], "--range is 'params'; give a measure"),
         (["report", str(SAMPLES / "ResNet.json"), "-o", "nowhere/report.html"], "no folder"),
         (["report", str(SAMPLES / "ResNet.json"), "-o", "report.docx"], ".html"),
         (["convert", str(SAMPLES / "ResNet.json"), "out.xlsx"], ".nc"),
