@@ -313,7 +313,16 @@ def _guarded(run: Callable[[], Any]) -> int:
     except Exception as error:
         if os.environ.get("EDFSTAT_DEBUG"):
             raise
+        if _is_expected(error):
+            return _say(_as_options(str(error)), 1)
         return _say(f"failed: {type(error).__name__}: {error} (set EDFSTAT_DEBUG=1 for the traceback)", 1)
+
+
+def _is_expected(error: Exception) -> bool:
+    """Whether its message says all there is to say."""
+    from edfstat.downloads import DownloadError
+
+    return isinstance(error, DownloadError)
 
 
 def _complaint(error: Any) -> str:
@@ -325,6 +334,7 @@ def _complaint(error: Any) -> str:
 def _as_options(message: str) -> str:
     """A remedy that is a keyword of Python, as the option that it is on the command line."""
     message = message.replace("pass errors='skip'", "pass --skip-corrupt").replace("give (low, high)", "give low:high")
+    message = message.replace("name a mirror (url=... or", "name a mirror (--url or")
     return re.sub(r"columns=\{'(\w+)': '(\w+)'\}", r"--column \1=\2", message)
 
 

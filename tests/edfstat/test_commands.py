@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from importlib.metadata import version
@@ -101,6 +102,20 @@ def test_wrong_input_is_one_line_and_code_2(
     assert err.count("\n") == 1
     assert "Traceback" not in err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_download_that_fails_is_one_line_and_code_1(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edfstat.downloads.PAUSE", 0.0)
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, and nobody listens
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}/"
+        code, out, err = run(capsys, "fetch", "ResNet", "--directory", tmp_path, "--url", address)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith(f"edfstat: {address}")
+    assert "EDFSTAT_DEBUG" not in err
+    assert "name a mirror (--url or EDFSTAT_MIRROR)" in err
 
 
 def test_corrupt_jobs_can_be_left_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
