@@ -157,20 +157,63 @@ def _pair_row(one: xr.Dataset) -> list[str]:
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table for the terminal; in a pipe, columns two spaces apart and no colour."""
     if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(title=title or None, title_justify="left", header_style="bold")
-        for column in columns:
-            left = column in ("space", "group", "a", "b", "data set")
-            table.add_column(column, justify="left" if left else "right", overflow="fold")  # never cut a number short
-        for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
-        Console().print(table)
+        _terminal_table(title, columns, rows)
         return
     widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
     if title:
         print(title)  # noqa: T201
     for row in [columns, *rows]:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())  # noqa: T201
+
+
+def _terminal_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """With a frame where that fits without breaking a word, else without one, else a line for each cell."""
+    from rich.box import HEAVY_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console, count = Console(), len(columns)
+    # A frame takes two spaces and a line of each column, and a line at the end; without it two spaces are between.
+    framed = _widths([columns, *rows], console.width - 3 * count - 1)
+    widths = framed or _widths([columns, *rows], console.width - 2 * (count - 1))
+    if widths is None:
+        _print_cells(title, columns, rows)
+        return
+    table = Table(
+        title=title or None, title_justify="left", header_style="bold",
+        box=HEAVY_HEAD if framed else None, pad_edge=framed is not None,
+    )  # fmt: skip
+    for column, width in zip(columns, widths, strict=True):
+        left = column in ("space", "group", "a", "b", "data set")
+        table.add_column(column, justify="left" if left else "right", width=width)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
+
+
+def _widths(lines: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """Widths that break no word, and no text where there is room for it; None if there is none for the words."""
+    from rich.cells import cell_len
+
+    cells = list(zip(*lines, strict=True))
+    least = [max(cell_len(word) for text in column for word in text.split()) for column in cells]
+    spare = room - sum(least)
+    if spare < 0:
+        return None
+    widths = []
+    for width, column in zip(least, cells, strict=True):
+        more = max(map(cell_len, column)) - width
+        widths.append(width + more if more <= spare else width)
+        spare -= widths[-1] - width
+    return widths
+
+
+def _print_cells(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    width = max(map(len, columns))
+    if title:
+        print(title + "\n")  # noqa: T201
+    for row in rows:
+        for column, cell in zip(columns, row, strict=True):
+            print(f"{column.ljust(width)}  {cell}")  # noqa: T201
+        print()  # noqa: T201

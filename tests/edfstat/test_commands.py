@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from edfstat import commands
+from edfstat import commands, compare
 from edfstat.example import example_population
+from edfstat.printing import comparison_json
 
 SAMPLES = Path(__file__).parents[1] / "data" / "published"
 
@@ -44,6 +46,21 @@ def test_info_and_compare_agree_on_the_median(capsys: pytest.CaptureFixture[str]
     assert [group["error"]["median"] for group in json.loads(out)["groups"]] == [6.0, 5.0]
     _, out, _ = run(capsys, "compare", table, "--json")
     assert json.loads(out)["variables"]["median"]["values"] == [[6.0, 5.0]]
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_no_number_is_broken_on_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    found = comparison_json(compare(example_population(), complexity="none"), "")["variables"]
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    _, out, _ = run(capsys, "compare", "example", "--complexity", "none")
+    out = out[out.index("errors as they are") :]
+    whole = [f"{value:.3f}" for name in ("auc", "auc_lower", "auc_upper", "ks") for value in found[name]["values"].flat]
+    assert [value for value in ["Vanilla", "ResNet", *whole] if value not in re.split(r"[^\w.-]+", out)] == []
+    assert max(map(len, re.sub(r"\x1b\[[\d;]*m", "", out).splitlines())) <= columns
 
 
 def test_ranges_are_those_of_compare(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
