@@ -193,19 +193,18 @@ def _terminal_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[
 
 
 def _widths(lines: Sequence[Sequence[str]], room: int) -> list[int] | None:
-    """Widths that break no word, and no text where there is room for it; None if there is none for the words."""
+    """Widths that break no word; what room is left goes to the columns that lack most. None if words have no room."""
     from rich.cells import cell_len
 
     cells = list(zip(*lines, strict=True))
-    least = [max(cell_len(word) for text in column for word in text.split()) for column in cells]
-    spare = room - sum(least)
+    widths = [max(cell_len(word) for text in column for word in text.split()) for column in cells]
+    lacking = [max(map(cell_len, column)) - width for column, width in zip(cells, widths, strict=True)]
+    spare = room - sum(widths)
     if spare < 0:
         return None
-    widths = []
-    for width, column in zip(least, cells, strict=True):
-        more = max(map(cell_len, column)) - width
-        widths.append(width + more if more <= spare else width)
-        spare -= widths[-1] - width
+    for _ in range(min(spare, sum(lacking))):
+        most = lacking.index(max(lacking))
+        widths[most], lacking[most] = widths[most] + 1, lacking[most] - 1
     return widths
 
 
