@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -252,15 +253,10 @@ def _moments(sample: _Sample, eps: Floats) -> tuple[Floats, Floats, Floats, NDAr
     lonely = np.flatnonzero(counts & (size < 2))
     value, se, df = np.empty(eps.size), np.full(eps.size, np.nan), np.full(eps.size, np.nan)
     reason = np.full(eps.size, "", dtype=object)
-    for i, upto in enumerate(eps):
-        g = 1 - np.minimum(1.0, errors / upto)
-        value[i] = w @ g
+    for i, (value[i], variances) in enumerate(_spreads(sample, eps, size)):
         if lonely.size:
             reason[i] = _why_lonely(lonely, labels, errors.size)
             continue
-        variances = np.bincount(codes, influence(g, value[i], w, codes, size) ** 2, minlength=labels.size)
-        # What is left of equal values by rounding is no spread.
-        variances[_constant(g, codes, w, labels.size)] = 0.0
         se[i] = np.sqrt(variances.sum())
         if se[i] == 0:
             reason[i] = "no spread: every model of a stratum has the same min(error, eps)"
@@ -269,6 +265,70 @@ def _moments(sample: _Sample, eps: Floats) -> tuple[Floats, Floats, Floats, NDAr
         else:
             df[i] = variances.sum() ** 2 / (variances**2 / np.maximum(size - 1, 1)).sum()
     return value, se, df, reason
+
+
+def _spreads(sample: _Sample, eps: Floats, size: NDArray[np.intp]) -> Iterable[tuple[float, Floats]]:
+    """AUC and what each stratum adds to its variance, for each eps."""
+    shared = np.zeros(size.size)
+    shared[sample.codes] = sample.weights
+    # One pass over the models for all eps pays where there are several, and more models than sums to keep.
+    if 3 < eps.size < sample.errors.size / size.size and (shared[sample.codes] == sample.weights).all():
+        return _spreads_of_equals(sample, eps, size, shared)
+    return (_spread(sample, upto, size) for upto in eps.tolist())
+
+
+def _spread(sample: _Sample, upto: float, size: NDArray[np.intp]) -> tuple[float, Floats]:
+    errors, w, codes, _, _ = sample
+    g = 1 - np.minimum(1.0, errors / upto)
+    value = float(w @ g)
+    variances = np.bincount(codes, influence(g, value, w, codes, size) ** 2, minlength=size.size).astype(np.float64)
+    # What is left of equal values by rounding is no spread.
+    variances[_constant(g, codes, w, size.size)] = 0.0
+    return value, variances
+
+
+def _spreads_of_equals(
+    sample: _Sample, eps: Floats, size: NDArray[np.intp], shared: Floats
+) -> list[tuple[float, Floats]]:
+    """The same where models of a stratum weigh the same, `shared` each, by sums over the errors between successive eps.
+
+    Errors are taken from the lowest of their stratum, and sums of squares about the mean of what they add: no
+    difference of large numbers costs digits.
+    """
+    order = np.argsort(eps)
+    low, high = np.full(size.size, np.inf), np.full(size.size, -np.inf)
+    np.minimum.at(low, sample.codes, sample.errors)
+    np.maximum.at(high, sample.codes, sample.errors)
+    base = np.where(np.isfinite(low), low, 0.0)
+    number, mean, square = _cells(sample, eps[order], base)
+    found = [(0.0, low)] * eps.size
+    n, center, spread = np.zeros((3, size.size))
+    for place, i in enumerate(order):
+        upto, more, step = eps[i], number[:, place], mean[:, place] - center
+        total = np.maximum(n + more, 1)
+        spread = spread + square[:, place] + step**2 * n * more / total
+        center = center + step * more / total
+        n = n + more
+        gap = (upto - base) - center
+        squares = (spread + n * (size - n) / size * gap**2) / upto**2
+        squares[np.minimum(1.0, low / upto) == np.minimum(1.0, high / upto)] = 0.0  # as in `_constant`
+        found[i] = float(shared @ (n * gap)) / upto, shared**2 * size / np.maximum(size - 1, 1) * squares
+    return found
+
+
+def _cells(sample: _Sample, eps: Floats, base: Floats) -> tuple[Floats, Floats, Floats]:
+    """Number, mean above `base` and sum of squares of the errors from one eps up to the next, by stratum and eps."""
+    step = np.searchsorted(eps, sample.errors, side="right")
+    below = step < eps.size
+    codes = sample.codes[below]
+    cell, errors = codes * eps.size + step[below], sample.errors[below] - base[codes]
+    shape = base.size, eps.size
+    number = np.bincount(cell, minlength=base.size * eps.size).astype(np.float64)
+    mean = np.bincount(cell, errors, minlength=number.size) / np.maximum(number, 1)
+    rest = errors - mean[cell]
+    shift = np.bincount(cell, rest, minlength=number.size) / np.maximum(number, 1)
+    square = np.bincount(cell, (rest - shift[cell]) ** 2, minlength=number.size).astype(np.float64)
+    return number.reshape(shape), (mean + shift).reshape(shape), square.reshape(shape)
 
 
 def _constant(g: Floats, codes: NDArray[np.intp], w: Floats, k: int) -> NDArray[np.bool_]:

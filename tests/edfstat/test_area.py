@@ -69,6 +69,60 @@ def test_stratified_error_and_degrees_of_freedom_by_loop():
     np.testing.assert_allclose(found.upper, expit(logit(found.auc.item()) + reach))
 
 
+def long_loop(error, strata, eps):
+    """AUC and standard error by definition, in long doubles; every stratum weighs the same."""
+    found = []
+    for upto in np.asarray(eps, dtype=np.longdouble):
+        value = variance = np.longdouble(0)
+        labels = np.unique(strata)
+        for label in labels:
+            g = np.maximum(upto - error[strata == label].astype(np.longdouble), 0) / upto
+            value += g.mean() / labels.size
+            variance += g.var(ddof=1) / g.size / labels.size**2
+        found.append((float(value), float(np.sqrt(variance))))
+    return np.array(found).T
+
+
+HARD = {
+    "spread": lambda rng: np.round(rng.gamma(3, 1, 3000) + 5, 2),
+    "failed": lambda rng: np.where(rng.random(3000) < 0.2, np.inf, rng.gamma(3, 1, 3000) + 5),
+    "a tight cluster far below the rest": lambda rng: np.r_[6 + 1e-6 * rng.random(1500), 60 + rng.random(1500)],
+    "near zero": lambda rng: np.r_[np.zeros(1000), 1e-3 * rng.random(2000)],
+}
+
+
+@pytest.mark.parametrize("errors", HARD.values(), ids=HARD)
+@pytest.mark.parametrize("count", [1, 7])
+def test_many_eps_at_once_are_exact(errors, count):
+    rng = np.random.default_rng(count)
+    error, strata = errors(rng), rng.integers(0, count, 3000)
+    # In any order, twice, on an error, and inside the cluster.
+    eps = np.r_[
+        30.0, 6.0000005, 6.0000001, rng.permutation(np.linspace(0.5, 70, 40)), 30.0, np.sort(error)[[1500, 2000]]
+    ]
+    weights = (1 / np.bincount(strata))[strata]
+    found = auc(error, eps, weights, strata=strata, level=0.95)
+    value, se = long_loop(error, strata, eps)
+    np.testing.assert_allclose(found["auc"], value, rtol=1e-13)
+    np.testing.assert_allclose(found["se"], se, rtol=1e-13)
+    for i in (0, 3, 20, 43):
+        alone = auc(error, eps[i], weights, strata=strata, level=0.95)
+        assert str(found["reason"].values[i]) == str(alone["reason"].values)
+        for name in ("auc", "se", "lower", "upper", "df"):
+            np.testing.assert_allclose(found[name].values[i], alone[name].values, rtol=1e-10)
+
+
+def test_a_stratum_that_failed_or_has_no_weight_among_many_eps():
+    error = np.r_[np.linspace(5, 9, 40), np.full(40, np.inf), np.linspace(1, 3, 40)]
+    strata, eps = np.repeat([0, 1, 2], 40), np.linspace(2.0, 20, 30)
+    weights = np.repeat([1.0, 1.0, 0.0], 40)
+    found = auc(error, eps, weights, strata=strata, level=0.95)
+    value, se = long_loop(error[:80], strata[:80], eps)
+    np.testing.assert_allclose(found["auc"], value, rtol=1e-12)
+    np.testing.assert_allclose(found["se"], se, rtol=1e-12)
+    assert (found["reason"].values != "").tolist() == (eps <= 5).tolist()
+
+
 def test_unequal_weights_inside_strata_are_linearised():
     """R survey's svymean: sum over strata of m/(m-1) sum (u - mean u)^2 with u = w (g - mean)."""
     rng = np.random.default_rng(33)
