@@ -107,17 +107,22 @@ def load(root: Path | None, split: str) -> ImageFolder:
                 return found
     raise DatasetError(
         f"ImageNet ({split}) is not in {root or 'EDFSTAT_DATA or the cache'}; give a root with train/CLASS/*.JPEG and "
-        "val/CLASS/*.JPEG (docs/training.md says how to prepare it)"
+        "val/CLASS/*.JPEG (python -m pydoc datasets.imagenet says how to prepare it)"
     )
 
 
 def _listed(folder: Path, split: str) -> ImageFolder | None:
-    classes = sorted(part.name for part in folder.iterdir() if part.is_dir())
+    # A class is its folder's number in the alphabet: a hidden folder of some program's would shift those after it.
+    classes = sorted(part.name for part in _shown(folder) if part.is_dir())
     paths, labels = [], []
     for label, name in enumerate(classes):
-        files = sorted(path for path in (folder / name).iterdir() if path.suffix.lower() in SUFFIXES)
+        files = sorted(path for path in _shown(folder / name) if path.suffix.lower() in SUFFIXES)
         paths += files
         labels += [label] * len(files)
     if not paths:
         return None
     return ImageFolder("imagenet", split, tuple(paths), np.array(labels, dtype=np.int64), tuple(classes), str(folder))
+
+
+def _shown(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if not path.name.startswith(".")]

@@ -64,11 +64,11 @@ def prepare(trial: Trial, root: str | PathLike[str] | None = None) -> Task:
     net = dict(trial.net)
     try:
         architecture = Architecture.from_net(net)
-        train, test = (_images(trial, str(root) if root else None, split) for split in ("train", "test"))
-    except (DatasetError, InputError) as error:
+    except InputError as error:
         raise InputError(f"trial: {error}") from None
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"trial: net {net!r:.200} describes no architecture ({error})") from None
+    train, test = _both(trial, str(root) if root else None)
     size = image_side(recipe, train.image_size, trial.dataset)
     stem: Literal["cifar", "imagenet"] = "imagenet" if trial.dataset == "imagenet" else "cifar"
     counts = complexity(
@@ -84,6 +84,21 @@ def prepare(trial: Trial, root: str | PathLike[str] | None = None) -> Task:
     )
     numbers = {name: int(np.ravel(values)[0]) for name, values in counts.items()}
     return Task(trial, recipe, architecture, train, test, stem, numbers)
+
+
+def _both(trial: Trial, root: str | None) -> tuple[Any, Any]:
+    try:
+        train, test = (_images(trial, root, split) for split in ("train", "test"))
+    except (DatasetError, InputError) as error:
+        raise InputError(f"trial: {error}") from None
+    # Each split numbers its own class folders, so a class that one lacks would give the other's labels another meaning.
+    if train.classes != test.classes:
+        differ = ", ".join(sorted(set(train.classes) ^ set(test.classes))[:5])
+        raise InputError(
+            f"trial: {train.source} and {test.source} do not hold the same classes ({differ} is in one of them only); "
+            "make their folders the same"
+        )
+    return train, test
 
 
 def check_seconds(limit: Any) -> None:

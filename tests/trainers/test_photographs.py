@@ -9,10 +9,11 @@ import torch
 from PIL import Image
 
 import datasets
-from edfstat import Trial
+from edfstat import InputError, Trial
 from trainers import photographs, resolve, train
 from trainers.photographs import PhotographError, by_pillow, decoded, decoded_together, read, resized
 from trainers.streams import StreamFeed
+from trainers.task import prepare
 
 
 def scene(rng: np.random.Generator, height: int = 60, width: int = 90) -> Image.Image:
@@ -116,6 +117,24 @@ def test_a_damaged_photograph_ends_the_trial_with_its_name(folder: Path) -> None
     record = train(Trial("ResNet", net, "imagenet", recipe, {"max_ep": 1}), device="cpu", root=folder)
     assert record["status"] == "error"
     assert str(damaged) in record["message"]
+
+
+def test_hidden_folders_and_files_are_no_classes_and_no_photographs(folder: Path) -> None:
+    (folder / "val" / ".ipynb_checkpoints").mkdir()
+    (folder / "val" / "n0" / "._0.JPEG").write_bytes(b"what another system leaves")
+    images = datasets.get("imagenet", folder, "test")
+    assert images.classes == ("n0", "n1")
+    assert [(path.parent.name, label) for path, label in zip(images.paths, images.labels)] == [
+        ("n0", 0), ("n0", 0), ("n1", 1), ("n1", 1),
+    ]  # fmt: skip
+
+
+def test_splits_of_different_classes_are_refused(folder: Path) -> None:
+    (folder / "val" / "a").mkdir()
+    net = {"block_type": "res_basic_block", "ds": [1] * 5, "ws": [8] * 5, "ss": [4, 1, 2, 2, 2]}
+    trial = Trial("ResNet", net, "imagenet", {"batch_size": 12, "image_size": 32}, {"max_ep": 1})
+    with pytest.raises(InputError, match=r"train and .*val do not hold the same classes \(a is in one"):
+        prepare(trial, folder)
 
 
 def test_reading_gives_the_bytes_of_the_file(tmp_path: Path) -> None:
