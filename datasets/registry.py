@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
-from datasets import cifar, digits, fashion_mnist, synthetic
+from datasets import cifar, digits, fashion_mnist, imagenet, places, synthetic
 from datasets.errors import DatasetError
 from datasets.images import ImageSet
 
@@ -18,11 +17,12 @@ def _cifar(kind: cifar.Cifar) -> Callable[..., ImageSet]:
     return lambda root, split, **options: cifar.load(kind, root, split, **options)
 
 
-_LOADERS: dict[str, Callable[..., ImageSet]] = {
+_LOADERS: dict[str, Callable[..., Any]] = {
     "cifar10": _cifar(cifar.CIFAR10),
     "cifar100": _cifar(cifar.CIFAR100),
     "digits": digits.load,
     "fashion-mnist": fashion_mnist.load,
+    "imagenet": imagenet.load,
     "synthetic": synthetic.load,
 }
 
@@ -39,7 +39,7 @@ def names() -> list[str]:
     >>> names()
     ['cifar10', 'cifar100', 'digits', 'fashion-mnist', 'imagenet', 'synthetic']
     """
-    return sorted([*_LOADERS, "imagenet"])
+    return sorted(_LOADERS)
 
 
 def get(name: str, root: str | PathLike[str] | None = None, split: str = "train", *, download: bool = False) -> Any:
@@ -79,10 +79,12 @@ def get(name: str, root: str | PathLike[str] | None = None, split: str = "train"
         raise DatasetError(f"no data set is named {name!r}; there are {names()}")
     if split not in ("train", "test"):
         raise DatasetError(f"split is {split!r}; give 'train' or 'test'")
-    folder = None if root is None else Path(root).expanduser()
-    if name == "imagenet":
-        from datasets import imagenet
-
-        return imagenet.load(folder, split)
-    options = {"download": True} if download and name not in ("digits", "synthetic") else {}
-    return _LOADERS[name](folder, split, **options)
+    folder = None if root is None else places.expanded(root)
+    options = {"download": True} if download and name not in ("digits", "imagenet", "synthetic") else {}
+    try:
+        return _LOADERS[name](folder, split, **options)
+    except OSError as error:
+        place = error.filename or folder or "EDFSTAT_DATA or the cache"
+        raise DatasetError(
+            f"{name}: {place} cannot be read ({error.strerror or error}); give a root that can be"
+        ) from None

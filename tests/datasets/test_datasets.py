@@ -1,9 +1,12 @@
 """Data sets against files written in the official formats, and against the libraries that read them too."""
 
 import dataclasses
+import errno
 import functools
 import gzip
 import hashlib
+import importlib
+import os
 import pickle
 import struct
 import subprocess
@@ -18,7 +21,7 @@ import numpy as np
 import pytest
 
 import datasets
-from datasets import cifar, digits, synthetic
+from datasets import cifar, digits, places, synthetic
 from datasets.errors import DatasetError
 
 
@@ -168,6 +171,48 @@ def test_what_is_missing_is_named_with_the_remedy(tmp_path: Path) -> None:
         datasets.get("mnist")
     with pytest.raises(DatasetError, match=r"'train' or 'test'"):
         datasets.get("digits", split="val")
+
+
+@pytest.mark.parametrize("name", ["cifar10", "fashion-mnist", "imagenet", "digits"])
+def test_a_folder_that_may_not_be_read_is_refused_by_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(path: Path, **options: object) -> os.stat_result:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    # What a user other than root meets; the tests may run as root, whom nothing is denied.
+    monkeypatch.setattr(Path, "stat", denied)
+    with pytest.raises(DatasetError, match=rf"^{name}: /closed.* cannot be read \(Permission denied\); give a root"):
+        datasets.get(name, "/closed", "test")
+
+
+def test_the_prepared_folders_recipe_is_where_the_error_says() -> None:
+    with pytest.raises(DatasetError, match=r"python -m pydoc datasets\.imagenet says how"):
+        datasets.get("imagenet", "/nowhere")
+    assert "Preparing it:" in str(importlib.import_module("datasets.imagenet").__doc__)
+
+
+def test_home_in_edfstat_data_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_cifar10(tmp_path / "cifar-10-batches-py", np.random.default_rng(0))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("EDFSTAT_DATA", "~")
+    assert datasets.get("cifar10", split="test").source == str(tmp_path / "cifar-10-batches-py")
+    assert datasets.get("cifar10", "~", split="test").source == str(tmp_path / "cifar-10-batches-py")
+    monkeypatch.setenv("EDFSTAT_DATA", "~nobody-has-this-name/images")
+    with pytest.raises(DatasetError, match=r"~nobody-has-this-name/images; give a path without ~"):
+        datasets.get("cifar10")
+
+
+def test_without_a_home_there_is_no_cache_and_other_places_are_looked_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def homeless(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    monkeypatch.delenv("EDFSTAT_DATA", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert places.folders(None, also=["/usr/share"]) == [Path("/usr/share")]
+    with pytest.raises(DatasetError, match=r"no home folder for the ~ of ~/\.cache; .*set HOME"):
+        places.cache()
 
 
 def test_synthetic_images_are_reproducible_and_splits_differ() -> None:
