@@ -1,7 +1,7 @@
 """Batches from photographs on disk: read by threads ahead of the device, and decoded on it where it can.
 
-Crops are drawn from the trial's seed, the epoch and the photograph's number, so they depend neither on the order
-in which threads finish nor on how many processes share the work.
+Crops and cutouts are drawn from the trial's seed, the epoch and the photograph's number, so they depend neither on
+the order in which threads finish nor on how many processes share the work.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class StreamFeed:
         self.scale = 1 / (255 * torch.tensor(train.std, device=device)[:, None, None])
 
     def train(self, epoch: int) -> Iterator[Batch]:
-        """Randomly cropped and mirrored batches of one epoch."""
+        """Randomly cropped, mirrored and cut out batches of one epoch."""
         return self._shuffled(EPOCH, epoch, self.steps)
 
     def norm(self, epoch: int) -> Iterator[Batch]:
@@ -83,13 +83,20 @@ class StreamFeed:
         return self._batches("test", groups, self._centre)
 
     def _shuffled(self, use: int, epoch: int, steps: int) -> Iterator[Batch]:
-        order = np.random.default_rng(seed_of(self.seed, use, epoch)).permutation(self.train_images)
+        seed = seed_of(self.seed, use, epoch)
+        order = np.random.default_rng(seed).permutation(self.train_images)
         groups = [order[s * self.batch : (s + 1) * self.batch][self.rank :: self.world] for s in range(steps)]
 
         def view(pixels: Tensor, number: int) -> Tensor:
-            return self._random(pixels, np.random.default_rng([seed_of(self.seed, use, epoch), number]))
+            return self._random(pixels, np.random.default_rng([seed, number]))
 
-        return self._batches("train", groups, view if self.recipe.augment else self._centre)
+        batches = self._batches("train", groups, view if self.recipe.augment else self._centre)
+        half = self.recipe.cutout // 2
+        for (images, labels), group in zip(batches, groups):
+            if half:
+                # Zero after normalization is the mean colour.
+                images.masked_fill_(self._holes(seed, group, half), 0.0)
+            yield images, labels
 
     def _batches(
         self, split: str, groups: Sequence[Sequence[int] | NDArray[np.int64]], view: Callable[[Tensor, int], Tensor]
@@ -126,6 +133,15 @@ class StreamFeed:
         top, left, height, width = random_box(pixels.shape[1], pixels.shape[2], rng)
         crop = resized(pixels[:, top : top + height, left : left + width], self.side, self.side)
         return crop.flip(2) if rng.random() < 0.5 else crop
+
+    def _holes(self, seed: int, numbers: NDArray[np.int64], half: int) -> Tensor:
+        """Where each photograph's cutout is; its centre lies anywhere, as in `DeviceFeed`."""
+        # The last number tells these draws from those of the crop, which a recipe without cutout shares.
+        centres = [np.random.default_rng([seed, number, 1]).integers(self.side, size=2) for number in numbers]
+        y, x = torch.from_numpy(np.array(centres)).to(self.device)[:, :, None].unbind(1)
+        along = torch.arange(self.side, device=self.device)
+        in_rows, in_columns = ((along >= centre - half) & (along < centre + half) for centre in (y, x))
+        return (in_rows[:, :, None] & in_columns[:, None, :])[:, None]
 
     def _centre(self, pixels: Tensor, number: int) -> Tensor:
         # Shorter side to 256 for a crop of 224, and in that proportion for others.

@@ -109,6 +109,32 @@ def test_batches_decoded_together_are_those_decoded_one_by_one(folder: Path) -> 
             assert all(torch.equal(a[1::2], b) for (a, _), (b, _) in zip(alone, half))
 
 
+def test_cutout_blanks_one_square_of_the_same_crop_whatever_the_number_of_processes(folder: Path) -> None:
+    def batches(cutout: int, *, rank: int = 0, world: int = 1, epoch: int = 3) -> list[tuple[torch.Tensor, ...]]:
+        recipe = resolve({"batch_size": 4, "image_size": 32, "cutout": cutout}, dataset="imagenet")
+        sets = [datasets.get("imagenet", folder, split) for split in ("train", "test")]
+        feed = StreamFeed(*sets, recipe=recipe, device=torch.device("cpu"), seed=1, rank=rank, world=world)
+        return [*feed.train(epoch)]
+
+    whole, cut, again = batches(0), batches(16), batches(16)
+    places = set()
+    for (plain, _), (images, _), (repeated, _) in zip(whole, cut, again):
+        assert torch.equal(images, repeated)
+        for image, before in zip(images, plain):
+            blank = (image == 0).all(0)
+            rows, columns = blank.any(1), blank.any(0)
+            # The centre lies inside, so a quarter of the square at least.
+            assert 8 * 8 <= int(blank.sum()) <= 16 * 16
+            assert torch.equal(blank, rows[:, None] & columns[None, :])
+            assert torch.equal(image[:, ~blank], before[:, ~blank])
+            places.add((int(rows.nonzero()[0]), int(columns.nonzero()[0])))
+    assert len(places) > 6
+    halves = [batches(16, rank=rank, world=2) for rank in (0, 1)]
+    for (images, _), *parts in zip(cut, *halves):
+        assert all(torch.equal(images[rank::2], part) for rank, (part, _) in enumerate(parts))
+    assert not any(torch.equal(a, b) for (a, _), (b, _) in zip(cut, batches(16, epoch=4)))
+
+
 def test_a_damaged_photograph_ends_the_trial_with_its_name(folder: Path) -> None:
     damaged = folder / "train" / "n1" / "3.JPEG"
     damaged.write_bytes(b"no photograph")
