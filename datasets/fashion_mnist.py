@@ -65,8 +65,11 @@ def load(root: Path | None, split: str, *, download: bool = False) -> ImageSet:
             "or on Debian: apt install dataset-fashion-mnist"
         )
     images, labels = idx.read(found[0]), idx.read(found[1])
-    if images.ndim != 3 or labels.shape != images.shape[:1] or labels.max(initial=0) >= len(CLASSES):
-        raise DatasetError(f"{found[0]} and {found[1]} do not fit together ({images.shape}, {labels.shape})")
+    if images.ndim != 3 or labels.shape != images.shape[:1]:
+        raise DatasetError(
+            f"{found[0]} and {found[1]} do not fit together ({images.shape}, {labels.shape}); "
+            "delete both and fetch them again"
+        )
     return ImageSet(
         "fashion-mnist", split, images[..., None], labels.astype(np.int64), CLASSES, MEAN, STD,
         str(found[0].parent), AUGMENTATION,

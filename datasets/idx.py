@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
+from math import prod
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets import gzipped
 from datasets.errors import DatasetError
 
 __all__ = ["read"]
+
+#: Dimensions that a file may have: images need three, a fourth for colours.
+MOST = 4
 
 
 def read(path: Path) -> NDArray[np.uint8]:
@@ -27,19 +31,19 @@ def read(path: Path) -> NDArray[np.uint8]:
     Raises
     ------
     DatasetError
-        If the file is cut short, or not of this format.
+        If the file is damaged or cut short, holds nothing, or is not of this format.
+    OSError
+        If it may not be read.
     """
-    try:
-        raw = path.read_bytes()
-        data = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-    except (OSError, EOFError) as error:
-        raise DatasetError(f"{path} cannot be read ({error}); fetch it again") from None
+    data = gzipped.read(path)
     # Two zero bytes, the type (8: unsigned byte), the number of dimensions; then each dimension.
     if len(data) < 4 or data[:3] != b"\x00\x00\x08":
-        raise DatasetError(f"{path} is not an idx file of unsigned bytes; fetch it again")
+        raise DatasetError(f"{path} is not an idx file of unsigned bytes; delete it and fetch it again")
     start = 4 + 4 * data[3]
-    shape = tuple(int(size) for size in np.frombuffer(data[4:start], dtype=">u4"))
-    values = np.frombuffer(data, dtype=np.uint8, offset=min(start, len(data)))
-    if len(shape) != data[3] or values.size != int(np.prod(shape, dtype=np.int64)):
-        raise DatasetError(f"{path} holds {values.size} bytes where its header says {shape}; fetch it again")
-    return values.reshape(shape)
+    size = len(data) - start
+    shape = tuple(int.from_bytes(data[place : place + 4], "big") for place in range(4, start, 4))
+    if size < 1 or not 0 < len(shape) <= MOST or size != prod(shape):
+        raise DatasetError(
+            f"{path} holds {max(size, 0)} bytes where its header says {shape[:MOST]}; delete it and fetch it again"
+        )
+    return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape)
