@@ -7,6 +7,7 @@ It is read from there without importing scikit-learn, which would take longer th
 from __future__ import annotations
 
 import gzip
+import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -48,11 +49,14 @@ def load(root: Path | None, split: str) -> ImageSet:
     Raises
     ------
     DatasetError
-        If the file is not there.
+        If the file is not there, or is another one.
     """
     path = _find(root)
-    with gzip.open(path, "rt") as lines:
-        table = np.loadtxt(lines, delimiter=",", dtype=np.float64)
+    raw = path.read_bytes()
+    if hashlib.sha256(raw).hexdigest() != SHA256:
+        remedy = "install scikit-learn anew" if root is None else "leave root out to use the copy inside scikit-learn"
+        raise DatasetError(f"{path} is damaged or another file (its SHA-256 is not the known one); {remedy}")
+    table = np.loadtxt(gzip.decompress(raw).decode().splitlines(), delimiter=",", dtype=np.float64)
     labels = table[:, -1].astype(np.int64)
     # Pixels are counts from 0 to 16; 16 becomes 255.
     pixels = np.rint(table[:, :-1] * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)
