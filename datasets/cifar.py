@@ -1,12 +1,15 @@
 """CIFAR-10 and CIFAR-100 (Krizhevsky 2009): 50,000 + 10,000 colour images of 32x32 pixels.
 
-Read from the official "python version": the archive, or the folder unpacked from it, as torchvision leaves it.
+Read from the official "python version": the archive, or the folder unpacked from it, as torchvision leaves it. A file
+as large as an official one must be that one; a smaller one, such as some of the images for a test, must have its form.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import pickle
+import pickletools
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from datasets import downloads, places
+from datasets import downloads, gzipped, places
 from datasets.augment import Augmentation
 from datasets.errors import DatasetError
 from datasets.images import ImageSet
@@ -52,6 +56,20 @@ CIFAR100 = Cifar(
     "fine_labels", "fine_label_names", 100, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762),
 )  # fmt: skip
 
+#: MD5 of the official files of images, which lie in the archives.
+MD5 = {
+    "data_batch_1": "c99cafc152244af753f735de768cd75f",
+    "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+    "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+    "data_batch_4": "634d18415352ddfa80567beed471001a",
+    "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+    "test_batch": "40351d587109b95175f43aff81a1287e",
+    "train": "16019d7e3df5f24257cddd939b257f8d",
+    "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
+}
+#: Bytes that each of them has at least: 10,000 images.
+WHOLE = 10_000 * 3072
+
 
 def load(kind: Cifar, root: Path | None, split: str, *, download: bool = False) -> ImageSet:
     """Read the training or test images of CIFAR-10 or CIFAR-100.
@@ -73,7 +91,7 @@ def load(kind: Cifar, root: Path | None, split: str, *, download: bool = False) 
     Raises
     ------
     DatasetError
-        If the files are not there or are not the official ones' format.
+        If the files are not there, are damaged or are not of the official ones' format.
     """
     place = _find(kind, root)
     if place is None and download:
@@ -86,13 +104,17 @@ def load(kind: Cifar, root: Path | None, split: str, *, download: bool = False) 
     wanted = kind.train if split == "train" else kind.test
     meta, *batches = _read(place, kind.folder, (kind.meta, *wanted))
     try:
-        rows = np.concatenate([np.asarray(batch["data"], dtype=np.uint8) for batch in batches])
-        labels = np.concatenate([np.asarray(batch[kind.label_key], dtype=np.int64) for batch in batches])
+        rows = np.concatenate([_numbers(batch, "data", np.uint8) for batch in batches])
+        labels = np.concatenate([_numbers(batch, kind.label_key, np.integer) for batch in batches]).astype(np.int64)
         classes = tuple(str(name) for name in meta[kind.class_key])
+        if len(classes) != kind.num_classes:
+            raise ValueError(f"{len(classes)} {kind.class_key}")
         # Stored channel by channel: 1,024 red bytes, then green, then blue.
         images = rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-    except (KeyError, TypeError, ValueError) as error:
-        raise DatasetError(f"{place} is not of the form of {kind.name} ({error!r}); fetch it again") from None
+    except Exception as error:  # whatever a damaged file holds in place of arrays
+        raise DatasetError(
+            f"{place} is not of the form of {kind.name} ({error!r:.200}); delete it and fetch it again"
+        ) from None
     # What a margin of the mean colour becomes by normalization is zero.
     fill = tuple(round(255 * value) for value in kind.mean)
     return ImageSet(
@@ -111,27 +133,60 @@ def _find(kind: Cifar, root: Path | None) -> Path | None:
     return None
 
 
+def _numbers(batch: Mapping[str, Any], key: str, kind: Any) -> NDArray[Any]:
+    values = np.asarray(batch[key])
+    # Of another type they would wrap or be cut to fit: 300 would become 44, and 1.5 the label 1.
+    if not np.issubdtype(values.dtype, kind):
+        raise TypeError(f"{key} of {values.dtype}")
+    return values
+
+
 def _read(place: Path, folder: str, names: tuple[str, ...]) -> list[Mapping[str, Any]]:
+    if place.is_dir():
+        return [_unpickle((place / name).read_bytes(), place / name) for name in names]
+    data = io.BytesIO(gzipped.read(place))
     try:
-        if place.is_dir():
-            return [_unpickle((place / name).read_bytes()) for name in names]
-        with tarfile.open(place) as archive:
-            members = [archive.extractfile(f"{folder}/{name}") for name in names]
-            return [_unpickle(member.read()) for member in members if member is not None]
-    except (OSError, EOFError, KeyError, tarfile.TarError, pickle.UnpicklingError) as error:
-        raise DatasetError(f"{place} cannot be read ({error}); fetch it again") from None
+        with tarfile.open(fileobj=data, mode="r:") as archive:
+            members = {name: archive.extractfile(f"{folder}/{name}") for name in names}
+            contents = {name: member.read() for name, member in members.items() if member is not None}
+    except Exception as error:  # a damaged header makes tarfile raise whatever it met
+        raise DatasetError(f"{place} cannot be read ({error!r:.200}); delete it and fetch it again") from None
+    if lacking := [name for name in names if name not in contents]:
+        raise DatasetError(f"{place} holds no files {lacking} in {folder}; delete it and fetch it again")
+    return [_unpickle(content, place / folder / name) for name, content in contents.items()]
+
+
+def _unpickle(data: bytes, path: Path) -> Mapping[str, Any]:
+    whole = len(data) >= WHOLE
+    if whole and hashlib.md5(data, usedforsecurity=False).hexdigest() != MD5.get(path.name):
+        raise DatasetError(f"{path} is not the official file or is damaged (its MD5); delete it and fetch it again")
+    try:
+        if not whole:
+            _check_memo(data)
+        # The official files were written by Python 2; latin1 is how numpy asks for its bytes.
+        value = _Unpickler(io.BytesIO(data), encoding="latin1").load()
+    except Exception as error:  # damaged bytes are other instructions, which fail in any way
+        raise DatasetError(f"{path} is damaged ({error!r:.200}); delete it and fetch it again") from None
+    if not isinstance(value, dict):
+        raise DatasetError(f"{path} holds no mapping; delete it and fetch it again")
+    return value
+
+
+def _check_memo(data: bytes) -> None:
+    # pickle reserves memory for as many values as the number says under which one is put down: 16 GiB for six bytes.
+    for count, (code, value, _) in enumerate(pickletools.genops(data)):
+        if code.name in ("PUT", "BINPUT", "LONG_BINPUT") and (value or 0) > count:
+            raise pickle.UnpicklingError(f"it puts value {value} before so many were read")
 
 
 class _Unpickler(pickle.Unpickler):
-    """Rebuilds arrays and plain values only: a file from elsewhere must not run code here."""
+    """Rebuilds arrays and plain values only: a file from elsewhere must not run code here, nor fill the memory."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in {
-            ("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"),
-        }:  # fmt: skip
-            return np.ndarray(0).__reduce__()[0]
-        if module == "numpy" and name in {"ndarray", "dtype"}:
-            return getattr(np, name)
+        if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+            return _empty
+        if module == "numpy" and name in _NUMPY:
+            return _NUMPY[name]
         if (module, name) == ("_codecs", "encode"):
             import _codecs
 
@@ -139,9 +194,18 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it holds {module}.{name}, which is not data")
 
 
-def _unpickle(data: bytes) -> Mapping[str, Any]:
-    # The official files were written by Python 2; latin1 is how numpy asks for its bytes.
-    value = _Unpickler(io.BytesIO(data), encoding="latin1").load()
-    if not isinstance(value, dict):
-        raise pickle.UnpicklingError("it holds no mapping")
-    return value
+def _empty(kind: object, shape: object, code: object) -> NDArray[np.uint8]:
+    # What follows in the file gives the array its bytes and its shape, which must agree.
+    return np.ndarray(0, dtype=np.uint8)
+
+
+def _number(code: str, *flags: object) -> np.dtype[Any]:
+    # The shared type of that code, which a file cannot change.
+    kind = np.dtype(code)
+    if kind.kind not in "biuf":
+        raise pickle.UnpicklingError(f"it holds an array of {kind}, which is no number")
+    return kind
+
+
+#: What a file gets for these names: nothing that could be called to make an array of any size.
+_NUMPY: dict[str, Any] = {"ndarray": "ndarray", "dtype": _number}

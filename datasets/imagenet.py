@@ -5,6 +5,8 @@ Layout, for any set of photographs::
     ROOT/train/n01440764/n01440764_10026.JPEG     one folder per class
     ROOT/val/n01440764/ILSVRC2012_val_00000293.JPEG
 
+Both parts must hold the same class folders, as each numbers its own; names that begin with a dot are passed over.
+
 Preparing it: unpack ILSVRC2012_img_train.tar, then each of its 1,000 archives into a folder of the same name;
 unpack ILSVRC2012_img_val.tar and move each photograph into the folder of its class, as the development kit's
 ILSVRC2012_validation_ground_truth.txt and meta.mat say. `torchvision.datasets.ImageNet` does both, given the

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.augment import Augmentation
+from datasets.errors import DatasetError
 
 __all__ = ["ImageSet"]
 
@@ -34,8 +35,8 @@ class ImageSet:
 
     Raises
     ------
-    ValueError
-        If shapes or types do not fit.
+    DatasetError
+        A ValueError: shapes or types do not fit, images are not square or there are none, or a label has no class.
     """
 
     name: str
@@ -50,14 +51,22 @@ class ImageSet:
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.dtype != np.uint8:
-            raise ValueError(
+            raise DatasetError(
                 f"images of {self.name} are {self.images.dtype} {self.images.shape}; give uint8 (n, height, width, c)"
             )
+        n, height, width, channels = self.images.shape
+        if not n or height != width:
+            raise DatasetError(f"{self.source} holds {n} images of {height}x{width} pixels; give one or more, square")
         if self.labels.shape != self.images.shape[:1] or self.labels.dtype != np.int64:
-            raise ValueError(f"labels of {self.name} are {self.labels.dtype} {self.labels.shape}; give int64 (n,)")
-        channels = self.images.shape[3]
+            raise DatasetError(f"labels of {self.name} are {self.labels.dtype} {self.labels.shape}; give int64 (n,)")
+        low, high = int(self.labels.min()), int(self.labels.max())
+        if low < 0 or high >= len(self.classes):
+            raise DatasetError(
+                f"labels in {self.source} run from {low} to {high}, but {self.name} has {len(self.classes)} classes; "
+                "delete it and fetch it again"
+            )
         if not len(self.mean) == len(self.std) == len(self.augmentation.fill) == channels:
-            raise ValueError(f"{self.name} has {channels} channels; mean, std and fill need as many values")
+            raise DatasetError(f"{self.name} has {channels} channels; mean, std and fill need as many values")
 
     def __len__(self) -> int:
         return len(self.labels)

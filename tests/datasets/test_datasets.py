@@ -80,6 +80,130 @@ def test_cifar10_reads_the_official_layout(tmp_path: Path, archived: bool) -> No
     assert train.augmentation == datasets.Augmentation(4, True, (125, 123, 114))
 
 
+def put(folder: Path, name: str, **changes: object) -> None:
+    """A file of `write_cifar10` with some of its values replaced."""
+    (folder / name).write_bytes(pickle.dumps(pickle.loads((folder / name).read_bytes()) | changes, protocol=2))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        ("test_batch", {"labels": [99] * 20}, "labels in .* run from 99 to 99, but cifar10 has 10 classes"),
+        ("test_batch", {"labels": [-1] * 20}, "labels in .* run from -1 to -1, but cifar10 has 10 classes"),
+        ("test_batch", {"labels": [1.5] * 20}, "labels of float64"),
+        ("test_batch", {"labels": [1] * 19}, "labels of cifar10 are int64"),
+        ("test_batch", {"data": np.full((20, 3072), 300)}, "data of int64"),
+        ("test_batch", {"data": np.full((20, 3072), -5.0)}, "data of float64"),
+        ("test_batch", {"data": 7}, "is not of the form of cifar10"),
+        ("batches.meta", {"label_names": ["cat", "dog"]}, "2 label_names"),
+    ],
+)
+def test_cifar_values_that_cannot_be_are_refused(
+    tmp_path: Path, name: str, changes: dict[str, object], said: str
+) -> None:
+    folder = tmp_path / "cifar-10-batches-py"
+    write_cifar10(folder, np.random.default_rng(0))
+    put(folder, name, **changes)
+    with pytest.raises(DatasetError, match=said):
+        datasets.get("cifar10", tmp_path, "test")
+
+
+def test_a_file_as_large_as_the_official_one_must_be_that_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "cifar-10-batches-py"
+    write_cifar10(folder, np.random.default_rng(0))
+    put(folder, "test_batch", data=np.zeros((10_000, 3072), np.uint8), labels=[0] * 10_000)
+    with pytest.raises(DatasetError, match=r"test_batch is not the official file .*delete it and fetch it again"):
+        datasets.get("cifar10", tmp_path, "test")
+    md5 = hashlib.md5((folder / "test_batch").read_bytes()).hexdigest()
+    monkeypatch.setitem(cifar.MD5, "test_batch", md5)
+    assert len(datasets.get("cifar10", tmp_path, "test")) == 10_000
+
+
+def test_the_checksums_of_cifar_are_those_of_torchvision() -> None:
+    from torchvision.datasets import CIFAR10, CIFAR100
+
+    lists = [*CIFAR10.train_list, *CIFAR10.test_list, *CIFAR100.train_list, *CIFAR100.test_list]
+    assert dict(lists) == cifar.MD5
+    assert (CIFAR10.tgz_md5, CIFAR100.tgz_md5) == (cifar.CIFAR10.md5, cifar.CIFAR100.md5)
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_damaged_pickles_are_read_or_refused_in_one_sentence(tmp_path: Path, protocol: int) -> None:
+    folder = tmp_path / "cifar-10-batches-py"
+    write_cifar10(folder, np.random.default_rng(0))
+    content = {"labels": [3, 4], "data": np.zeros((2, 3072), np.uint8)}
+    whole = pickle.dumps(content, protocol=protocol)
+    rng = np.random.default_rng(1)
+    refused = []
+    for _ in range(400):
+        damaged = bytearray(whole)
+        # Where the instructions are, not the pixels between them.
+        place = int(rng.integers(300)) * int(rng.choice([1, -1]))
+        damaged[place : place + int(rng.integers(3))] = rng.bytes(int(rng.integers(1, 5)))
+        (folder / "test_batch").write_bytes(damaged)
+        try:
+            datasets.get("cifar10", tmp_path, "test")
+        except DatasetError as error:
+            refused.append(str(error))
+    assert len(refused) > 100
+    assert not [said for said in refused if str(folder) not in said or "\n" in said]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x80\x02}r\xff\xff\xff\x7f.",
+        b"cnumpy\nndarray\n(L100000000000L\ntR.",
+        b"\x80\x05\x96" + b"\xff" * 5 + b"\0\0\0.",
+    ],
+    ids=["memo", "array", "bytes"],
+)
+def test_a_pickle_that_would_fill_the_memory_is_refused(tmp_path: Path, data: bytes) -> None:
+    folder = tmp_path / "cifar-10-batches-py"
+    write_cifar10(folder, np.random.default_rng(0))
+    (folder / "test_batch").write_bytes(data)
+    # Not a MemoryError turned into a sentence: what has that much memory would use it up.
+    with pytest.raises(DatasetError, match=r"damaged \((UnpicklingError|TypeError|ValueError)"):
+        datasets.get("cifar10", tmp_path, "test")
+
+
+def archived(root: Path) -> Path:
+    write_cifar10(root / "cifar-10-batches-py", np.random.default_rng(0))
+    (root / "archives").mkdir()
+    path = root / "archives" / "cifar-10-python.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(root / "cifar-10-batches-py", "cifar-10-batches-py")
+    return path
+
+
+def test_a_flipped_bit_anywhere_in_an_archive_is_noticed(tmp_path: Path) -> None:
+    path = archived(tmp_path)
+    whole = path.read_bytes()
+    # The header of gzip, ten bytes and the name, is in no checksum.
+    for place in np.linspace(100, len(whole) - 1, 40, dtype=int):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        with pytest.raises(DatasetError, match=r"tar\.gz is damaged .*; delete it and fetch it again"):
+            datasets.get("cifar10", path.parent, "test")
+    path.write_bytes(gzip.decompress(whole))
+    assert len(datasets.get("cifar10", path.parent, "test")) == 20, "unpacked on the way, as some browsers do"
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not here</html>", gzip.compress(b""), "folders"])
+def test_what_is_no_archive_of_cifar_is_refused_in_one_line(tmp_path: Path, content: bytes | str) -> None:
+    path = archived(tmp_path)
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        with tarfile.open(path, "w:gz") as archive:
+            for name in ("batches.meta", "test_batch"):
+                member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+                member.type = tarfile.DIRTYPE
+                archive.addfile(member)
+    # Also where it could be fetched: what is there is the user's, who may delete it.
+    with pytest.raises(DatasetError, match=r"^.*cifar-10-python\.tar\.gz .*; delete it and fetch it again$"):
+        datasets.get("cifar10", path.parent, "test", download=True)
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """Address of a server on this machine, and the folder that it serves."""
@@ -156,6 +280,63 @@ def test_fashion_mnist_reads_idx_and_refuses_a_cut_file(tmp_path: Path) -> None:
         datasets.get("fashion-mnist", tmp_path, "test")
 
 
+@pytest.mark.parametrize(
+    ("header", "values", "said"),
+    [
+        ([0, 28, 28], b"", "holds 0 bytes"),
+        ([2**32 - 1] * 4, b"1", "holds 1 bytes"),
+        ([1] * 70, b"1", "holds 1 bytes"),
+        ([0, 2**32 - 1, 2**32 - 1], b"", "holds 0 bytes"),
+        ([1, 20, 28], bytes(560), "1 images of 20x28 pixels"),
+        ([1, 28], bytes(28), "do not fit together"),
+    ],
+)
+def test_idx_headers_that_cannot_be_are_refused(tmp_path: Path, header: list[int], values: bytes, said: str) -> None:
+    head = bytes([0, 0, 8, len(header)]) + b"".join(struct.pack(">I", n) for n in header)
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(head + values)
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 1, 3]))
+    with pytest.raises(DatasetError, match=said):
+        datasets.get("fashion-mnist", tmp_path, "test")
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(head[:6])
+    with pytest.raises(DatasetError, match="holds 0 bytes"):
+        datasets.get("fashion-mnist", tmp_path, "test")
+
+
+def test_damage_to_a_compressed_idx_file_is_refused(tmp_path: Path) -> None:
+    images, labels = tmp_path / "t10k-images-idx3-ubyte.gz", tmp_path / "t10k-labels-idx1-ubyte.gz"
+    write_idx(images, np.random.default_rng(0).integers(256, size=(6, 28, 28), dtype=np.uint8))
+    write_idx(labels, np.array([0, 1, 2, 3, 4, 10], dtype=np.uint8))
+    with pytest.raises(DatasetError, match=r"labels in .* run from 0 to 10, but fashion-mnist has 10 classes"):
+        datasets.get("fashion-mnist", tmp_path, "test")
+    write_idx(labels, np.arange(6, dtype=np.uint8))
+    whole = images.read_bytes()
+    for place in np.linspace(60, len(whole) - 1, 100, dtype=int):
+        images.write_bytes(whole[:place] + bytes([whole[place] ^ 8]) + whole[place + 1 :])
+        with pytest.raises(DatasetError, match=r"images-idx3-ubyte\.gz is damaged"):
+            datasets.get("fashion-mnist", tmp_path, "test")
+    images.write_bytes(whole[:100])
+    with pytest.raises(DatasetError, match=r"is damaged .*; delete it and fetch it again"):
+        datasets.get("fashion-mnist", tmp_path, "test")
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "page", "flipped", "rows"])
+def test_another_or_damaged_file_of_digits_is_refused(tmp_path: Path, damage: str) -> None:
+    whole = Path(digits.load(None, "test").source).read_bytes()
+    changed = {
+        "cut": whole[: len(whole) // 2],
+        "empty": b"",
+        "page": b"<html>not here</html>",
+        "flipped": whole[:9000] + bytes([whole[9000] ^ 1]) + whole[9001:],
+        "rows": gzip.compress(b"\n".join(gzip.decompress(whole).split(b"\n")[:100])),
+    }
+    path = tmp_path / "digits.csv.gz"
+    path.write_bytes(changed[damage])
+    with pytest.raises(DatasetError, match=r"digits\.csv\.gz is damaged or another file .*leave root out"):
+        datasets.get("digits", tmp_path)
+    path.write_bytes(whole)
+    assert len(datasets.get("digits", tmp_path)) == 1347
+
+
 @pytest.mark.usefixtures("fashion_mnist")
 def test_the_systems_fashion_mnist_is_found_where_it_is_installed() -> None:
     images = datasets.get("fashion-mnist", split="test")
@@ -218,6 +399,11 @@ def test_without_a_home_there_is_no_cache_and_other_places_are_looked_in(
 def test_synthetic_images_are_reproducible_and_splits_differ() -> None:
     assert np.array_equal(synthetic.make(50).images, synthetic.make(50).images)
     assert not np.array_equal(synthetic.make(50).images, synthetic.make(50, split="test").images)
+
+
+def test_a_set_without_images_is_none() -> None:
+    with pytest.raises(DatasetError, match=r"holds 0 images"):
+        synthetic.make(0)
 
 
 def test_reading_needs_neither_torch_nor_scikit_learn() -> None:

@@ -1,5 +1,6 @@
 """Trials on real digits: same trial same record, interruption, statuses, checkpoints that are refused."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -178,6 +179,12 @@ def test_who_watches_cannot_end_a_training(tmp_path: Path, caplog: pytest.LogCap
     assert "takes no more progress (BrokenPipeError" in caplog.text
     rows = (tmp_path / "b" / "progress.jsonl").read_text().splitlines()
     assert [json.loads(row)["epoch"] for row in rows] == [1, 2]
+
+
+def test_images_that_cannot_be_read_are_not_called_a_bad_net(tmp_path: Path) -> None:
+    (tmp_path / "digits.csv.gz").write_bytes(gzip.compress(b"no numbers"))
+    with pytest.raises(InputError, match=r"^trial: .*digits\.csv\.gz is damaged"):
+        train(trial(), device="cpu", root=tmp_path)
 
 
 def test_foreign_checkpoints_are_refused_and_damaged_ones_set_aside(tmp_path: Path) -> None:
