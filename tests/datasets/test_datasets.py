@@ -188,7 +188,11 @@ def test_a_flipped_bit_anywhere_in_an_archive_is_noticed(tmp_path: Path) -> None
     assert len(datasets.get("cifar10", path.parent, "test")) == 20, "unpacked on the way, as some browsers do"
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>not here</html>", gzip.compress(b""), "folders"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"<html>not here</html>", gzip.compress(b""), "folders"],
+    ids=["empty", "page", "nothing", "folders"],
+)
 def test_what_is_no_archive_of_cifar_is_refused_in_one_line(tmp_path: Path, content: bytes | str) -> None:
     path = archived(tmp_path)
     if isinstance(content, bytes):
@@ -290,6 +294,7 @@ def test_fashion_mnist_reads_idx_and_refuses_a_cut_file(tmp_path: Path) -> None:
         ([1, 20, 28], bytes(560), "1 images of 20x28 pixels"),
         ([1, 28], bytes(28), "do not fit together"),
     ],
+    ids=["no images", "overflow", "70 dimensions", "none of overflow", "not square", "no images but rows"],
 )
 def test_idx_headers_that_cannot_be_are_refused(tmp_path: Path, header: list[int], values: bytes, said: str) -> None:
     head = bytes([0, 0, 8, len(header)]) + b"".join(struct.pack(">I", n) for n in header)
