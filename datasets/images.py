@@ -63,7 +63,7 @@ class ImageSet:
         if low < 0 or high >= len(self.classes):
             raise DatasetError(
                 f"labels in {self.source} run from {low} to {high}, but {self.name} has {len(self.classes)} classes; "
-                "delete it and fetch it again"
+                "fetch its files again"
             )
         if not len(self.mean) == len(self.std) == len(self.augmentation.fill) == channels:
             raise DatasetError(f"{self.name} has {channels} channels; mean, std and fill need as many values")

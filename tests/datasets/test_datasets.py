@@ -370,6 +370,13 @@ def test_a_folder_that_may_not_be_read_is_refused_by_name(name: str, monkeypatch
         datasets.get(name, "/closed", "test")
 
 
+def test_a_batch_that_is_not_there_is_named(tmp_path: Path) -> None:
+    write_cifar10(tmp_path / "cifar-10-batches-py", np.random.default_rng(0))
+    (tmp_path / "cifar-10-batches-py" / "data_batch_3").unlink()
+    with pytest.raises(DatasetError, match=r"data_batch_3 cannot be read \(No such file.*give a root whose files are"):
+        datasets.get("cifar10", tmp_path)
+
+
 def test_the_prepared_folders_recipe_is_where_the_error_says() -> None:
     with pytest.raises(DatasetError, match=r"python -m pydoc datasets\.imagenet says how"):
         datasets.get("imagenet", "/nowhere")
