@@ -86,5 +86,6 @@ def get(name: str, root: str | PathLike[str] | None = None, split: str = "train"
     except OSError as error:
         place = error.filename or folder or "EDFSTAT_DATA or the cache"
         raise DatasetError(
-            f"{name}: {place} cannot be read ({error.strerror or error}); give a root whose files are there and may be read"
+            f"{name}: {place} cannot be read ({error.strerror or error}); "
+            "give a root whose files are there and may be read"
         ) from None
