@@ -115,14 +115,15 @@ def load(
         if progress:
             progress(source if isinstance(source, str) else source.name, place, len(sources))
         populations.append(_read(source, reading, space, columns, cache=kept))
-    return _joined([population for population in populations if population is not None], reading)
+    found = [population for population in populations if population is not None]
+    return _joined(found, reading, ", ".join(str(path) for path in paths[:8]))
 
 
 def load_source(source: Source) -> xr.Dataset:
     """Population of one published file, on disk or in an archive, without curves."""
     reading = Reading()
     population = _read_text(source, reading, None, None, Cache())
-    return _joined([population] if population is not None else [], reading)
+    return _joined([population] if population is not None else [], reading, source.label)
 
 
 def _is_frame(value: Any) -> TypeGuard[pd.DataFrame]:
@@ -154,7 +155,7 @@ def _folder(path: Path) -> list[Source]:
     if (path / "records").is_dir():  # a sweep: its records are the results, all else is about them
         return _folder(path / "records")
     files = [p for p in sorted(path.iterdir()) if not p.name.startswith(".")]
-    chosen = [Source(p) for p in files if (p.is_file() and p.name.endswith(_FILES)) or _is_zarr(p)]
+    chosen = [Source(p, named=False) for p in files if (p.is_file() and p.name.endswith(_FILES)) or _is_zarr(p)]
     if not chosen:
         raise FormatError(f"folder {path} holds no results file ({', '.join((*_FILES, '.zarr'))})")
     return chosen
@@ -275,9 +276,9 @@ def _renamed(population: xr.Dataset, source: Source, space: str | None) -> xr.Da
     return population
 
 
-def _joined(populations: list[xr.Dataset], reading: Reading) -> xr.Dataset:
+def _joined(populations: list[xr.Dataset], reading: Reading, label: str) -> xr.Dataset:
     if not populations:
-        raise FormatError("the files hold no models; a population needs at least one")
+        raise FormatError(f"there is no model in {label}; a population needs at least one")
     population = concat_populations(populations)
     sources = [entry for one in populations for entry in _entries(one.attrs.get("sources"))]
     if sources:

@@ -18,17 +18,18 @@ __all__ = ["read_record_lines"]
 
 
 def read_record_lines(source: Source, stream: Stream, reading: Reading) -> dict[str, Any] | None:
-    """Columns of a file of records, or None if every record was read before (from another worker's file).
+    """Columns of a file of records, or None if it adds none.
 
     A torn last line (no line end, no JSON: its writer was killed) is left out and noted. Of several records
-    of one trial the first counts.
+    of one trial the first counts, so that all of a file may have been read before, from another worker's. A file
+    that was found in a folder may hold nothing at all: its writer was killed before its first record.
 
     Raises
     ------
     FormatError
         Naming the file, the record's index and its key.
     """
-    columns, index, rest, ended = Columns(), 0, b"", False
+    columns, index, rest, ended, repeats = Columns(), 0, b"", False, 0
     while not ended:
         more = stream.read(PIECE)
         ended = not more
@@ -42,13 +43,15 @@ def read_record_lines(source: Source, stream: Stream, reading: Reading) -> dict[
             job = _decode(source, line, index, reading, torn=ended and line is rest)
             if job is not None and _is_new(job, reading):
                 jobs.append((index, job))
+            elif job is not None:
+                repeats += 1
             index += 1
         _add(source, columns, jobs, reading)
     if reading.skip:
         reading.skipped += columns.without_partial_counts(source.label)
     if columns.count:
         return columns.finish(source.label)
-    if index == 0 or not reading.seen:
+    if source.named and not repeats:
         raise FormatError(f"{source.label} holds no records; a population needs at least one model")
     return None
 

@@ -23,10 +23,11 @@ _LARGE = 1 << 18
 
 @dataclass(frozen=True)
 class Source:
-    """One file: on disk, or a member of the archive at `path`."""
+    """One file: on disk, or a member of the archive at `path`; `named` itself, or found in a folder or archive."""
 
     path: Path
     member: str = ""
+    named: bool = True
 
     @property
     def name(self) -> str:
@@ -170,4 +171,4 @@ def zip_members(path: Path, suffixes: tuple[str, ...]) -> list[Source]:
             chosen.append(info.filename)
     if len(set(chosen)) < len(chosen):
         raise FormatError(f"{path} holds two files of the same name; such archives are not read")
-    return [Source(path, name) for name in sorted(chosen)]
+    return [Source(path, name, named=False) for name in sorted(chosen)]

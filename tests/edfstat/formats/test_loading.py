@@ -6,7 +6,7 @@ import json
 import math
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -242,6 +242,24 @@ def test_a_sweep_folder_is_its_records(tmp_path: Path) -> None:
     (tmp_path / "trials.jsonl").write_text("{}\n")
     (tmp_path / "records" / "w1.jsonl").write_text(json.dumps(job(space="A")) + "\n")
     assert edfstat.load(tmp_path)["space"].item() == "A"
+
+
+@pytest.mark.parametrize("skip", ["raise", "skip"])
+@pytest.mark.parametrize("left", ["", '{"trial_id": "y", "par'])
+@pytest.mark.parametrize("name", ["w0.jsonl", "w2.jsonl"])
+def test_a_sweep_whose_worker_was_killed_before_its_first_record(
+    tmp_path: Path, name: str, left: str, skip: Literal["raise", "skip"]
+) -> None:
+    records = tmp_path / "records"
+    records.mkdir()
+    (records / name).write_text(left)
+    with pytest.raises(FormatError, match=f"no model in {tmp_path}"):
+        edfstat.load(tmp_path, errors=skip)
+    (records / "w1.jsonl").write_text(json.dumps(job(trial_id="x", space="A")) + "\n")
+    assert edfstat.load(tmp_path, errors=skip)["space"].values.tolist() == ["A"]
+    for files in ([records / name], [records / "w1.jsonl", records / name]):  # named, it should hold something
+        with pytest.raises(FormatError, match=f"{name} holds no records"):
+            edfstat.load(files, errors=skip)
 
 
 def test_archives_that_lead_out_or_unfold_too_far_are_refused(tmp_path: Path) -> None:
