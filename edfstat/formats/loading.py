@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
@@ -16,6 +16,7 @@ from edfstat.formats.cache import Cache
 from edfstat.formats.naming import describe_name
 from edfstat.formats.published import Reading, read_published
 from edfstat.formats.record_lines import read_record_lines
+from edfstat.formats.repeats import refuse_repeats, source_entries
 from edfstat.formats.sniffing import json_kind
 from edfstat.formats.sources import Source, zip_members
 from edfstat.population import build_population, concat_populations
@@ -80,7 +81,8 @@ def load(
     FileNotFoundError
         If there is no such file.
     FormatError
-        If a file is not what it should be: naming the file and, if one job is at fault, its index and key.
+        If a file is not what it should be: naming the file and, if one job is at fault, its index and key. If two
+        files hold the same models.
 
     Notes
     -----
@@ -110,13 +112,15 @@ def load(
         raise InputError("no file to load; give at least one")
     sources = [source for path in paths for source in _named(path)]
     kept = Cache() if cache else None
-    populations = []
+    read: list[tuple[Source | str, xr.Dataset]] = []
     for place, source in enumerate(sources, start=1):
         if progress:
             progress(source if isinstance(source, str) else source.name, place, len(sources))
-        populations.append(_read(source, reading, space, columns, cache=kept))
-    found = [population for population in populations if population is not None]
-    return _joined(found, reading, ", ".join(str(path) for path in paths[:8]))
+        population = _read(source, reading, space, columns, cache=kept)
+        if population is not None:
+            read.append((source, population))
+    refuse_repeats([(_label(source), population) for source, population in read])
+    return _joined([population for _, population in read], reading, ", ".join(str(path) for path in paths[:8]))
 
 
 def load_source(source: Source) -> xr.Dataset:
@@ -128,6 +132,10 @@ def load_source(source: Source) -> xr.Dataset:
 
 def _is_frame(value: Any) -> TypeGuard[pd.DataFrame]:
     return hasattr(value, "columns") and hasattr(value, "iloc")
+
+
+def _label(source: Source | str) -> str:
+    return source if isinstance(source, str) else source.label
 
 
 def _named(path: Pathish) -> list[Source] | list[str]:
@@ -280,18 +288,10 @@ def _joined(populations: list[xr.Dataset], reading: Reading, label: str) -> xr.D
     if not populations:
         raise FormatError(f"there is no model in {label}; a population needs at least one")
     population = concat_populations(populations)
-    sources = [entry for one in populations for entry in _entries(one.attrs.get("sources"))]
+    sources = [entry for one in populations for entry in source_entries(one)]
     if sources:
         population.attrs["sources"] = json.dumps(sources)
     if reading.skipped:
         population.attrs["skipped"] = len(reading.skipped)
         population.attrs["skipped_jobs"] = json.dumps(reading.skipped[:100], ensure_ascii=False)
     return population
-
-
-def _entries(text: object) -> Iterable[Any]:
-    try:
-        entries = json.loads(text) if isinstance(text, str) else []
-    except ValueError:
-        return []
-    return entries if isinstance(entries, list) else []

@@ -182,7 +182,7 @@ def test_jobs_without_a_count_that_others_have(tmp_path: Path, monkeypatch: pyte
 
 def test_progress_names_every_file(tmp_path: Path) -> None:
     for name in ("A", "B"):
-        write(tmp_path / f"{name}.json", [job()])
+        write(tmp_path / f"{name}.json", [job(job_id=name)])
     heard: list[tuple[str, int, int]] = []
     edfstat.load(tmp_path, progress=lambda *news: heard.append(news))
     assert heard == [("A.json", 1, 2), ("B.json", 2, 2)]
@@ -260,6 +260,43 @@ def test_a_sweep_whose_worker_was_killed_before_its_first_record(
     for files in ([records / name], [records / "w1.jsonl", records / name]):  # named, it should hold something
         with pytest.raises(FormatError, match=f"{name} holds no records"):
             edfstat.load(files, errors=skip)
+
+
+def two_spaces(folder: Path) -> list[Path]:
+    """Two files, of which the models of one differ from those of the other in their errors alone."""
+    for name, start in (("A", 5.0), ("B", 6.0)):
+        write(folder / f"{name}.json", [job(min_test_top1=start + i / 10) for i in range(6)])
+    return [folder / "A.json", folder / "B.json"]
+
+
+def test_models_that_would_count_twice_are_refused(tmp_path: Path) -> None:
+    a, b = two_spaces(tmp_path)
+    with pytest.raises(FormatError, match=r"A\.json is read twice"):
+        edfstat.load([a, b, a])
+    (tmp_path / "copy").mkdir()
+    copy = tmp_path / "copy" / "C.json"
+    copy.write_bytes(a.read_bytes())
+    with pytest.raises(FormatError, match=r"A\.json and \S+C\.json hold the same models"):
+        edfstat.load([a, b, copy])
+    for suffix in (".nc", ".parquet"):
+        everything = edfstat.save(edfstat.load([a, b]), tmp_path / f"all{suffix}")
+        for files in ([tmp_path], [everything, b], [a, everything]):
+            with pytest.raises(FormatError, match=rf"all\{suffix}.* hold the same models|hold .*all\{suffix}"):
+                edfstat.load(files)
+        with pytest.raises(FormatError, match="read twice"):
+            edfstat.load([everything, everything])
+        everything.unlink()
+
+
+def test_parts_of_a_population_saved_apart_are_read_together(tmp_path: Path) -> None:
+    everything = edfstat.load(two_spaces(tmp_path))
+    spaces = [everything.isel(model=everything["space"].values == name) for name in ("A", "B")]
+    halves = [everything.isel(model=slice(start, None, 2)) for start in (0, 1)]
+    for parts in (spaces, halves):
+        files = [edfstat.save(part, tmp_path / f"{i}.nc") for i, part in enumerate(parts)]
+        assert sorted(edfstat.load(files)["error"].values) == sorted(everything["error"].values)
+    with pytest.raises(FormatError, match=r"A\.json and \S+0\.nc hold the same models"):
+        edfstat.load([tmp_path / "A.json", files[0]])
 
 
 def test_archives_that_lead_out_or_unfold_too_far_are_refused(tmp_path: Path) -> None:
