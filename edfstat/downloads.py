@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from edfstat.errors import InputError
-from edfstat.formats.naming import PUBLISHED_NAMES
+from edfstat.formats.naming import ARCHIVE, CHECKSUMS, PUBLISHED_NAMES
 
 __all__ = ["DownloadError", "fetch"]
 
@@ -22,7 +22,6 @@ __all__ = ["DownloadError", "fetch"]
 RELEASE = "https://dl.fbaipublicfiles.com/nds/data.zip"
 MIRROR = "EDFSTAT_MIRROR"
 ATTEMPTS, PAUSE, TIMEOUT = 5, 0.5, 30.0
-_HASHES = "checksums.json"
 
 
 class DownloadError(Exception):
@@ -45,7 +44,8 @@ def fetch(
     ----------
     names : str or sequence of str, optional
         Published files, such as ``"ResNet"`` or ``"Vanilla_lr-wd_in"``; each becomes a JSON file of that name. By
-        default the whole release, as the zip archive it comes in (`edfstat.load` reads it as it is).
+        default the whole release, as the zip archive it comes in: `edfstat.load` reads it, its folder, and each
+        file by the name that it would have there unpacked.
     directory : path, optional
         Where to keep the files. Default: the user's cache folder.
     url : str, optional
@@ -103,8 +103,8 @@ def _folder(directory: str | os.PathLike[str] | None) -> Path:
 
 
 def _archive(address: str, folder: Path) -> Path:
-    full = address if address.endswith(".zip") else address.rstrip("/") + "/data.zip"
-    return _download(full, folder / "data.zip")
+    full = address if address.endswith(".zip") else f"{address.rstrip('/')}/{ARCHIVE}"
+    return _download(full, folder / ARCHIVE)
 
 
 def _single(name: str, address: str, folder: Path) -> Path:
@@ -164,7 +164,7 @@ def _download(address: str, target: Path) -> Path:
             raise
         raise DownloadError(
             f"{address} sent other bytes than the first time (SHA-256 {known}); if the release has changed, delete "
-            f"{target.parent / _HASHES}"
+            f"{target.parent / CHECKSUMS}"
         ) from None
     path = Path(found)
     try:
@@ -188,12 +188,12 @@ def _check_content(path: Path) -> None:
 
 def _hashes(folder: Path) -> dict[str, str]:
     try:
-        found = json.loads((folder / _HASHES).read_text(encoding="utf-8"))
+        found = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except ValueError:
         raise DownloadError(
-            f"{folder / _HASHES} is damaged; delete it, and the files beside it are recorded anew"
+            f"{folder / CHECKSUMS} is damaged; delete it, and the files beside it are recorded anew"
         ) from None
     return found if isinstance(found, dict) else {}
 
@@ -202,10 +202,12 @@ def _check_hash(path: Path, origin: str) -> None:
     """Compare with what was recorded, or record it."""
     known, actual = _hashes(path.parent), _sha256(path)
     if known.setdefault(path.name, actual) != actual:
-        raise DownloadError(f"{path} from {origin} differs from the first time; delete it and {path.parent / _HASHES}")
-    unfinished = path.parent / f".{_HASHES}.{os.getpid()}"
+        raise DownloadError(
+            f"{path} from {origin} differs from the first time; delete it and {path.parent / CHECKSUMS}"
+        )
+    unfinished = path.parent / f".{CHECKSUMS}.{os.getpid()}"
     unfinished.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    unfinished.replace(path.parent / _HASHES)
+    unfinished.replace(path.parent / CHECKSUMS)
 
 
 def _sha256(path: Path) -> str:

@@ -13,7 +13,7 @@ import xarray as xr
 
 from edfstat.errors import FormatError, InputError, PopulationError
 from edfstat.formats.cache import Cache
-from edfstat.formats.naming import describe_name
+from edfstat.formats.naming import ARCHIVE, CHECKSUMS, describe_name
 from edfstat.formats.published import Reading, read_published
 from edfstat.formats.record_lines import read_record_lines
 from edfstat.formats.repeats import refuse_repeats, source_entries
@@ -51,9 +51,10 @@ def load(
     Parameters
     ----------
     path_or_paths : path, sequence of paths, or DataFrame
-        Files, folders of files, or the published zip as downloaded (nothing is unpacked to disk). Published
-        JSON (both shapes), own records (``.jsonl``, ``.jsonl.gz``, a sweep's folder), pycls ``sweep.json``, Optuna
-        studies (``sqlite:///...`` or an export), W&B exports (CSV, JSON), CSV, Parquet, netCDF, Zarr.
+        Files, folders of files, or the published zip as downloaded (nothing is unpacked to disk; ``ResNet.json``
+        beside ``data.zip`` may be within it). Published JSON (both shapes), own records (``.jsonl``, ``.jsonl.gz``,
+        a sweep's folder), pycls ``sweep.json``, Optuna studies (``sqlite:///...`` or an export), W&B exports (CSV,
+        JSON), CSV, Parquet, netCDF, Zarr.
     space : str, optional
         Design space of all the models, whatever the files say. By default what a record says, else the file's
         name.
@@ -148,6 +149,10 @@ def _sources(path: Path) -> list[Source]:
     if path.is_dir():
         return _folder(path)
     if not path.exists():
+        if (path.parent / ARCHIVE).is_file():
+            within = [source for source in zip_members(path.parent / ARCHIVE, _TEXT) if source.name == path.name]
+            if within:
+                return within
         raise FileNotFoundError(f"there is no file {path}; check the path")
     if path.name.lower().endswith(".zip"):
         members = zip_members(path, _TEXT)
@@ -162,10 +167,13 @@ def _folder(path: Path) -> list[Source]:
         return [Source(path)]
     if (path / "records").is_dir():  # a sweep: its records are the results, all else is about them
         return _folder(path / "records")
-    files = [p for p in sorted(path.iterdir()) if not p.name.startswith(".")]
+    files = [p for p in sorted(path.iterdir()) if not p.name.startswith(".") and p.name != CHECKSUMS]
     chosen = [Source(p, named=False) for p in files if (p.is_file() and p.name.endswith(_FILES)) or _is_zarr(p)]
+    archives = [p for p in files if p.is_file() and p.name.lower().endswith(".zip")]
+    unpacked = {source.name for source in chosen}
+    chosen += [source for p in archives for source in zip_members(p, _TEXT) if source.name not in unpacked]
     if not chosen:
-        raise FormatError(f"folder {path} holds no results file ({', '.join((*_FILES, '.zarr'))})")
+        raise FormatError(f"folder {path} holds no results file ({', '.join((*_FILES, '.zarr', '.zip'))})")
     return chosen
 
 

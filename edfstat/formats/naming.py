@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["PUBLISHED_NAMES", "SPACES", "describe_name"]
+__all__ = ["ARCHIVE", "CHECKSUMS", "PUBLISHED_NAMES", "SPACES", "describe_name"]
+
+#: What a download leaves in its folder: the release as it comes, and what is known of the files there.
+ARCHIVE, CHECKSUMS = "data.zip", "checksums.json"
 
 #: Design spaces of the published files.
 SPACES = ("Vanilla", "ResNet", "ResNet-B", "ResNeXt-A", "ResNeXt-B", "NASNet", "Amoeba", "PNAS", "ENAS", "DARTS")

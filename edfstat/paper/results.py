@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edfstat.errors import InputError
 from edfstat.formats.loading import load_source
-from edfstat.formats.naming import PUBLISHED_NAMES
+from edfstat.formats.naming import ARCHIVE, PUBLISHED_NAMES
 from edfstat.formats.sources import Source, zip_members
 from edfstat.population import ACCIDENTS
 
@@ -98,7 +98,10 @@ def _found(data: Path) -> dict[str, Source]:
         sources = zip_members(data, _SUFFIXES)
     elif data.is_dir():
         folders = [data, *(p for p in sorted(data.iterdir()) if p.is_dir())]
-        sources = [Source(p) for folder in folders for p in sorted(folder.iterdir()) if p.name.endswith(_SUFFIXES)]
+        files = [p for folder in folders for p in sorted(folder.iterdir())]
+        sources = [Source(p) for p in files if p.name.endswith(_SUFFIXES)]
+        archives = [p for p in files if p.name == ARCHIVE]
+        sources += [source for p in archives for source in zip_members(p, _SUFFIXES)]
     elif data.exists():
         raise InputError(f"{data} is neither a folder nor a zip of the published files")
     else:

@@ -16,7 +16,8 @@ import pytest
 import edfstat
 from edfstat import downloads
 from edfstat.downloads import DownloadError
-from edfstat.errors import InputError
+from edfstat.errors import FormatError, InputError
+from edfstat.paper.results import Results
 
 JOBS = [
     {"job_id": i, "params": 10 + i, "flops": 20, "net": {"ds": [1, i]}, "min_test_top1": 5.0 + i % 7}
@@ -108,6 +109,24 @@ def test_single_names_come_out_of_the_archive(server: Server, tmp_path: Path) ->
     assert path == tmp_path / "ResNet.json"
     assert json.loads(path.read_text()) == JOBS
     assert not list(tmp_path.glob("*.part*"))
+
+
+def test_what_was_fetched_is_read_by_its_folder_and_by_names(server: Server, tmp_path: Path) -> None:
+    edfstat.fetch(directory=tmp_path, url=address(server))
+    params = [job["params"] for job in JOBS]
+    assert edfstat.load(tmp_path)["params"].values.tolist() == params
+    assert edfstat.load(tmp_path / "ResNet.json")["params"].values.tolist() == params
+    assert Results(tmp_path).missing(("ResNet", "Vanilla")) == ["Vanilla"]
+    assert Results(tmp_path).jobs("ResNet").error.size == len(JOBS)
+    with pytest.raises(FileNotFoundError, match=r"no file \S+/Vanilla\.json"):
+        edfstat.load(tmp_path / "Vanilla.json")
+    edfstat.fetch("ResNet", directory=tmp_path, url=address(server))  # now it is there twice, and read once
+    assert edfstat.load(tmp_path)["params"].values.tolist() == params
+    (tmp_path / "data.zip").unlink()
+    assert edfstat.load(tmp_path)["params"].values.tolist() == params
+    (tmp_path / "ResNet.json").unlink()
+    with pytest.raises(FormatError, match="holds no results file"):
+        edfstat.load(tmp_path)
 
 
 def test_mirror_folder_with_single_files(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
