@@ -37,6 +37,7 @@ _ALIASES = {
 }
 _COUNTS = ("params", "flops", "acts", "seed")
 _CURVES = ("train_loss", "train_error", "test_error")
+_FAILED = "if the training failed, leave the error empty and say so in a column status (diverged), and it counts; else "
 
 
 @dataclass
@@ -48,10 +49,10 @@ class _Rows:
     kept: NDArray[np.bool_]
     numbers: Sequence[int]
 
-    def refuse(self, row: int, column: str, why: str) -> None:
+    def refuse(self, row: int, column: str, why: str, remedy: str = "") -> None:
         """Leave a row out and note it, or raise."""
         where = f"{self.label}: row {self.numbers[row]}, column {column!r}"
-        said = f"{where}: {why}; correct it, or pass errors='skip' to leave such rows out"
+        said = f"{where}: {why}; {remedy}correct it, or pass errors='skip' to leave such rows out"
         if not self.reading.skip:
             raise FormatError(said)
         if self.kept[row]:
@@ -250,7 +251,9 @@ def _check_errors(converted: dict[str, Any], chosen: Mapping[str, str], rows: _R
     status[status == ""] = "ok"
     converted["status"] = status
     for row in np.flatnonzero((error < 0) | (error > 100) | (np.isnan(error) & (status == "ok"))):
-        rows.refuse(int(row), column, f"{error[row]} is no error in percent (0 to 100)")
+        # Leaving failed trainings out would flatter the space that they came from.
+        remedy = "" if np.isfinite(error[row]) else _FAILED
+        rows.refuse(int(row), column, f"{error[row]} is no error in percent (0 to 100)", remedy)
     for row in np.flatnonzero(~np.isin(status.astype(str), STATUSES)):
         rows.refuse(int(row), chosen["status"], f"{status[row]!r} is none of {STATUSES}")
 

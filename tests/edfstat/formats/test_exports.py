@@ -131,3 +131,16 @@ def test_tables(tmp_path: Path) -> None:
         edfstat.load(path)
     with pytest.raises(FormatError, match="fractions"):
         edfstat.load(pd.DataFrame({"acc": [0.9, 0.8]}))
+
+
+@pytest.mark.parametrize("error", ["nan", "", "inf"])
+def test_a_training_that_failed_is_not_advised_away(tmp_path: Path, error: str) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text(f"space,error\nA,{error}\nA,5\n")
+    with pytest.raises(FormatError, match=r"row 0, column 'error': .*if the training failed, .*status \(diverged\)"):
+        edfstat.load(path)
+    path.write_text("space,error,status\nA,,diverged\nA,5,\n")  # as it says
+    assert edfstat.load(path)["status"].values.tolist() == ["diverged", "ok"]
+    path.write_text("space,error\nA,-1\n")
+    with pytest.raises(FormatError, match=r"\(0 to 100\); correct it"):
+        edfstat.load(path)
