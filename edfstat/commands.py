@@ -189,6 +189,7 @@ def report(
 ) -> None:
     """Write a report that a stranger to the method can read: verdict, evidence, method."""
     import edfstat
+    from edfstat.formats.places import shown
     from edfstat.formats.saving import check_writable
 
     check_writable(output)
@@ -197,8 +198,8 @@ def report(
     options = _options(by, complexity, bins, spacing, ranges, eps, level, resamples, seed)
     population = _read(files, space=space, skip=skip_corrupt, column=column)
     with _working("comparing and writing"):
-        edfstat.report(population, output, **options)
-    typer.echo(output)
+        written = edfstat.report(population, output, **options)
+    typer.echo(shown(written))
 
 
 @app.command(epilog="Example: `edfstat convert ResNet.json ResNet.nc --curves`")
@@ -211,14 +212,15 @@ def convert(
     column: Column = None,
 ) -> None:
     """Convert results: .nc, .zarr, .parquet, .csv, .json (published form), .jsonl, .jsonl.gz."""
+    from edfstat.formats.places import shown
     from edfstat.formats.saving import check_suffix, check_writable, save
 
     check_suffix(target)
     check_writable(target)
     population = _read([source], space=space, skip=skip_corrupt, column=column, curves=curves)
     with _working("writing"):
-        save(population, target)
-    typer.echo(f"{target}: {population.sizes['model']} models")
+        written = save(population, target)
+    typer.echo(f"{shown(written)}: {population.sizes['model']} models")
 
 
 @app.command(

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from edfstat.errors import InputError
 from edfstat.formats.naming import ARCHIVE, CHECKSUMS, PUBLISHED_NAMES
+from edfstat.formats.places import home_path
 
 __all__ = ["DownloadError", "fetch"]
 
@@ -92,7 +93,7 @@ def fetch(
 def _folder(directory: str | os.PathLike[str] | None) -> Path:
     import pooch
 
-    folder = Path(directory) if directory is not None else Path(pooch.os_cache("edfstat")) / "nds"
+    folder = home_path(directory) if directory is not None else Path(pooch.os_cache("edfstat")) / "nds"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -14,6 +14,7 @@ import xarray as xr
 from edfstat.errors import FormatError, InputError, PopulationError
 from edfstat.formats.cache import Cache
 from edfstat.formats.naming import ARCHIVE, CHECKSUMS, describe_name
+from edfstat.formats.places import home_path, shown
 from edfstat.formats.published import Reading, read_published
 from edfstat.formats.record_lines import read_record_lines
 from edfstat.formats.repeats import refuse_repeats, source_entries
@@ -121,7 +122,7 @@ def load(
         if population is not None:
             read.append((source, population))
     refuse_repeats([(_label(source), population) for source, population in read])
-    return _joined([population for _, population in read], reading, ", ".join(str(path) for path in paths[:8]))
+    return _joined([population for _, population in read], reading, ", ".join(map(shown, paths[:8])))
 
 
 def load_source(source: Source) -> xr.Dataset:
@@ -141,7 +142,7 @@ def _label(source: Source | str) -> str:
 
 def _named(path: Pathish) -> list[Source] | list[str]:
     """Files that a path stands for; an address stands for itself."""
-    return [path] if isinstance(path, str) and "://" in path else _sources(Path(path))
+    return [path] if isinstance(path, str) and "://" in path else _sources(home_path(path))
 
 
 def _sources(path: Path) -> list[Source]:
@@ -153,11 +154,11 @@ def _sources(path: Path) -> list[Source]:
             within = [source for source in zip_members(path.parent / ARCHIVE, _TEXT) if source.name == path.name]
             if within:
                 return within
-        raise FileNotFoundError(f"there is no file {path}; check the path")
+        raise FileNotFoundError(f"there is no file {shown(path)}; check the path")
     if path.name.lower().endswith(".zip"):
         members = zip_members(path, _TEXT)
         if not members:
-            raise FormatError(f"{path} holds no results file ({', '.join(_TEXT)})")
+            raise FormatError(f"{shown(path)} holds no results file ({', '.join(_TEXT)})")
         return members
     return [Source(path)]
 
@@ -173,7 +174,7 @@ def _folder(path: Path) -> list[Source]:
     unpacked = {source.name for source in chosen}
     chosen += [source for p in archives for source in zip_members(p, _TEXT) if source.name not in unpacked]
     if not chosen:
-        raise FormatError(f"folder {path} holds no results file ({', '.join((*_FILES, '.zarr', '.zip'))})")
+        raise FormatError(f"folder {shown(path)} holds no results file ({', '.join((*_FILES, '.zarr', '.zip'))})")
     return chosen
 
 

@@ -6,13 +6,13 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from edfstat.errors import FormatError, InputError
 from edfstat.formats.exports import flat_run
+from edfstat.formats.places import home_path, shown
 from edfstat.formats.published import Reading
 from edfstat.formats.tables import population_of_table
 
@@ -47,7 +47,7 @@ def read_storage(
         raise InputError(
             f"{url} is no SQLite storage; export the study (study.trials_dataframe().to_csv) and load that file"
         )
-    path = Path(address.removeprefix("sqlite:///"))
+    path = home_path(address.removeprefix("sqlite:///"))
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; check the path")
     try:
@@ -57,7 +57,7 @@ def read_storage(
         raise FormatError(f"{path} is no Optuna storage ({error}); give the file that the study was kept in") from None
     if not rows:
         raise FormatError(f"{path} holds no trial that has ended; a population needs at least one model")
-    return population_of_table(pd.DataFrame(rows), str(path), reading, columns=columns, space=space)
+    return population_of_table(pd.DataFrame(rows), shown(path), reading, columns=columns, space=space)
 
 
 def _rows(base: sqlite3.Connection, study: str | None) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from edfstat.errors import FormatError, InputError
+from edfstat.formats.places import shown
 from edfstat.formats.published import Reading
 from edfstat.formats.tables import population_of_table, table_of
 
@@ -33,15 +34,16 @@ def read_parquet(
     """Population of a Parquet file, ours or any table with one row per model."""
     pa = _pyarrow()
     try:
-        table = pa.parquet.read_table(path)
+        with path.open("rb") as file:  # by its name it would have to be UTF-8
+            table = pa.parquet.read_table(file)
         attrs = json.loads((table.schema.metadata or {}).get(_KEY, b"{}"))
     except (PermissionError, FileNotFoundError):
         raise
     except (OSError, ValueError, pa.lib.ArrowException) as error:
         said = " ".join(str(error).split())[:200]
-        raise FormatError(f"{path} cannot be read as Parquet ({said}); write it again") from None
+        raise FormatError(f"{shown(path)} cannot be read as Parquet ({said}); write it again") from None
     population = population_of_table(
-        table.to_pandas(), str(path), reading, columns=columns, space=space, attrs=attrs.get("dataset")
+        table.to_pandas(), shown(path), reading, columns=columns, space=space, attrs=attrs.get("dataset")
     )
     for name, own in attrs.get("variables", {}).items():
         if name in population.variables:
@@ -58,7 +60,8 @@ def write_parquet(population: xr.Dataset, path: Path) -> None:
     }
     table = pa.Table.from_pandas(table_of(population), preserve_index=False)
     metadata = {**(table.schema.metadata or {}), _KEY: json.dumps(attrs, default=_plain).encode()}
-    pa.parquet.write_table(table.replace_schema_metadata(metadata), path, compression="zstd")
+    with path.open("wb") as file:
+        pa.parquet.write_table(table.replace_schema_metadata(metadata), file, compression="zstd")
 
 
 def _plain(value: Any) -> Any:

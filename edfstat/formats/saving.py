@@ -12,6 +12,7 @@ from pathlib import Path
 import xarray as xr
 
 from edfstat.errors import InputError
+from edfstat.formats.places import home_path
 from edfstat.population import validate
 
 __all__ = ["SUFFIXES", "check_suffix", "check_writable", "save"]
@@ -58,7 +59,7 @@ def save(ds: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     ...     load(save(ds, f"{folder}/two.nc")).drop_vars("source").equals(ds)
     True
     """
-    target = Path(path)
+    target = home_path(path)
     writer = _writer(target)
     validate(ds)
     check_writable(target)
@@ -109,6 +110,7 @@ def check_writable(target: Path) -> None:
     InputError
         Naming the folder and why not.
     """
+    target = home_path(target)
     folder = target.parent
     if folder.exists() and not folder.is_dir():
         raise InputError(f"cannot write {target}: {folder} is a file; choose another folder")

@@ -14,6 +14,7 @@ from typing import IO
 
 from edfstat.errors import FormatError
 from edfstat.formats.limits import MAX_MEMBERS, MAX_RATIO, MAX_TOTAL_BYTES
+from edfstat.formats.places import shown
 
 __all__ = ["Source", "Stream", "zip_members"]
 
@@ -32,12 +33,12 @@ class Source:
     @property
     def name(self) -> str:
         """File name without folders: what a population keeps as `source`."""
-        return PurePosixPath(self.member).name if self.member else self.path.name
+        return PurePosixPath(self.member).name if self.member else shown(self.path.name)
 
     @property
     def label(self) -> str:
         """What messages call it."""
-        return f"{self.path}:{self.member}" if self.member else str(self.path)
+        return f"{shown(self.path)}:{self.member}" if self.member else shown(self.path)
 
     @property
     def stem(self) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edfstat.errors import InputError
+from edfstat.formats.places import home_path
 from edfstat.paper.captions import CAPTIONS
 from edfstat.paper.computing import compute_panel
 from edfstat.paper.page import index_page
@@ -58,12 +59,12 @@ def draw_paper(
     unknown = [number for number in wanted if number not in FIGURES]
     if unknown:
         raise InputError(f"there is no figure {unknown[0]}; give 1 to {max(FIGURES)}")
-    results = Results(Path(data))
+    results = Results(home_path(data))
     for number in wanted if figures else ():
         lacking = results.missing(tuple(name for panel in FIGURES[number] for name in panel.files))
         if not any(not results.missing(panel.files) for panel in FIGURES[number]):
             raise InputError(f"figure {number} cannot be drawn: {data} holds no {_json_names(lacking)}")
-    folder = _folder(Path(output))
+    folder = _folder(home_path(output))
     return _draw_all(results, folder, wanted, everything=not figures, seed=rng)
 
 

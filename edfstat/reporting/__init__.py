@@ -9,6 +9,7 @@ from typing import Any
 import xarray as xr
 
 from edfstat.errors import InputError
+from edfstat.formats.places import home_path
 
 __all__ = ["report"]
 
@@ -46,7 +47,7 @@ def report(ds_or_comparison: xr.Dataset, path: str | os.PathLike[str], **compare
     ...     "<!doctype html>" in written.read_text(encoding="utf-8")
     True
     """
-    target = Path(path)
+    target = home_path(path)
     suffix = target.suffix.lower()
     if suffix not in (".html", ".htm", ".pdf", ".md"):
         raise InputError(f"{target} ends in {suffix or 'no suffix'!r}; a report is written as .html, .pdf or .md")

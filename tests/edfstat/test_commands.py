@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -133,6 +134,20 @@ def test_a_download_that_fails_is_one_line_and_code_1(
     assert err.startswith(f"edfstat: {address}")
     assert "EDFSTAT_DEBUG" not in err
     assert "name a mirror (--url or EDFSTAT_MIRROR)" in err
+
+
+def test_a_name_that_is_not_utf_8(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rows = "".join(f"{space},{5 + i}\n" for space in "AB" for i in range(5))
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/r\xe9s.csv")
+    Path(odd).write_text(f"space,error\n{rows}")
+    for command in ("info", "compare"):
+        code, out, _ = run(capsys, command, odd, "--json")
+        assert code == 0
+        assert json.loads(out)
+    for command in (["convert", odd, f"{odd}.nc"], ["report", odd, "-o", f"{odd}.html"]):
+        code, out, _ = run(capsys, *command)
+        assert code == 0
+        assert f"{tmp_path}/r\ufffds.csv." in out
 
 
 def test_corrupt_jobs_can_be_left_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -104,6 +104,16 @@ def test_archive_is_fetched_once_and_loads(server: Server, tmp_path: Path) -> No
     assert len(server.log) == 1
 
 
+def test_a_tilde_is_the_home_folder(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(elsewhere)
+    assert edfstat.fetch(directory="~/nds", url=address(server)) == [home / "nds" / "data.zip"]
+    assert not list(elsewhere.iterdir())
+
+
 def test_single_names_come_out_of_the_archive(server: Server, tmp_path: Path) -> None:
     (path,) = edfstat.fetch(["ResNet"], directory=tmp_path, url=address(server))
     assert path == tmp_path / "ResNet.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import zipfile
 from pathlib import Path
 from typing import Any, Literal
@@ -375,6 +376,40 @@ def test_round_trip_of_odd_values(tmp_path: Path, suffix: str) -> None:
     again = edfstat.load(edfstat.save(ds, tmp_path / f"odd{suffix}"), curves=True)
     assert again.drop_vars(["source", "note"]).equals(ds.drop_vars("note"))
     assert again["note"].values.astype(str).tolist() in (["", "x", "1"], ["", "x", "1.0"])
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(elsewhere)
+    ds = build_population({"error": [5.0, 6, 7, 6, 7, 8], "space": ["A"] * 3 + ["B"] * 3})
+    assert edfstat.save(ds, "~/x.csv") == home / "x.csv"
+    assert edfstat.load("~/x.csv")["error"].values.tolist() == ds["error"].values.tolist()
+    assert edfstat.report(ds, "~/x.md", n_resamples=9, rng=0) == home / "x.md"
+    assert sorted(p.name for p in home.iterdir()) == ["x.csv", "x.md"]
+    assert not list(elsewhere.iterdir())
+    assert edfstat.save(ds, "~$x.csv").absolute() == elsewhere / "~$x.csv"  # no user's home: a file's name
+    assert edfstat.load("~$x.csv").sizes["model"] == 6
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".nc", ".parquet", ".jsonl"])
+def test_a_name_that_is_not_utf_8(tmp_path: Path, suffix: str) -> None:
+    ds = edfstat.load(SAMPLES / "ResNet.json")
+    path = edfstat.save(ds.drop_vars("source"), tmp_path / f"res{suffix}")
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/r\xe9s" + suffix.encode())
+    path.rename(odd)
+    again = edfstat.load(odd)
+    assert set(again["source"].values) == {f"r\ufffds{suffix}"}
+    assert again["error"].values.tolist() == ds["error"].values.tolist()
+    for kind in (".nc", ".csv", ".html"):
+        write_as = edfstat.report if kind == ".html" else edfstat.save
+        assert write_as(again, tmp_path / f"out{kind}").exists()
+    assert edfstat.save(again, os.fsdecode(os.fsencode(tmp_path) + b"/\xfc" + suffix.encode())).exists()
+    with pytest.raises(FileNotFoundError) as caught:
+        edfstat.load(os.fsdecode(os.fsencode(tmp_path) + b"/\xe8" + suffix.encode()))
+    assert str(caught.value).isprintable()
 
 
 def test_unwritable_targets(tmp_path: Path) -> None:
