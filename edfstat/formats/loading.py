@@ -16,10 +16,10 @@ from edfstat.formats.cache import Cache
 from edfstat.formats.naming import ARCHIVE, CHECKSUMS, describe_name
 from edfstat.formats.places import home_path, shown
 from edfstat.formats.published import Reading, read_published
-from edfstat.formats.record_lines import read_record_lines
+from edfstat.formats.record_lines import read_record, read_record_lines
 from edfstat.formats.repeats import refuse_repeats, source_entries
 from edfstat.formats.sniffing import json_kind
-from edfstat.formats.sources import Source, zip_members
+from edfstat.formats.sources import Source, Stream, zip_members
 from edfstat.population import build_population, concat_populations
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def load(
     path_or_paths : path, sequence of paths, or DataFrame
         Files, folders of files, or the published zip as downloaded (nothing is unpacked to disk; ``ResNet.json``
         beside ``data.zip`` may be within it). Published JSON (both shapes), own records (``.jsonl``, ``.jsonl.gz``,
-        a sweep's folder), pycls ``sweep.json``, Optuna studies (``sqlite:///...`` or an export), W&B exports (CSV,
-        JSON), CSV, Parquet, netCDF, Zarr.
+        one in a ``record.json``, a sweep's folder), pycls ``sweep.json``, Optuna studies (``sqlite:///...`` or an
+        export), W&B exports (CSV, JSON), CSV, Parquet, netCDF, Zarr.
     space : str, optional
         Design space of all the models, whatever the files say. By default what a record says, else the file's
         name.
@@ -149,6 +149,8 @@ def _sources(path: Path) -> list[Source]:
     """Files that a path stands for."""
     if path.is_dir():
         return _folder(path)
+    if path.exists() and not path.is_file():
+        raise InputError(f"{shown(path)} is a pipe or a device, which can be read only once; save it to a file first")
     if not path.exists():
         if (path.parent / ARCHIVE).is_file():
             within = [source for source in zip_members(path.parent / ARCHIVE, _TEXT) if source.name == path.name]
@@ -241,6 +243,12 @@ def _counted(columns: Mapping[str, Any]) -> dict[str, str]:
     return {"flops_convention": FLOPS_CONVENTION} if "flops" in columns else {}
 
 
+_READERS: dict[str, Callable[[Source, Stream, Reading], dict[str, Any] | None]] = {
+    "lines": read_record_lines,
+    "record": read_record,
+}
+
+
 def _decode_text(
     source: Source, reading: Reading, space: str | None, columns: Mapping[str, str] | None, cache: Cache | None
 ) -> tuple[dict[str, Any], dict[str, Any]] | xr.Dataset | None:
@@ -253,12 +261,12 @@ def _decode_text(
         return read_export(kind, source, reading, space=space, columns=columns)
     skipped_before = len(reading.skipped)
     with source.open() as stream:
-        read = read_record_lines if lines else read_published
+        read = _READERS.get(kind, read_published)
         decoded = read(source, stream, reading)
         facts = {"file": source.name, "sha256": stream.sha256, "bytes": stream.size}
     if decoded is None:
         return None
-    if cache and not lines and len(reading.skipped) == skipped_before:
+    if cache and kind == "published" and len(reading.skipped) == skipped_before:
         cache.put(source, decoded, facts, curves=reading.curves)
     return decoded, facts
 

@@ -1,4 +1,4 @@
-"""Our own records: one JSON object a line, appended by workers that may be killed at any moment."""
+"""Our own records: one JSON object a line, appended by workers that may be killed at any moment, or one alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edfstat.formats.limits import MAX_JOB_BYTES
 from edfstat.formats.published import PIECE, Reading, complaint
 from edfstat.formats.sources import Source, Stream
 
-__all__ = ["read_record_lines"]
+__all__ = ["read_record", "read_record_lines"]
 
 
 def read_record_lines(source: Source, stream: Stream, reading: Reading) -> dict[str, Any] | None:
@@ -47,6 +47,26 @@ def read_record_lines(source: Source, stream: Stream, reading: Reading) -> dict[
                 repeats += 1
             index += 1
         _add(source, columns, jobs, reading)
+    return _finished(source, columns, reading, repeats)
+
+
+def read_record(source: Source, stream: Stream, reading: Reading) -> dict[str, Any] | None:
+    """Columns of a file of one record, as training leaves it, or None if it was read before.
+
+    Raises
+    ------
+    FormatError
+        Naming the file and the record's key.
+    """
+    columns = Columns()
+    text = stream.read_all(MAX_JOB_BYTES).removeprefix(b"\xef\xbb\xbf")
+    job = _decode(source, text, 0, reading, torn=False)
+    new = job is not None and _is_new(job, reading)
+    _add(source, columns, [(0, job)] if job is not None and new else [], reading)
+    return _finished(source, columns, reading, repeats=int(job is not None and not new))
+
+
+def _finished(source: Source, columns: Columns, reading: Reading, repeats: int) -> dict[str, Any] | None:
     if reading.skip:
         reading.skipped += columns.without_partial_counts(source.label)
     if columns.count:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Literal
 
 from edfstat.formats.sources import Source
 
 __all__ = ["json_kind"]
 
-Kind = Literal["published", "pycls", "wandb", "optuna"]
+Kind = Literal["published", "pycls", "wandb", "optuna", "record"]
 HEAD = 1 << 18
+_LISTS = re.compile(r'\{\s*"(top|mid)"\s*:')
 
 
 def json_kind(source: Source) -> Kind:
@@ -19,7 +21,9 @@ def json_kind(source: Source) -> Kind:
         head = stream.read(HEAD)
     text = head.decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")
     if text[:1] == "{":
-        return "optuna" if '"trials"' in text[:2000] else "published"
+        if '"trials"' in text[:2000]:
+            return "optuna"
+        return "record" if '"trial_id"' in text and not _LISTS.match(text) else "published"
     try:
         first, _ = json.JSONDecoder().raw_decode(text[1:].lstrip())
     except (ValueError, RecursionError):  # longer than the head, or broken: the reader will say

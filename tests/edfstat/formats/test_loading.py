@@ -16,6 +16,7 @@ import edfstat
 from edfstat.errors import FormatError, InputError
 from edfstat.formats import published
 from edfstat.population import build_population
+from edfstat.records import make_record
 
 SAMPLES = Path(__file__).parents[2] / "data" / "published"
 NAMES = ["DARTS", "DARTS_in", "ResNeXt-A", "ResNet"]
@@ -261,6 +262,33 @@ def test_a_sweep_whose_worker_was_killed_before_its_first_record(
     for files in ([records / name], [records / "w1.jsonl", records / name]):  # named, it should hold something
         with pytest.raises(FormatError, match=f"{name} holds no records"):
             edfstat.load(files, errors=skip)
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("skip", ["raise", "skip"])
+def test_a_record_alone_is_read_as_a_line_of_it_is(
+    tmp_path: Path, indent: int | None, skip: Literal["raise", "skip"]
+) -> None:
+    trial = edfstat.Trial(space="A", net={"ds": [1, 2]}, dataset="digits")
+    record = make_record(trial, min_test_top1=7.5, params=10, test_ep_top1=[9.0, 7.5])
+    alone, line = tmp_path / "record.json", tmp_path / "record.jsonl"
+    alone.write_text(json.dumps(record, indent=indent))
+    line.write_text(json.dumps(record) + "\n")
+    ds = edfstat.load(alone, curves=True, errors=skip)
+    assert ds.drop_vars("source").equals(edfstat.load(line, curves=True).drop_vars("source"))
+    assert edfstat.load([line, alone], errors=skip).sizes["model"] == 1  # of one trial the first record counts
+    alone.write_text(json.dumps({**record, "params": -1}))
+    says = "job 0, key 'params'" if skip == "raise" else "holds no records"
+    with pytest.raises(FormatError, match=says):
+        edfstat.load(alone, errors=skip)
+
+
+@pytest.mark.parametrize("suffix", ["", ".json", ".csv"])
+def test_a_pipe_is_refused_before_anything_is_read_of_it(tmp_path: Path, suffix: str) -> None:
+    pipe = tmp_path / f"pipe{suffix}"
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match=f"pipe{suffix} is a pipe or a device, .* save it to a file first"):
+        edfstat.load(pipe)
 
 
 def two_spaces(folder: Path) -> list[Path]:
