@@ -52,10 +52,26 @@ def info_json(population: xr.Dataset) -> dict[str, Any]:
         "epochs_of_curves": int(population.sizes.get("epoch", 0)),
         "variables": sorted(map(str, population.variables)),
         "groups": [_group(population.isel(model=np.flatnonzero(spaces == name)), name) for name in names],
-        "sources": json.loads(population.attrs.get("sources", "[]")),
-        "skipped": int(population.attrs.get("skipped", 0)),
-        "skipped_jobs": json.loads(population.attrs.get("skipped_jobs", "[]")),
+        "sources": _listed(population.attrs.get("sources", "[]")),
+        "skipped": _whole(population.attrs.get("skipped", 0)),
+        "skipped_jobs": _listed(population.attrs.get("skipped_jobs", "[]")),
     }
+
+
+def _listed(value: Any) -> list[Any]:
+    """A list that an attribute holds as JSON; other programs may have put anything there, which is then its entry."""
+    try:
+        found = json.loads(value)
+    except (ValueError, TypeError, RecursionError):
+        return [value]
+    return found if isinstance(found, list) else [value]
+
+
+def _whole(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _group(part: xr.Dataset, name: str) -> dict[str, Any]:
@@ -91,9 +107,16 @@ def print_info(population: xr.Dataset) -> None:
     columns = ["space", "data set", "models", "nets", "not ok", "best %", "median %", "params (M)", "flops (B)"]
     _table(f"{found['models']} models", columns, rows)
     for entry in found["sources"]:
-        print(f"{entry['file']}  {entry['bytes']:,} bytes  sha256 {entry['sha256'][:16]}")  # noqa: T201
+        print(_source_line(entry))  # noqa: T201
     if found["epochs_of_curves"]:
         print(f"curves over {found['epochs_of_curves']} epochs")  # noqa: T201
+
+
+def _source_line(entry: Any) -> str:
+    try:
+        return f"{entry['file']}  {entry['bytes']:,} bytes  sha256 {entry['sha256'][:16]}"
+    except (LookupError, TypeError, ValueError):  # not of this package's making
+        return str(entry)
 
 
 def _range(limits: dict[str, int] | None, scale: float) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import edfstat
 from edfstat import commands, compare
 from edfstat.example import example_population
 from edfstat.printing import comparison_json
@@ -148,6 +149,24 @@ def test_a_name_that_is_not_utf_8(capsys: pytest.CaptureFixture[str], tmp_path: 
         code, out, _ = run(capsys, *command)
         assert code == 0
         assert f"{tmp_path}/r\ufffds.csv." in out
+
+
+@pytest.mark.parametrize("value", ["by hand", '{"a": 1}', '[{"file": 3}]', '["x"]', 7, [1.5, 2.5]])
+def test_attributes_that_others_wrote_are_shown(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, value: object
+) -> None:
+    population = edfstat.load(SAMPLES / "ResNet.json").assign_attrs(
+        sources=value, skipped="two or three", skipped_jobs=value
+    )
+    path = edfstat.save(population, tmp_path / "x.nc")
+    code, out, _ = run(capsys, "info", path)
+    assert code == 0
+    assert "40 models" in out
+    code, out, _ = run(capsys, "info", path, "--json")
+    assert code == 0
+    found = json.loads(out)
+    entries = json.loads(value) if isinstance(value, str) and value.startswith("[") else [value]
+    assert (found["sources"], found["skipped"], found["skipped_jobs"]) == (entries, None, entries)
 
 
 def test_corrupt_jobs_can_be_left_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
