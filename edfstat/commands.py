@@ -81,6 +81,8 @@ def _read(
     from edfstat.population import concat_populations
 
     named = [name for name in files if name != "example"]
+    if not named and (space or columns):
+        raise InputError("--space and --column are for files, not for the example; leave them out, or name a file")
     parts = [example_population()] if "example" in files else []
     if parts and not curves:
         parts = [parts[0].drop_dims("epoch", errors="ignore")]

@@ -66,7 +66,7 @@ def load(
         is in the attributes `skipped` and `skipped_jobs`.
     columns : mapping of str to str, optional
         For tables: which column holds what, such as ``{"error": "val_err", "params": "n_params"}``. The key
-        ``accuracy`` (percent) gives an error of 100 - accuracy.
+        ``accuracy`` (percent) gives an error of 100 - accuracy. Refused where no file is a table.
     cache : bool, default True
         Whether large JSON files are kept decoded in the user's cache folder (``EDFSTAT_CACHE``, if set), found
         again by path, size and modification time.
@@ -121,6 +121,8 @@ def load(
         population = _read(source, reading, space, columns, cache=kept)
         if population is not None:
             read.append((source, population))
+    if columns and not reading.tables:
+        raise InputError(f"columns={dict(columns)!r} is for tables, and no file here is one; leave it out")
     refuse_repeats([(_label(source), population) for source, population in read])
     return _joined([population for _, population in read], reading, ", ".join(map(shown, paths[:8])))
 

@@ -40,6 +40,7 @@ class Reading:
 
     curves: bool = False
     skip: bool = False
+    tables: int = 0
     skipped: list[str] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
 

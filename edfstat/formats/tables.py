@@ -94,6 +94,7 @@ def population_of_table(
     FormatError
         If there is no error column, or a row makes no sense (named by its number and column).
     """
+    reading.tables += 1
     chosen = _chosen(list(map(str, frame.columns)), columns, label)
     if not len(frame):
         raise FormatError(f"{label} has no rows; a population needs at least one model")

@@ -109,6 +109,9 @@ def test_convert(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         (["compare"], "see edfstat compare --help"),
         (["convert", "example", f"{__file__}/x.nc"], "test_commands.py is a file"),
         (["info", "example", "--column", "error"], "--column"),
+        (["info", "example", "--column", "error=nope"], "--space and --column are for files"),
+        (["info", "example", "--space", "mine"], "--space and --column are for files"),
+        (["info", str(SAMPLES / "ResNet.json"), "--column", "error=nope"], "--column error=nope is for tables"),
     ],
 )
 def test_wrong_input_is_one_line_and_code_2(
