@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from edfstat.formats.tables import population_of_table, table_of
 
 __all__ = ["read_csv", "write_csv"]
 
+#: Rows that are turned into columns at a time.
+BLOCK = 256
+
 
 def read_csv(
     source: Source, reading: Reading, *, columns: Mapping[str, str] | None = None, space: str | None = None
@@ -32,17 +36,19 @@ def read_csv(
         facts = {"file": source.name, "sha256": stream.sha256, "bytes": stream.size}
     try:
         csv.field_size_limit(MAX_JOB_BYTES)
-        lines = list(csv.reader(io.StringIO(text.decode("utf-8-sig"), newline=""), strict=True))
+        lines = csv.reader(io.StringIO(text.decode("utf-8-sig"), newline=""), strict=True)
+        header = next((line for line in lines if line), [])
+        cells, uneven, count = _columns(lines, len(header))
     except (UnicodeDecodeError, csv.Error) as error:
         raise FormatError(f"{source.label} is no readable CSV ({error}); save it again as UTF-8") from None
-    lines = [line for line in lines if line]
-    if len(lines) < 2:
+    if not count:
         raise FormatError(f"{source.label} has no rows; a population needs a header and at least one model")
-    header = lines[0]
     if len(set(header)) < len(header):
         raise FormatError(f"{source.label} names a column twice in its header {header[:40]}; rename one")
-    numbers = [row for row, line in enumerate(lines[1:]) if _is_whole(row, line, header, source, reading)]
-    frame = pd.DataFrame([lines[1 + row] for row in numbers], columns=header, dtype=object)
+    for row, fields in uneven.items():
+        _refuse(row, fields, header, source, reading)
+    numbers: Sequence[int] = [row for row in range(count) if row not in uneven] if uneven else range(count)
+    frame = pd.DataFrame(dict(zip(header, cells, strict=True)), dtype=object)
     attrs = {"sources": json.dumps([facts])}
     population = population_of_table(
         frame, source.label, reading, columns=columns, space=space, attrs=attrs, numbers=numbers
@@ -54,17 +60,33 @@ def read_csv(
     )
 
 
-def _is_whole(row: int, line: list[str], header: list[str], source: Source, reading: Reading) -> bool:
-    if len(line) == len(header):
-        return True
+def _columns(lines: Iterator[list[str]], width: int) -> tuple[list[list[str]], dict[int, int], int]:
+    """Columns of the rows that have `width` fields; the others and their fields; how many rows there are.
+
+    Rows are turned into columns some hundreds at a time: the garbage collector looks through lists that live longer.
+    """
+    columns: list[list[str]] = [[] for _ in range(width)]
+    uneven: dict[int, int] = {}
+    count = 0
+    while block := list(islice(lines, BLOCK)):
+        if set(map(len, block)) != {width}:
+            block = [line for line in block if line]
+            uneven |= {count + i: len(line) for i, line in enumerate(block) if len(line) != width}
+        whole = [line for line in block if len(line) == width] if uneven else block
+        count += len(block)
+        for column, cells in zip(columns, zip(*whole), strict=bool(whole)):
+            column.extend(cells)
+    return columns, uneven, count
+
+
+def _refuse(row: int, fields: int, header: list[str], source: Source, reading: Reading) -> None:
     said = (
-        f"{source.label}: row {row} has {len(line)} fields for {len(header)} columns; correct it, or pass "
+        f"{source.label}: row {row} has {fields} fields for {len(header)} columns; correct it, or pass "
         "errors='skip' to leave such rows out"
     )
     if not reading.skip:
         raise FormatError(said)
     reading.skipped.append(said)
-    return False
 
 
 def write_csv(population: xr.Dataset, path: Path) -> None:

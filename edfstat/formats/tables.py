@@ -99,7 +99,7 @@ def population_of_table(
     if not len(frame):
         raise FormatError(f"{label} has no rows; a population needs at least one model")
     frame = frame.rename(columns=str)
-    found = {name: np.asarray(frame[column], dtype=object) for name, column in chosen.items()}
+    found = {name: _cells(frame[column]) for name, column in chosen.items()}
     rows = _Rows(label, reading, np.ones(len(frame), dtype=bool), range(len(frame)) if numbers is None else numbers)
     converted: dict[str, Any] = {}
     for name, values in found.items():
@@ -160,25 +160,64 @@ def _chosen(present: list[str], columns: Mapping[str, str] | None, label: str) -
     return chosen
 
 
+def _cells(column: pd.Series[Any]) -> NDArray[Any]:
+    """Values of a column: numbers as they lie in memory, all else as objects."""
+    numeric = isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiu"
+    return np.asarray(column) if numeric else np.asarray(column, dtype=object)
+
+
 def _converted(name: str, values: NDArray[Any], column: str, rows: _Rows) -> NDArray[Any]:
+    """Whole columns at once where each cell is plainly what it should be, else cell by cell: that says which is not."""
     known = VARIABLES.get(name) or COORDINATES.get(name)
     if name in _CURVES:
         return _each(values, _curve, column, rows)
     if name == "accuracy" or (known is not None and known.dtype is np.float64):
-        return _each(values, _float, column, rows).astype(np.float64)
+        floats = _all_floats(values)
+        return _each(values, _float, column, rows).astype(np.float64) if floats is None else floats
     if known is not None and known.dtype is np.int64:
-        return _each(values, _count, column, rows)
+        counts = _all_counts(values)
+        return _each(values, _count, column, rows) if counts is None else counts
     if known is not None:
-        return _each(values, _string, column, rows)
+        return values.copy() if _are(values, str) else _each(values, _string, column, rows)
     return _guessed(values)
+
+
+def _are(values: NDArray[Any], *types: type) -> bool:
+    return values.dtype == object and set(map(type, values)) <= set(types)
+
+
+def _all_floats(values: NDArray[Any]) -> NDArray[np.float64] | None:
+    """What `_float` makes of each cell, if none is missing or no number."""
+    if values.dtype != object:
+        return values.astype(np.float64)
+    try:
+        return np.fromiter(map(float, values), np.float64, len(values))
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return None
+
+
+def _all_counts(values: NDArray[Any]) -> NDArray[np.int64] | None:
+    """What `_count` makes of each cell, if none is missing or no whole number."""
+    try:
+        if _are(values, str, int):
+            return np.fromiter(map(int, values), np.int64, len(values))
+    except (ValueError, OverflowError):
+        return None
+    if values.dtype.kind not in "fiu":
+        return None
+    with np.errstate(invalid="ignore", over="ignore"):  # what is no number, or too large, shows in the comparison
+        counts = values.astype(np.int64)
+        # Where 64 bits end, rounding decides the comparison, so large values go cell by cell.
+        fits = values.dtype.kind == "i" or bool(np.all(np.abs(values) < 2**62) and np.all(counts == values))
+    return counts if fits else None
 
 
 def _each(values: NDArray[Any], convert: Callable[[Any], Any], column: str, rows: _Rows) -> NDArray[Any]:
     done = np.empty(len(values), dtype=object)
-    for row, value in enumerate(values):
+    for row, value in enumerate(values.astype(object, copy=False)):
         try:
             done[row] = convert(value)
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, TypeError, OverflowError, RecursionError):
             done[row] = math.nan if convert is _float else None
             rows.refuse(row, column, f"{value!r:.80} cannot be read")
     return done
@@ -223,13 +262,17 @@ def _curve(value: Any) -> list[float]:
 
 def _guessed(values: NDArray[Any]) -> NDArray[Any]:
     """Column that is not of the data model: booleans or numbers if all of it is, else text."""
-    texts = [str(value) for value in values if not _missing(value)]
+    if values.dtype.kind == "f":
+        return values.astype(np.float64)
+    plain = _are(values, str) and not {"", "<NA>"} & set(values)
+    texts = values.tolist() if plain else [str(value) for value in values if not _missing(value)]
     if texts and len(texts) == len(values) and set(texts) <= {"True", "False"}:
         return np.array([text == "True" for text in texts])
     try:
         if len(texts) == len(values) and all(text.lstrip("-").isdecimal() for text in texts):
             return np.array([int(text) for text in texts], dtype=np.int64)
-        return np.array([_float(value) for value in values])
+        floats = _all_floats(values)
+        return np.array([_float(value) for value in values]) if floats is None else floats
     except (ValueError, TypeError, OverflowError):
         done = np.empty(len(values), dtype=object)
         done[:] = [_string(value) for value in values]
@@ -255,13 +298,16 @@ def _check_errors(converted: dict[str, Any], chosen: Mapping[str, str], rows: _R
         # Leaving failed trainings out would flatter the space that they came from.
         remedy = "" if np.isfinite(error[row]) else _FAILED
         rows.refuse(int(row), column, f"{error[row]} is no error in percent (0 to 100)", remedy)
-    for row in np.flatnonzero(~np.isin(status.astype(str), STATUSES)):
+    unknown = set(status.tolist()) - set(STATUSES)
+    for row in np.flatnonzero(~np.isin(status.astype(str), STATUSES)) if unknown else ():
         rows.refuse(int(row), chosen["status"], f"{status[row]!r} is none of {STATUSES}")
 
 
 def _check_counts(converted: Mapping[str, Any], chosen: Mapping[str, str], rows: _Rows) -> None:
     """A count is known of every model or of none."""
     for name in [name for name in _COUNTS if name in converted]:
+        if converted[name].dtype != object:
+            continue
         missing = np.array([value is None for value in converted[name]])
         if (rows.kept & ~missing).any():
             for row in np.flatnonzero(rows.kept & missing):
@@ -270,7 +316,8 @@ def _check_counts(converted: Mapping[str, Any], chosen: Mapping[str, str], rows:
 
 def _known_counts(columns: dict[str, Any]) -> dict[str, Any]:
     """Without counts that no model has."""
-    unknown = [name for name in _COUNTS if name in columns and any(value is None for value in columns[name])]
+    untyped = [name for name in _COUNTS if name in columns and columns[name].dtype == object]
+    unknown = [name for name in untyped if any(value is None for value in columns[name])]
     return {name: values for name, values in columns.items() if name not in unknown}
 
 

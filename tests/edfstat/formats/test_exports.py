@@ -144,3 +144,47 @@ def test_a_training_that_failed_is_not_advised_away(tmp_path: Path, error: str) 
     path.write_text("space,error\nA,-1\n")
     with pytest.raises(FormatError, match=r"\(0 to 100\); correct it"):
         edfstat.load(path)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["int8", "int64", "uint8", "uint64", "float16", "float32", "float64", "Int64", "object"]
+)
+def test_tables_of_every_type_of_number(dtype: str) -> None:
+    frame = pd.DataFrame({name: [7, 3, 5] for name in ("error", "params", "lr", "other")}).astype(dtype)
+    frame["status"] = pd.Series(["", "ok", "diverged"], dtype=object)
+    before = frame.copy()
+    ds = edfstat.load(frame)
+    for name in ("error", "params", "lr", "other"):
+        assert ds[name].values.tolist() == [7, 3, 5]
+        assert ds[name].dtype == (int if name == "params" or (name == "other" and "float" not in dtype) else float)
+    ds["error"].values[0], ds["params"].values[0] = 50.0, 9
+    pd.testing.assert_frame_equal(frame, before)  # what is loaded is a copy, statuses filled in or not
+
+
+@pytest.mark.parametrize(
+    ("params", "dtype"),
+    [
+        ([1.0, 2.5, 4.0], "float64"), ([1.0, float("inf"), 4.0], "float64"), ([1, 2**63, 4], "uint64"),
+        ([1.0, 2.0**63, 4.0], "float64"), (["1", "inf", "4"], "object"), (["1", "1e400", "4"], "object"),
+        ([1.0, float("nan"), 4.0], "float64"), ([1, None, 4], "Int64"),
+    ],
+)  # fmt: skip
+def test_a_number_that_is_no_count_is_named_by_its_row(params: list[object], dtype: str) -> None:
+    frame = pd.DataFrame({"error": [5.0, 6.0, 7.0], "params": pd.Series(params, dtype=dtype)})
+    with pytest.raises(FormatError, match=r"row 1, column 'params': .*(cannot be read|missing)"):
+        edfstat.load(frame)
+    assert edfstat.load(frame, errors="skip")["params"].values.tolist() == [1, 4]
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 256])
+def test_rows_are_counted_alike_however_a_file_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr("edfstat.formats.csv_files.BLOCK", block)
+    path = tmp_path / "runs.csv"
+    path.write_text('\nerror,job_id\n\n1,a\n2\n\n\n3,"c\nc"\n4,d,d\n5,e\n-6,f\n7,g\n')
+    ds = edfstat.load(path, errors="skip")
+    assert ds["error"].values.tolist() == [1, 3, 5, 7]
+    assert ds["job_id"].values.tolist() == ["a", "c\nc", "e", "g"]
+    said = json.loads(ds.attrs["skipped_jobs"])
+    assert [text.split(": ")[1].split(",")[0].split(" has")[0] for text in said] == ["row 1", "row 3", "row 5"]
