@@ -1,4 +1,4 @@
-"""Reading a published file of 25,000 jobs, against `json.load` of the same file.
+"""Reading a published file of 25,000 jobs, against `json.load` of the same file; tables of 1,000,000, against pandas.
 
 Time on the clock and CPU time, in one process, best of five in turns; what was read is used (sums of all columns, all
 nets). Prints ratios.
@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import edfstat
 
-JOBS, EPOCHS = 25_000, 100
+JOBS, EPOCHS, ROWS = 25_000, 100, 1_000_000
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +99,25 @@ def test_load(file: Path) -> None:
         print(f"{name}: {clock:.3f} s, {base[0] / clock:.1f} times as fast; CPU {cpu:.3f} s, {base[1] / cpu:.1f} times")
     share = peak(lambda: use(path_or_paths=file, cache=False)) / peak(lambda: plain(file))
     print(f"peak memory without curves: {share:.0%} of json.load's")
+
+
+def test_tables(tmp_path: Path) -> None:
+    """Synthetic: two spaces, errors, two counts, a learning rate and a column of the reader's own."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({
+        "space": rng.choice(["A", "B"], ROWS), "error": rng.uniform(3, 40, ROWS), "lr": rng.uniform(0, 1, ROWS),
+        "params": rng.integers(10**3, 10**7, ROWS), "flops": rng.integers(10**6, 10**9, ROWS),
+        "own": rng.uniform(0, 1, ROWS),
+    })  # fmt: skip
+    csv, parquet = tmp_path / "runs.csv", tmp_path / "runs.parquet"
+    frame.to_csv(csv, index=False)
+    frame.to_parquet(parquet)
+    best = seconds(
+        pandas_csv=lambda: pd.read_csv(csv),
+        load_csv=lambda: edfstat.load(csv),
+        pandas_parquet=lambda: pd.read_parquet(parquet),
+        load_parquet=lambda: edfstat.load(parquet),
+    )
+    for kind in ("csv", "parquet"):
+        (_, base), (clock, cpu) = best[f"pandas_{kind}"], best[f"load_{kind}"]
+        print(f"\n{kind}: {clock:.2f} s, CPU {cpu:.2f} s, {cpu / base:.1f} times pandas' {base:.2f} s")

@@ -264,14 +264,14 @@ def _guessed(values: NDArray[Any]) -> NDArray[Any]:
     """Column that is not of the data model: booleans or numbers if all of it is, else text."""
     if values.dtype.kind == "f":
         return values.astype(np.float64)
-    plain = _are(values, str) and not {"", "<NA>"} & set(values)
+    floats = _all_floats(values)
+    plain = floats is not None and _are(values, str)  # then none is missing
     texts = values.tolist() if plain else [str(value) for value in values if not _missing(value)]
-    if texts and len(texts) == len(values) and set(texts) <= {"True", "False"}:
+    if texts and len(texts) == len(values) and all(text in ("True", "False") for text in texts):
         return np.array([text == "True" for text in texts])
     try:
         if len(texts) == len(values) and all(text.lstrip("-").isdecimal() for text in texts):
             return np.array([int(text) for text in texts], dtype=np.int64)
-        floats = _all_floats(values)
         return np.array([_float(value) for value in values]) if floats is None else floats
     except (ValueError, TypeError, OverflowError):
         done = np.empty(len(values), dtype=object)
