@@ -174,11 +174,11 @@ def _folder(path: Path) -> list[Source]:
         return _folder(path / "records")
     files = [p for p in sorted(path.iterdir()) if not p.name.startswith(".") and p.name != CHECKSUMS]
     chosen = [Source(p, named=False) for p in files if (p.is_file() and p.name.endswith(_FILES)) or _is_zarr(p)]
-    archives = [p for p in files if p.is_file() and p.name.lower().endswith(".zip")]
+    archives = [p for p in files if p.is_file() and p.name == ARCHIVE]
     unpacked = {source.name for source in chosen}
     chosen += [source for p in archives for source in zip_members(p, _TEXT) if source.name not in unpacked]
     if not chosen:
-        raise FormatError(f"folder {shown(path)} holds no results file ({', '.join((*_FILES, '.zarr', '.zip'))})")
+        raise FormatError(f"folder {shown(path)} holds no results file ({', '.join((*_FILES, '.zarr', ARCHIVE))})")
     return chosen
 
 

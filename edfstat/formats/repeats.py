@@ -30,9 +30,9 @@ def source_entries(population: xr.Dataset) -> list[dict[str, Any]]:
 def refuse_repeats(read: Sequence[tuple[str, xr.Dataset]]) -> None:
     """Refuse to count models twice.
 
-    Equal bytes are the same models, whatever the file is called. What was saved from a population keeps the hashes
-    of the files that it came from, but may be a part of them: it repeats another only if one holds all that the
-    other has of such a file.
+    Equal bytes are the same models, unless their files are named as different spaces. What was saved from a
+    population keeps the hashes of the files that it came from, but may be a part of them: it repeats another only if
+    one holds all that the other has of such a file.
 
     Parameters
     ----------
@@ -78,11 +78,15 @@ class _Part:
         """Whether it is the very file that was hashed; what is saved from it has another suffix."""
         return self.label.endswith(self.file)
 
+    @property
+    def spaces(self) -> set[str]:
+        return set(self.population["space"].values.tolist())
+
     def repeats(self, other: _Part) -> bool:
         if self.label == other.label:
             return False
         if self.whole and other.whole:
-            return True
+            return bool(self.spaces & other.spaces)
         names = [n for n in (*VARIABLES, *COORDINATES) if n != "source" and self.has(n) and other.has(n)]
         few, many = sorted((self.models(names), other.models(names)), key=Counter.total)
         return few.total() > 0 and few <= many

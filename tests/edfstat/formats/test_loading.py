@@ -303,10 +303,15 @@ def test_models_that_would_count_twice_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match=r"A\.json is read twice"):
         edfstat.load([a, b, a])
     (tmp_path / "copy").mkdir()
-    copy = tmp_path / "copy" / "C.json"
-    copy.write_bytes(a.read_bytes())
-    with pytest.raises(FormatError, match=r"A\.json and \S+C\.json hold the same models"):
+    copy, other = tmp_path / "copy" / "A.json", tmp_path / "copy" / "C.json"
+    for path in (copy, other):
+        path.write_bytes(a.read_bytes())
+    with pytest.raises(FormatError, match=r"A\.json and \S+copy/A\.json hold the same models"):
         edfstat.load([a, b, copy])
+    # Under the name of another space they count once in each.
+    assert set(edfstat.load([a, other])["space"].values) == {"A", "C"}
+    with pytest.raises(FormatError, match="hold the same models"):
+        edfstat.load([a, other], space="A")
     for suffix in (".nc", ".parquet"):
         everything = edfstat.save(edfstat.load([a, b]), tmp_path / f"all{suffix}")
         for files in ([tmp_path], [everything, b], [a, everything]):
