@@ -115,7 +115,10 @@ def train(
         raise InputError("profile writes its trace to directory; give one")
     check_seconds(time_limit)
     devices.thread_count(threads)
-    task = prepare(trial, root)
+    try:
+        task = prepare(trial, root)
+    except MemoryError:
+        return make_record(trial, status="oom", message="the memory has no room for the images")
     if folder is not None:
         _make(folder)
     limit = trial.options.get("time_limit") if time_limit is None else time_limit

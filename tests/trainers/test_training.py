@@ -161,6 +161,15 @@ def test_a_record_that_cannot_be_written_is_returned(tmp_path: Path, caplog: pyt
     assert "the record is returned only" in caplog.text
 
 
+def test_images_that_the_memory_has_no_room_for_are_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("trainers.task._cached", full)
+    record = train(trial(), device="cpu")
+    assert (record["status"], record["message"]) == ("oom", "the memory has no room for the images")
+
+
 def test_who_watches_cannot_end_a_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A reader that has gone, and a file of progress that is a folder, or no text."""
     lines = []
