@@ -80,7 +80,7 @@ def train(
     time_limit : float, optional
         Seconds of training (over all runs of the trial) after which it ends with status ``timeout``.
     listener : callable, optional
-        Gets one line of text per epoch. Default: the logger ``trainers``, level INFO.
+        Gets one line of text per epoch, until it raises. Default: the logger ``trainers``, level INFO.
     profile : bool, default False
         Write a torch profiler trace of five steps to ``trace.json`` in `directory`.
     compile : bool, default False
@@ -95,7 +95,8 @@ def train(
     Raises
     ------
     InputError
-        If the trial makes no sense, its data are not there, or `directory` holds another trial.
+        Before anything is trained: if the trial makes no sense, its data are not there, or `directory` cannot be
+        written to or holds another trial.
     TrialInterrupted
         If `should_stop` asked for it.
 
