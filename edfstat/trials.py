@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from operator import index
 from typing import Any
 
 from edfstat.errors import InputError
@@ -43,7 +42,10 @@ def canonical_json(value: Any) -> str:
     except RecursionError:
         raise InputError("a value is nested too deep for JSON; give plain values") from None
     except (TypeError, ValueError) as error:
-        where, what = _culprit(value) or ("", value)
+        try:
+            where, what = _culprit(value) or ("", value)
+        except RecursionError:  # what holds itself has no end
+            where, what = "", value
         raise InputError(f"{where}{what!r:.200} cannot be written as JSON ({error}); give plain values") from None
 
 
@@ -114,10 +116,12 @@ class Trial:
             value = getattr(self, name)
             if not isinstance(value, kinds):
                 raise InputError(f"trial: {name} is {value!r:.80}; give {what}")
-        if isinstance(self.seed, bool) or not hasattr(self.seed, "__index__"):
-            raise InputError(f"trial: seed is {self.seed!r:.80}; give a whole number")
-        # NumPy's whole numbers become Python's, which JSON can hold.
-        object.__setattr__(self, "seed", index(self.seed))
+        seed: Any = self.seed
+        whole = hasattr(seed, "__index__") or (isinstance(seed, float) and seed.is_integer())
+        if isinstance(seed, bool) or not whole:
+            raise InputError(f"trial: seed is {seed!r:.80}; give a whole number")
+        # NumPy's whole numbers, and those from columns of floats, become Python's.
+        object.__setattr__(self, "seed", int(seed))
 
     @cached_property
     def id(self) -> str:

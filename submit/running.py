@@ -58,7 +58,7 @@ def run_trial(backend: Backend, trial: Trial, directory: str, device: str, shoul
     except TrialInterrupted:
         return {"kind": "interrupted"}
     except OSError as error:
-        if error.errno in (28, 122):  # no space, quota
+        if error.errno in TROUBLES:
             return {"kind": "trouble", "message": str(error)}
         record = make_record(trial, status="error", message=traceback.format_exc())
     except MemoryError:
@@ -66,7 +66,7 @@ def run_trial(backend: Backend, trial: Trial, directory: str, device: str, shoul
     except Exception:
         record = make_record(trial, status="error", message=traceback.format_exc())
     if record.get("status") == "error" and any(
-        text in record.get("message", "") for text in ("[Errno 28]", "[Errno 122]", "No space left on device")
+        text in record.get("message", "") for text in (*(f"[Errno {n}]" for n in TROUBLES), "No space left on device")
     ):
         return {"kind": "trouble", "message": record["message"].strip().splitlines()[-1]}
     return {"kind": "record", "record": record}
@@ -84,6 +84,9 @@ class Slot(Protocol):
     def close(self) -> None:
         """End the slot, whatever runs in it."""
 
+
+#: Errors of the disk, which say nothing of the trial: input or output, no space, a stale handle, quota.
+TROUBLES = (5, 28, 116, 122)
 
 #: Slot, number of the run there, outcome. A run that was given up may still send one, into the time of the next.
 Messages = SimpleQueue[tuple["Slot", int, Outcome]]

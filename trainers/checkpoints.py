@@ -90,8 +90,10 @@ def load(path: Path, *, trial_id: str) -> dict[str, Any] | None:
         if broken is not None:
             raise zipfile.BadZipFile(f"{broken} is not what was written")
         content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:  # set aside in the meantime by another process of the trial
+        return None
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror or error}); try again, or delete it") from None
+        raise CheckpointError(f"{path} cannot be read ({error}); try again, or delete it") from None
     except Exception as error:
         if outcomes.status_of(error)[0] == "oom":
             raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import json
 import logging
 import tempfile
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 
 from edfstat.errors import InputError, TrialInterrupted
+from edfstat.formats.places import home_path
 from edfstat.records import make_record
 from edfstat.trials import Trial
 from trainers import checkpoints, devices, outcomes, parallel
@@ -109,7 +109,7 @@ def train(
     ('ok', 1)
     """
     where = devices.pick(device)
-    folder = None if directory is None else Path(directory).expanduser()
+    folder = None if directory is None else home_path(directory)
     if folder is not None and (done := _finished(folder, trial)) is not None:
         return done
     if profile and folder is None:
@@ -119,8 +119,13 @@ def train(
     try:
         task = prepare(trial, root)
     except MemoryError:
-        return make_record(trial, status="oom", message="the memory has no room for the images")
-    if folder is not None:
+        full = "the memory has no room for the images"
+        record = make_record(trial, status="oom", message=full, provenance=outcomes.provenance(where))
+        if folder is not None and _leader():
+            _make(folder)
+            _leave(record, folder)
+        return record
+    if folder is not None and _leader():
         _make(folder)
     limit = trial.options.get("time_limit") if time_limit is None else time_limit
     curves = Curves()
@@ -158,7 +163,7 @@ def _make(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise InputError(f"directory {folder} cannot be written to ({error.strerror}); give another one") from None
+        raise InputError(f"directory {folder} cannot be written to ({error}); give another one") from None
 
 
 def _leave(record: dict[str, Any], folder: Path) -> None:
@@ -181,6 +186,11 @@ def _run(
 ) -> None:  # fmt: skip
     """Train from the checkpoint, if there is one, to the last epoch."""
     start = _resume(task, session, curves, folder)
+    if not parallel.alike(start, session.device, session.world):
+        raise InputError(
+            f"the processes of the trial found different checkpoints in {folder} (here of epoch {start}); let all of "
+            "them see one folder, or delete its checkpoint"
+        )
     progress = Progress(folder if _leader() else None, listener, done=start)
     epochs = session.recipe.epochs
     before, begun = curves.seconds, time.perf_counter()
@@ -245,14 +255,12 @@ def _resume(task: Task, session: Session, curves: Curves, folder: Path | None) -
 
 def _restore(session: Session, curves: Curves, state: dict[str, Any], path: Path) -> None:
     """Go on from a state; one that does not fit changes nothing."""
-    before = copy.deepcopy(session.state())
     try:
-        seen = Curves(**state["curves"])
-        session.load_state({name: value for name, value in state.items() if name != "curves"})
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        session.load_state(before)
-        reason = " ".join(str(error).split())[:200]
-        raise checkpoints.DamagedCheckpoint(f"{path} does not fit the trial ({reason}); delete it") from None
+        seen = Curves(**state.pop("curves"))
+        session.check_state(state)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise checkpoints.DamagedCheckpoint(f"{path} does not fit the trial ({error!r:.200}); delete it") from None
+    session.load_state(state)
     vars(curves).update(vars(seen))
 
 
@@ -279,6 +287,7 @@ def _record(task: Task, curves: Curves, status: str, message: str, provenance: d
         test_ep_top1=curves.test_ep_top1, train_ep_top1=curves.train_ep_top1, train_ep_loss=curves.train_ep_loss,
         iter_time=round(curves.train_seconds / (steps * per_epoch), 6) if steps else None,
     )  # fmt: skip
-    # The published key set, with what the recipe decided where the trial left it open.
-    record["optim"] = {"base_lr": recipe.base_lr, "wd": recipe.weight_decay, "max_ep": recipe.epochs, **record["optim"]}
+    # The published key set, with what the recipe decided where the trial left it open; no setting under two names.
+    given = {name: value for name, value in record["optim"].items() if name not in ("weight_decay", "epochs")}
+    record["optim"] = {"base_lr": recipe.base_lr, "wd": recipe.weight_decay, "max_ep": recipe.epochs, **given}
     return record

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from edfstat.errors import InputError, TrialInterrupted
+from edfstat.formats.places import home_path
 from edfstat.records import make_record
 from edfstat.trials import Trial
 from trainers import devices
@@ -118,7 +119,7 @@ def train_many(
     for position, trial in enumerate(trials):
         if not isinstance(trial, Trial):
             raise InputError(f"trials[{position}] is {trial!r:.80}; give a Trial (`Trial.from_dict` makes one)")
-    directory = None if directory is None else Path(directory).expanduser()
+    directory = None if directory is None else home_path(directory)
     check_seconds(time_limit)
     place = devices.pick(device)
     devices.autocast_for(place, precision, 0)

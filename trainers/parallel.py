@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from edfstat.errors import InputError
 
-__all__ = ["SyncNorm", "agreed", "join", "leave", "place", "share_of", "sum_gradients", "synced", "total"]
+__all__ = ["SyncNorm", "agreed", "alike", "join", "leave", "place", "share_of", "sum_gradients", "synced", "total"]
 
 
 def place() -> tuple[int, int]:
@@ -189,6 +189,15 @@ def agreed(flag: bool, device: torch.device, world: int) -> bool:
     if world == 1:
         return flag
     return bool(total(torch.tensor(float(flag), device=device), world))
+
+
+def alike(number: int, device: torch.device, world: int) -> bool:
+    """Whether all processes have the same number."""
+    if world == 1:
+        return True
+    ends = torch.tensor([number, -number], dtype=torch.float64, device=device)
+    dist.all_reduce(ends, op=dist.ReduceOp.MAX)
+    return bool(ends.sum() == 0)
 
 
 def total(value: Tensor, world: int) -> Tensor:

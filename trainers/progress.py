@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edfstat.errors import InputError, TrialInterrupted
 from trainers.checkpoints import replace_file
 
 __all__ = ["Progress", "line"]
@@ -63,6 +64,8 @@ class Progress:
         try:
             if self.listener is not None:
                 self.listener(line(row))
+        except (TrialInterrupted, InputError):
+            raise
         except Exception as error:
             self._give_up("listener", error)
         try:

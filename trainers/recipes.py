@@ -151,8 +151,9 @@ def resolve(
         raise InputError(f"no recipe is named {name!r}; there are {sorted(RECIPES)}, or give settings of your own")
     settings = dict(RECIPES[name].get(dataset, RECIPES[name][""]))
     for given in (overrides, optim or {}):
-        if twice := [pair for pair in _OPTIM.items() if pair[0] != pair[1] and set(pair) <= set(given)]:
-            raise InputError(f"recipe: {twice[0][0]} and {twice[0][1]} are the same setting; give one of them")
+        for short, long in _OPTIM.items():
+            if short in given and long in given and given[short] != given[long]:
+                raise InputError(f"recipe: {short} and {long} are the same setting; give one of them")
         settings |= {_OPTIM.get(key, key): value for key, value in given.items()}
     known = {field.name for field in fields(Recipe)}
     if unknown := sorted(set(settings) - known, key=str):

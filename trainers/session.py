@@ -149,6 +149,22 @@ class Session:
         """Tensors that a checkpoint holds."""
         return {"net": self.net.state_dict(), "optimizer": self.optimizer.state_dict()}
 
+    def check_state(self, state: dict[str, Any]) -> None:
+        """Refuse what `load_state` could not go on from.
+
+        Raises
+        ------
+        ValueError, LookupError, TypeError, AttributeError
+            If something lacks, or is of another form than this network's.
+        """
+        weights = [p for group in self.optimizer.param_groups for p in group["params"]]
+        pairs = [(name, tensor, state["net"][name]) for name, tensor in self.net.state_dict().items()]
+        for place, slot in state["optimizer"]["state"].items():
+            pairs += [(f"{name} of weight {place}", weights[place], part) for name, part in slot.items()]
+        for name, ours, theirs in pairs:
+            if theirs is not None and theirs.shape != ours.shape:
+                raise ValueError(f"{name} has the shape {tuple(theirs.shape)}, not {tuple(ours.shape)}")
+
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from what `state` gave."""
         self.net.load_state_dict(state["net"])

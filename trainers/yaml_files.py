@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from edfstat.errors import InputError
+from edfstat.formats.places import home_path
 
 __all__ = ["read_yaml"]
 
@@ -63,7 +63,7 @@ def read_yaml(path: str | PathLike[str]) -> Any:
     ...     read_yaml(file)
     {'epochs': 200}
     """
-    path = Path(path).expanduser()
+    path = home_path(path)
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path} has more than {MAX_BYTES / 2**20:.0f} MiB; give a file of settings in YAML")
     try:

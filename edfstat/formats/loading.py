@@ -13,7 +13,7 @@ import xarray as xr
 
 from edfstat.errors import FormatError, InputError, PopulationError
 from edfstat.formats.cache import Cache
-from edfstat.formats.naming import ARCHIVE, CHECKSUMS, describe_name
+from edfstat.formats.naming import ARCHIVE, CHECKSUMS, PUBLISHED_NAMES, describe_name
 from edfstat.formats.places import home_path, shown
 from edfstat.formats.published import Reading, read_published
 from edfstat.formats.record_lines import read_record, read_record_lines
@@ -30,6 +30,8 @@ __all__ = ["load", "load_source"]
 Pathish = str | os.PathLike[str]
 _TEXT = (".json", ".json.gz", ".jsonl", ".jsonl.gz")
 _FILES = (*_TEXT, ".csv", ".parquet", ".pq", ".nc")
+#: What lies beside results and is none: what a download and a training leave.
+_BESIDE = (CHECKSUMS, "progress.jsonl")
 
 #: The rule that reproduces the published flops of stage-wise networks to the last digit.
 FLOPS_CONVENTION = (
@@ -154,7 +156,7 @@ def _sources(path: Path) -> list[Source]:
     if path.exists() and not path.is_file():
         raise InputError(f"{shown(path)} is a pipe or a device, which can be read only once; save it to a file first")
     if not path.exists():
-        if (path.parent / ARCHIVE).is_file():
+        if path.stem in PUBLISHED_NAMES and (path.parent / ARCHIVE).is_file():
             within = [source for source in zip_members(path.parent / ARCHIVE, _TEXT) if source.name == path.name]
             if within:
                 return within
@@ -172,13 +174,12 @@ def _folder(path: Path) -> list[Source]:
         return [Source(path)]
     if (path / "records").is_dir():  # a sweep: its records are the results, all else is about them
         return _folder(path / "records")
-    files = [p for p in sorted(path.iterdir()) if not p.name.startswith(".") and p.name != CHECKSUMS]
+    files = [p for p in sorted(path.iterdir()) if not p.name.startswith(".") and p.name not in _BESIDE]
     chosen = [Source(p, named=False) for p in files if (p.is_file() and p.name.endswith(_FILES)) or _is_zarr(p)]
-    archives = [p for p in files if p.is_file() and p.name == ARCHIVE]
-    unpacked = {source.name for source in chosen}
-    chosen += [source for p in archives for source in zip_members(p, _TEXT) if source.name not in unpacked]
+    if not chosen and (path / CHECKSUMS).is_file() and (path / ARCHIVE).is_file():
+        chosen = zip_members(path / ARCHIVE, _TEXT)
     if not chosen:
-        raise FormatError(f"folder {shown(path)} holds no results file ({', '.join((*_FILES, '.zarr', ARCHIVE))})")
+        raise FormatError(f"folder {shown(path)} holds no results file ({', '.join((*_FILES, '.zarr'))})")
     return chosen
 
 

@@ -56,7 +56,7 @@ def refuse_repeats(read: Sequence[tuple[str, xr.Dataset]]) -> None:
             if other := next((one for one in others if one.repeats(part)), None):
                 raise FormatError(
                     f"{other.label} and {label} hold the same models, those of {other.file}, which would count "
-                    "twice; leave one of the two out"
+                    "twice; leave one of the two out, or give other models with the same numbers a seed or an id"
                 )
             others.append(part)
 

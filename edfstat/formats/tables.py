@@ -99,6 +99,9 @@ def population_of_table(
     if not len(frame):
         raise FormatError(f"{label} has no rows; a population needs at least one model")
     frame = frame.rename(columns=str)
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise FormatError(f"{label} has two columns named {twice!r}; rename one")
     found = {name: _cells(frame[column]) for name, column in chosen.items()}
     rows = _Rows(label, reading, np.ones(len(frame), dtype=bool), range(len(frame)) if numbers is None else numbers)
     converted: dict[str, Any] = {}

@@ -44,7 +44,15 @@ def test_digits_are_those_of_scikit_learn() -> None:
 
 
 def test_the_digits_file_has_the_checksum_that_is_written_beside_it() -> None:
-    assert hashlib.sha256(Path(digits.load(None, "test").source).read_bytes()).hexdigest() == digits.SHA256
+    content = gzip.decompress(Path(digits.load(None, "test").source).read_bytes())
+    assert hashlib.sha256(content).hexdigest() == digits.SHA256
+
+
+def test_digits_compressed_anew_are_digits(tmp_path: Path) -> None:
+    """As in Debian's package of scikit-learn."""
+    content = gzip.decompress(Path(digits.load(None, "test").source).read_bytes())
+    (tmp_path / "digits.csv.gz").write_bytes(gzip.compress(content, 1))
+    assert np.array_equal(digits.load(tmp_path, "test").images, digits.load(None, "test").images)
 
 
 def write_cifar10(folder: Path, rng: np.random.Generator) -> dict[str, np.ndarray]:

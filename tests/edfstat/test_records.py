@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edfstat.errors import FormatError
+from edfstat.errors import FormatError, InputError
 from edfstat.records import from_records, make_record
 from edfstat.trials import Trial
 
@@ -41,6 +41,24 @@ def test_what_is_not_finite_is_null() -> None:
 def test_unknown_statuses_and_keys_are_refused(status: str, extra: dict[str, float]) -> None:
     with pytest.raises(FormatError, match=r"won|accuracy"):
         make_record(TRIAL, status=status, **extra)
+
+
+def test_a_seed_is_a_whole_number_from_wherever() -> None:
+    one = Trial("A", {}, seed=3)
+    for seed in (3.0, np.int64(3), np.float64(3)):
+        assert Trial("A", {}, seed=seed).id == one.id  # type: ignore[arg-type]
+    for seed in (True, 1.5, "3", None, float("inf")):
+        with pytest.raises(InputError, match="seed is"):
+            Trial("A", {}, seed=seed)  # type: ignore[arg-type]
+
+
+def test_what_json_cannot_hold_is_named_by_its_place() -> None:
+    with pytest.raises(InputError, match=r"^net\.ws\[1\]: nan cannot be written"):
+        _ = Trial("A", {"ws": [16, float("nan")]}).id
+    circle: dict[str, object] = {}
+    circle["itself"] = circle
+    with pytest.raises(InputError, match="cannot be written as JSON"):
+        _ = Trial("A", circle).id
 
 
 def test_no_records_make_no_population() -> None:

@@ -1,5 +1,6 @@
 """Trials side by side: the records of `train`, processes that die, and how many fit."""
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -124,13 +125,16 @@ def test_processes_end_after_the_one_that_started_them(tmp_path: Path) -> None:
     )
     command = [sys.executable, str(tmp_path / "start.py"), json.dumps(long.to_dict()), str(tmp_path)]
     # What its processes write to lasts as long as any of them.
-    starter = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(Path.cwd())})
-    wait_for(tmp_path / long.id / "checkpoint.pt")
-    starter.kill()
+    env = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    starter = subprocess.Popen(command, stdout=subprocess.PIPE, env=env, start_new_session=True)
     try:
+        wait_for(tmp_path / long.id / "checkpoint.pt")
+        starter.kill()
         starter.communicate(timeout=60)
     finally:
-        assert not (tmp_path / long.id / "record.json").exists()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(starter.pid, signal.SIGKILL)
+    assert not (tmp_path / long.id / "record.json").exists()
     assert (tmp_path / long.id / "checkpoint.pt").exists()
 
 

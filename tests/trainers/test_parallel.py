@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from edfstat import InputError, Trial
+from edfstat import InputError, Trial, TrialInterrupted
 from tests.trainers import two_processes
 from trainers import parallel, train
 from trainers.streams import random_box
@@ -104,6 +104,20 @@ def test_two_processes_give_what_one_gives(
     # In bf16 one of the twelve test images may fall on the other side.
     one = 0 if precision == "fp32" else 100 / 12 + 1e-3
     assert together["test_ep_top1"] == pytest.approx(alone["test_ep_top1"], abs=one)
+
+
+def test_processes_that_found_different_checkpoints_refuse_to_train(photographs: Path, tmp_path: Path) -> None:
+    """As where each sees a folder of its own."""
+    (tmp_path / "trial.json").write_text(json.dumps(trial().to_dict()))
+    with pytest.raises(TrialInterrupted):
+        train(trial(), device="cpu", root=photographs, directory=tmp_path / "0", should_stop=lambda: True)
+    command = [sys.executable, "-m", "trainers", "trial.json", "--root", str(photographs), "--device", "cpu"]
+    code = "import os, sys; os.execv(sys.executable, [*sys.argv[1:], '--directory', os.environ['RANK']])"
+    running = started([sys.executable, "-c", code, *command], tmp_path)
+    said = [process.communicate(timeout=200)[1] for process in running]
+    assert [process.returncode for process in running] == [2, 2]
+    assert all("found different checkpoints" in text for text in said)
+    assert (tmp_path / "0" / "checkpoint.pt").exists()
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,10 @@ import torch
 
 from edfstat import InputError, Trial, TrialInterrupted, backends
 from edfstat.records import RECORD_KEYS
+from submit.running import run_trial
 from trainers import checkpoints, train
 from trainers.__main__ import main
+from trainers.session import Session
 
 NET = {"block_type": "res_basic_block", "ds": [1, 1, 1, 1], "ws": [16, 16, 16, 16], "ss": [1, 1, 2, 2]}
 
@@ -82,7 +84,6 @@ def test_divergence_is_an_outcome() -> None:
 def test_a_time_limit_and_an_accident_are_records(monkeypatch: pytest.MonkeyPatch) -> None:
     record = train(trial(50), device="cpu", time_limit=1e-6)
     assert record["status"] == "timeout"
-    from trainers.session import Session
 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 9 bytes")
@@ -250,6 +251,31 @@ def test_a_checkpoint_that_does_not_fit_is_set_aside_and_changes_nothing(tmp_pat
     assert path.with_name("checkpoint.pt.refused").exists()
 
 
+def test_no_room_for_a_checkpoint_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory of a GPU that others fill: the work done is kept for another try."""
+    path = stopped(tmp_path)
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Session, "load_state", full)
+    assert train(trial(), device="cpu", directory=tmp_path)["status"] == "oom"
+    assert path.exists()
+
+
+def test_settings_under_two_names_are_recorded_under_one() -> None:
+    record = train(trial(optim={"epochs": 1, "weight_decay": 1e-3}), device="cpu")
+    assert record["optim"] == {"base_lr": 0.1, "wd": 1e-3, "max_ep": 1}
+
+
+def test_who_watches_may_interrupt() -> None:
+    def listener(text: str) -> None:
+        raise TrialInterrupted(text)
+
+    with pytest.raises(TrialInterrupted, match="epoch 1/3"):
+        train(trial(), device="cpu", listener=listener)
+
+
 def test_a_checkpoint_that_cannot_be_read_now_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system that is away for a moment has damaged nothing."""
     path = stopped(tmp_path)
@@ -258,9 +284,12 @@ def test_a_checkpoint_that_cannot_be_read_now_is_kept(tmp_path: Path, monkeypatc
         raise OSError(116, "Stale file handle")
 
     monkeypatch.setattr(torch, "load", stale)
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"cannot be read .\[Errno 116\]"):
         train(trial(), device="cpu", directory=tmp_path)
     assert path.exists()
+    # To a worker of a sweep it is a trouble of the disk: the trial goes back, and waits.
+    outcome = run_trial(backends()["torch"], trial(), str(tmp_path), "cpu", lambda: False)
+    assert outcome["kind"] == "trouble"
 
 
 def test_what_was_half_written_is_removed_once_its_writer_is_gone(tmp_path: Path) -> None:

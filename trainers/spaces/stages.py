@@ -32,7 +32,8 @@ _KEYS = {
     "block_type", "ds", "ws", "ss", "bot_muls", "num_gs", "bms", "gws", "se_r", "stem_w", "stem_type", *_LATEST_KEYS,
 }  # fmt: skip
 _MISTAKEN = {
-    "bot_muls": "bot_muls", "multipliers": "bot_muls", "num_gs": "num_gs", "groups": "num_gs", "se_ratio": "se_r",
+    "bot_muls": "bot_muls", "multipliers": "bot_muls", "num_gs": "num_gs", "groups": "num_gs", "num_groups": "num_gs",
+    "se_ratio": "se_r",
 }  # fmt: skip
 _STEM_STRIDES = {"res_stem_cifar": 1, "simple_stem_in": 2, "res_stem_in": 4}
 
@@ -226,7 +227,7 @@ class StageArchitecture(Architecture):
 def _check_spelling(net: Mapping[str, Any]) -> None:
     """Refuse a key that is nearly one of those that may be absent: left unread, another network would be built."""
     for key in sorted(set(map(str, net)) - _KEYS):
-        if near := get_close_matches(key, _MISTAKEN, n=1, cutoff=0.7):
+        if near := get_close_matches(key, _MISTAKEN, n=1, cutoff=0.85):
             raise ArchitectureError(f"a stage-wise net has no {key!r}; write {_MISTAKEN[near[0]]!r}")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import edfstat
@@ -281,6 +282,32 @@ def test_a_record_alone_is_read_as_a_line_of_it_is(
     says = "job 0, key 'params'" if skip == "raise" else "holds no records"
     with pytest.raises(FormatError, match=says):
         edfstat.load(alone, errors=skip)
+
+
+def test_the_folder_of_a_training_is_read_by_its_record(tmp_path: Path) -> None:
+    trial = edfstat.Trial(space="A", net={"ds": [1, 2]}, dataset="digits")
+    (tmp_path / "record.json").write_text(json.dumps(make_record(trial, min_test_top1=7.5)))
+    (tmp_path / "progress.jsonl").write_text('{"epoch": 1, "train_loss": 0.5}\n')
+    assert edfstat.load(tmp_path)["error"].values.tolist() == [7.5]
+
+
+@pytest.mark.parametrize("content", [b"no zip", None])
+def test_an_archive_that_no_download_left_is_none_of_the_results(tmp_path: Path, content: bytes | None) -> None:
+    (tmp_path / "mine.csv").write_text("space,error\nA,5\nA,6\n")
+    if content is None:
+        with zipfile.ZipFile(tmp_path / "data.zip", "w") as file:
+            file.writestr("annotations/train.json", "{}")
+    else:
+        (tmp_path / "data.zip").write_bytes(content)
+    assert edfstat.load(tmp_path).sizes["model"] == 2
+    with pytest.raises(FileNotFoundError, match=r"there is no file \S+missing\.json"):
+        edfstat.load(tmp_path / "missing.json")
+
+
+def test_two_columns_of_one_name_are_refused() -> None:
+    frame = pd.DataFrame([[5.0, 1, 2], [6.0, 1, 2]], columns=["error", "params", "params"])
+    with pytest.raises(FormatError, match="two columns named 'params'"):
+        edfstat.load(frame)
 
 
 @pytest.mark.parametrize("suffix", ["", ".json", ".csv"])
