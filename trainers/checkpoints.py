@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import time
 import zipfile
@@ -57,9 +58,16 @@ def save(path: Path, *, trial_id: str, state: dict[str, Any]) -> None:
         Whose it is.
     state : dict
         Tensors, and plain values of any nesting.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written: then what was there before still is.
     """
-    content = {"format": FORMAT, "trial_id": trial_id, "state": state}
-    replace_file(path, lambda part: torch.save(content, part))
+    # By way of the memory, as torch does not say so if a disk is full.
+    content = io.BytesIO()
+    torch.save({"format": FORMAT, "trial_id": trial_id, "state": state}, content)
+    replace_file(path, lambda part: part.write_bytes(content.getbuffer()))
 
 
 def load(path: Path, *, trial_id: str) -> dict[str, Any] | None:

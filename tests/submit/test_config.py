@@ -99,7 +99,7 @@ def test_times(text: str, minutes: float) -> None:
             "images of digits have 8 pixels a side",
         ),
         (
-            yaml.safe_dump(fake(3, backend="torch", recipe="enhanced", backend_options={})),
+            yaml.safe_dump(fake(3, backend="torch", recipe={"cutout": 16}, backend_options={})),
             "cutout is 16 on images of 8",
         ),
         (yaml.safe_dump(fake(3, spaces=[{"name": "Resnet", "count": 2}])), "no design space Resnet"),

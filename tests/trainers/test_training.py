@@ -131,7 +131,7 @@ def test_running_out_of_memory_is_a_record_and_the_process_lives_on() -> None:
         ({"optim": {"wd": 0.1, "weight_decay": 0.2}}, "wd and weight_decay are the same setting"),
         ({"recipe": {"base": ["default"]}}, "no recipe is named"),
         ({"recipe": {"cutout": 5}}, "cutout is 5; give an even number"),
-        ({"recipe": "enhanced"}, "cutout is 16 on images of 8 pixels a side"),
+        ({"recipe": {"base": "enhanced", "cutout": 16}}, "cutout is 16 on images of 8 pixels a side"),
         ({"recipe": {"image_size": 16}}, "image_size is 16, but images of digits have 8"),
         ({"recipe": {"image_size": "abc"}}, "image_size is 'abc'"),
         ({"dataset": "\ud800"}, "half a character"),
@@ -249,6 +249,14 @@ def test_a_checkpoint_that_does_not_fit_is_set_aside_and_changes_nothing(tmp_pat
     torch.save(content, path)
     assert outcome(train(trial(), device="cpu", directory=tmp_path)) == whole
     assert path.with_name("checkpoint.pt.refused").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full needs Linux")
+def test_a_full_disk_is_named_as_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / f"checkpoint.pt.{os.getpid()}.part").symlink_to("/dev/full")
+    record = train(trial(), device="cpu", directory=tmp_path)
+    assert record["status"] == "error"
+    assert record["message"] == "OSError: [Errno 28] No space left on device"
 
 
 def test_no_room_for_a_checkpoint_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
