@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -85,8 +86,8 @@ class Slot(Protocol):
         """End the slot, whatever runs in it."""
 
 
-#: Errors of the disk, which say nothing of the trial: input or output, no space, a stale handle, quota.
-TROUBLES = (5, 28, 116, 122)
+#: Errors of the disk that pass, and say nothing of the trial. One of reading may be a file's own, and stays.
+TROUBLES = (errno.ENOSPC, errno.EDQUOT, errno.ESTALE)
 
 #: Slot, number of the run there, outcome. A run that was given up may still send one, into the time of the next.
 Messages = SimpleQueue[tuple["Slot", int, Outcome]]
