@@ -20,6 +20,7 @@ from edfstat.errors import InputError, TrialInterrupted
 from edfstat.records import make_record
 from edfstat.registry import Backend, backends
 from edfstat.trials import Trial
+from submit.shards import FULL
 from submit.signals import leave_signals_to_the_worker, signals_held
 
 __all__ = ["ChildSlot", "InlineSlot", "Outcome", "Slot", "child_main", "load_backend", "run_trial"]
@@ -87,7 +88,7 @@ class Slot(Protocol):
 
 
 #: Errors of the disk that pass, and say nothing of the trial. One of reading may be a file's own, and stays.
-TROUBLES = (errno.ENOSPC, errno.EDQUOT, errno.ESTALE)
+TROUBLES = (*FULL, errno.ESTALE)
 
 #: Slot, number of the run there, outcome. A run that was given up may still send one, into the time of the next.
 Messages = SimpleQueue[tuple["Slot", int, Outcome]]
