@@ -57,6 +57,7 @@ def read_yaml(path: str | PathLike[str]) -> Any:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder) / "recipe.yaml"
     ...     _ = file.write_text("epochs: 200")
