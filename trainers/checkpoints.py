@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import os
-import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +11,11 @@ import torch
 
 from edfstat.errors import InputError
 from trainers import outcomes
+from trainers.whole_files import replace_file
 
-__all__ = ["CheckpointError", "DamagedCheckpoint", "checkpoint_path", "load", "remove_parts", "replace_file", "save"]
+__all__ = ["CheckpointError", "DamagedCheckpoint", "checkpoint_path", "load", "save"]
 
 FORMAT = "edfstat checkpoint 2"
-#: Seconds that writing a file takes at most.
-SLOW = 600
 
 
 class CheckpointError(InputError):
@@ -34,18 +29,6 @@ class DamagedCheckpoint(CheckpointError):
 def checkpoint_path(directory: Path) -> Path:
     """Where the checkpoint of the trial in `directory` lies."""
     return directory / "checkpoint.pt"
-
-
-def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Put a file in place whole: written beside it, flushed to the disk, then renamed over it."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        write(part)
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def save(path: Path, *, trial_id: str, state: dict[str, Any]) -> None:
@@ -118,14 +101,3 @@ def load(path: Path, *, trial_id: str) -> dict[str, Any] | None:
     if not isinstance(state, dict):
         raise DamagedCheckpoint(f"{path} is damaged (it holds no state); delete it")
     return state
-
-
-def remove_parts(directory: Path) -> None:
-    """Remove what processes that were killed while writing left in a trial's folder."""
-    for part in directory.glob("*.part"):
-        number = part.suffixes[-2:-1]
-        writer = number[0][1:] if number and number[0][1:].isdecimal() else ""
-        with contextlib.suppress(OSError):
-            # Its process may be one of another machine, whose numbers are others.
-            if writer and not Path("/proc", writer).exists() and time.time() - part.stat().st_mtime > SLOW:
-                part.unlink()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import logging
-import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -20,7 +17,7 @@ from edfstat.errors import InputError, TrialInterrupted
 from edfstat.formats.places import home_path
 from edfstat.records import make_record
 from edfstat.trials import Trial
-from trainers import checkpoints, devices, outcomes, parallel
+from trainers import checkpoints, devices, outcomes, parallel, trial_folder
 from trainers.progress import Progress
 from trainers.session import Session
 from trainers.task import Task, check_seconds, prepare
@@ -110,7 +107,7 @@ def train(
     """
     where = devices.pick(device)
     folder = None if directory is None else home_path(directory)
-    if folder is not None and (done := _finished(folder, trial)) is not None:
+    if folder is not None and (done := trial_folder.finished(folder, trial)) is not None:
         return done
     if profile and folder is None:
         raise InputError("profile writes its trace to directory; give one")
@@ -122,11 +119,11 @@ def train(
         full = "the memory has no room for the images"
         record = make_record(trial, status="oom", message=full, provenance=outcomes.provenance(where))
         if folder is not None and _leader():
-            _make(folder)
-            _leave(record, folder)
+            trial_folder.make(folder)
+            trial_folder.leave(record, folder)
         return record
     if folder is not None and _leader():
-        _make(folder)
+        trial_folder.make(folder)
     limit = trial.options.get("time_limit") if time_limit is None else time_limit
     curves = Curves()
     status, message = "ok", ""
@@ -151,33 +148,8 @@ def train(
     devices.release(where)
     record = _record(task, curves, status, message, outcomes.provenance(where, **used))
     if folder is not None and _leader():
-        _leave(record, folder)
+        trial_folder.leave(record, folder)
     return record
-
-
-def _make(folder: Path) -> None:
-    """Make the trial's folder, and see that it can be written to before anything is trained."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        checkpoints.remove_parts(folder)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InputError(f"directory {folder} cannot be written to ({error}); give another one") from None
-
-
-def _leave(record: dict[str, Any], folder: Path) -> None:
-    """Write the record to the trial's folder; what is done needs no checkpoint."""
-    text = json.dumps(record, allow_nan=False)
-    try:
-        checkpoints.replace_file(folder / "record.json", lambda part: part.write_text(text, encoding="utf-8"))
-    except OSError as error:
-        # The caller has it still, and the checkpoint stays.
-        logger.warning("%s cannot be written (%s); the record is returned only", folder / "record.json", error)
-        return
-    if record["status"] in ("ok", "diverged"):
-        with contextlib.suppress(OSError):
-            checkpoints.checkpoint_path(folder).unlink(missing_ok=True)
 
 
 def _run(
@@ -262,17 +234,6 @@ def _restore(session: Session, curves: Curves, state: dict[str, Any], path: Path
         raise checkpoints.DamagedCheckpoint(f"{path} does not fit the trial ({error!r:.200}); delete it") from None
     session.load_state(state)
     vars(curves).update(vars(seen))
-
-
-def _finished(folder: Path, trial: Trial) -> dict[str, Any] | None:
-    """The record that an earlier run of the same trial left, unless an accident ended it."""
-    try:
-        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    if not isinstance(record, dict) or record.get("trial_id") != trial.id:
-        raise InputError(f"{folder} holds the record of another trial; give each trial a directory of its own")
-    return record if record.get("status") in ("ok", "diverged") else None
 
 
 def _record(task: Task, curves: Curves, status: str, message: str, provenance: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edfstat.errors import InputError, TrialInterrupted
-from trainers.checkpoints import replace_file
+from trainers.whole_files import replace_file
 
 __all__ = ["Progress", "line"]
 

@@ -153,23 +153,24 @@ def zip_members(path: Path, suffixes: tuple[str, ...]) -> list[Source]:
     FormatError
         If it is no archive, a name leads out of it, or it declares more than the bounds allow.
     """
+    label = shown(path)
     try:
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise FormatError(f"{path} is no readable zip archive ({error}); get it again") from None
+        raise FormatError(f"{label} is no readable zip archive ({error}); get it again") from None
     if len(infos) > MAX_MEMBERS:
-        raise FormatError(f"{path} holds {len(infos)} files; at most {MAX_MEMBERS} are read from an archive")
+        raise FormatError(f"{label} holds {len(infos)} files; at most {MAX_MEMBERS} are read from an archive")
     if sum(info.file_size for info in infos) > MAX_TOTAL_BYTES:
-        raise FormatError(f"{path} unfolds to more than {MAX_TOTAL_BYTES / 1e9:.0f} GB; unpack it if you trust it")
+        raise FormatError(f"{label} unfolds to more than {MAX_TOTAL_BYTES / 1e9:.0f} GB; unpack it if you trust it")
     chosen = []
     for info in infos:
         parts = PurePosixPath(info.filename.replace("\\", "/")).parts
         if ".." in parts or info.filename.startswith(("/", "\\")):
-            raise FormatError(f"{path} has a member {info.filename!r} that leads out of it; such archives are not read")
+            raise FormatError(f"{label} has a member {info.filename!r} that leads out; such archives are not read")
         hidden = any(part.startswith(".") for part in parts) or "__MACOSX" in parts
         if not info.is_dir() and not hidden and info.filename.endswith(suffixes):
             chosen.append(info.filename)
     if len(set(chosen)) < len(chosen):
-        raise FormatError(f"{path} holds two files of the same name; such archives are not read")
+        raise FormatError(f"{label} holds two files of the same name; such archives are not read")
     return [Source(path, name, named=False) for name in sorted(chosen)]

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from edfstat import Trial, TrialInterrupted
+from tests.trainers.trials import outcome
 from trainers import train, train_many
 from trainers.photographs import decoded, decoded_together
 from trainers.session import Session
@@ -37,10 +38,6 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 def trial(case: str, epochs: int = 4, seed: int = 1) -> Trial:
     net, recipe = CASES[case]
     return Trial("any", net, "synthetic", recipe, {"max_ep": epochs}, seed, {"train_images": 1024})
-
-
-def outcome(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if key not in ("provenance", "iter_time")}
 
 
 @pytest.mark.parametrize("case", CASES)

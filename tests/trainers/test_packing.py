@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from edfstat import InputError, Trial
+from tests.trainers.trials import outcome
 from trainers import packing, train, train_many
 from trainers.memory import training_bytes
 from trainers.packing import automatic_workers
@@ -29,10 +30,6 @@ def trial(seed: int, epochs: int = 2, **more: Any) -> Trial:
 
 def processes() -> list[Any]:
     return [child for child in multiprocessing.active_children() if child.name == "edfstat-trial"]
-
-
-def outcome(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if key not in ("provenance", "iter_time")}
 
 
 def wait_for(path: Path) -> None:
