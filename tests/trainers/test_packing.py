@@ -201,13 +201,18 @@ def test_counted_memory_grows_with_the_batch_as_that_of_the_process(net: dict[st
 
 
 def peak(one: Trial) -> int:
+    """The least of three processes: how much the allocator wastes differs from one to the next."""
+    # VmHWM is of the program alone; the figure of getrusage may be that of the process which started it.
     code = (
-        "import json, resource, sys; from edfstat import Trial; from trainers import train;"
+        "import json, re, sys; from pathlib import Path; from edfstat import Trial; from trainers import train;"
         "r = train(Trial.from_dict(json.loads(sys.argv[1])), device='cpu', precision='fp32');"
-        "print(r['status'], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        "print(r['status'], re.search(r'VmHWM:\\s+(\\d+) kB', Path('/proc/self/status').read_text())[1])"
     )
     command = [sys.executable, "-c", code, json.dumps(one.to_dict())]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    status, kilobytes = done.stdout.split()
-    assert status == "ok"
-    return int(kilobytes) * 1024
+    found = []
+    for _ in range(3):
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        status, kilobytes = done.stdout.split()
+        assert status == "ok"
+        found.append(int(kilobytes) * 1024)
+    return min(found)
