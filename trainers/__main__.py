@@ -52,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         # A failure is one process's own; the other ends are reached by all of them.
         together = record["status"] in ("ok", "diverged", "timeout")
     except InputError as error:
+        together = isinstance(error, parallel.Disagreement)
         sys.stderr.write(f"error: {error}\n")
         return 2
     except KeyboardInterrupt:

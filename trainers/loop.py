@@ -159,7 +159,7 @@ def _run(
     """Train from the checkpoint, if there is one, to the last epoch."""
     start = _resume(task, session, curves, folder)
     if not parallel.alike(start, session.device, session.world):
-        raise InputError(
+        raise parallel.Disagreement(
             f"the processes of the trial found different checkpoints in {folder} (here of epoch {start}); let all of "
             "them see one folder, or delete its checkpoint"
         )

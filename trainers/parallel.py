@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterable
 from typing import Any, cast
@@ -12,7 +13,14 @@ from torch import Tensor, nn
 
 from edfstat.errors import InputError
 
-__all__ = ["SyncNorm", "agreed", "alike", "join", "leave", "place", "share_of", "sum_gradients", "synced", "total"]
+__all__ = [
+    "Disagreement", "SyncNorm", "agreed", "alike", "join", "leave", "place", "share_of", "sum_gradients", "synced",
+    "total",
+]  # fmt: skip
+
+
+class Disagreement(InputError):
+    """What the processes found when they compared: all of them end by it, so they can part in step."""
 
 
 def place() -> tuple[int, int]:
@@ -26,7 +34,7 @@ def join(device: torch.device) -> tuple[int, int]:
     """Join the processes that torchrun or SLURM (also through submitit) started for one trial.
 
     torchrun sets RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT. SLURM sets SLURM_PROCID and SLURM_NTASKS; the
-    first host of its node list is the meeting place, and the port follows from the job's number.
+    first host of its node list is the meeting place, and the port follows from the numbers of job and step.
 
     Returns
     -------
@@ -35,14 +43,18 @@ def join(device: torch.device) -> tuple[int, int]:
     """
     env = os.environ
     if "RANK" not in env and _number("SLURM_NTASKS") > 1:
-        nodes = "SLURM_STEP_NODELIST" if "SLURM_STEP_NODELIST" in env else "SLURM_JOB_NODELIST"
-        _needed("SLURM_NTASKS", "srun", "SLURM_PROCID", nodes)
+        # A job's script without srun has SLURM_NTASKS and SLURM_PROCID too, but is one process: only steps have nodes.
+        _needed("SLURM_NTASKS", "srun", "SLURM_PROCID", "SLURM_STEP_NODELIST")
         env["RANK"], env["WORLD_SIZE"] = env["SLURM_PROCID"], env["SLURM_NTASKS"]
         env.setdefault("LOCAL_RANK", env.get("SLURM_LOCALID", "0"))
-        env.setdefault("MASTER_ADDR", first_host(env[nodes]))
-        env.setdefault("MASTER_PORT", str(20000 + int(env.get("SLURM_JOB_ID", "0")) % 20000))
+        env.setdefault("MASTER_ADDR", first_host(env["SLURM_STEP_NODELIST"]))
+        number = int(env.get("SLURM_JOB_ID", "0")) + 997 * int(env.get("SLURM_STEP_ID", "0"))
+        env.setdefault("MASTER_PORT", str(20000 + number % 20000))
     if _number("WORLD_SIZE") > 1 and not dist.is_initialized():
         _needed("WORLD_SIZE", "torchrun", "RANK", "MASTER_ADDR", "MASTER_PORT")
+        # torch imports this with the first optimizer, and it keeps the group of that moment as the default of its
+        # functions: the group's threads would outlive `leave`, and abort the process as it ends.
+        importlib.import_module("torch.distributed.nn.functional")
         if device.type == "cuda":
             # Also what comes after the training, such as the last barrier, must run on this process's own GPU.
             torch.cuda.set_device(device)
@@ -63,7 +75,10 @@ def _number(name: str) -> int:
 def _needed(what: str, launcher: str, *names: str) -> None:
     """Refuse to wait for processes that nobody told how to meet."""
     if missing := [name for name in names if name not in os.environ]:
-        raise InputError(f"{what} asks for several processes, but {missing} is not set; start them by {launcher}")
+        raise InputError(
+            f"{what} asks for several processes, but {', '.join(missing)} is not set; start them by {launcher}, or "
+            f"unset {what} to train in this process alone"
+        )
 
 
 def leave(*, together: bool = False) -> None:

@@ -46,7 +46,7 @@ def started(command: list[str], tmp_path: Path, launcher: str = "torchrun") -> l
         if launcher == "torchrun":
             env |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
         else:
-            env |= {"SLURM_PROCID": str(rank), "SLURM_NTASKS": "2", "SLURM_JOB_NODELIST": "localhost"}
+            env |= {"SLURM_PROCID": str(rank), "SLURM_NTASKS": "2", "SLURM_STEP_NODELIST": "localhost"}
         env["PYTHONPATH"] = os.pathsep.join(sys.path)
         processes.append(
             subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -115,9 +115,27 @@ def test_processes_that_found_different_checkpoints_refuse_to_train(photographs:
     code = "import os, sys; os.execv(sys.executable, [*sys.argv[1:], '--directory', os.environ['RANK']])"
     running = started([sys.executable, "-c", code, *command], tmp_path)
     said = [process.communicate(timeout=200)[1] for process in running]
-    assert [process.returncode for process in running] == [2, 2]
+    assert [process.returncode for process in running] == [2, 2], said
     assert all("found different checkpoints" in text for text in said)
     assert (tmp_path / "0" / "checkpoint.pt").exists()
+
+
+def test_no_thread_of_the_group_outlives_it(tmp_path: Path) -> None:
+    """One that frees a tensor while the interpreter ends would abort the process."""
+    code = """
+import os, torch
+from trainers import parallel
+def threads():
+    return sum("gloo" in open(f"/proc/self/task/{each}/comm").read() for each in os.listdir("/proc/self/task"))
+_, world = parallel.join(torch.device("cpu"))
+torch.optim.SGD(torch.nn.Linear(2, 2).parameters())
+parallel.total(torch.ones(1), world)
+before = threads()
+parallel.leave(together=True)
+print(before > 0, threads())
+"""
+    running = started([sys.executable, "-c", code], tmp_path)
+    assert [process.communicate(timeout=200)[0] for process in running] == ["True 0\n"] * 2
 
 
 @pytest.mark.parametrize(
@@ -127,6 +145,8 @@ def test_processes_that_found_different_checkpoints_refuse_to_train(photographs:
         ({"WORLD_SIZE": "2"}, "start them by torchrun"),
         ({"SLURM_NTASKS": "abc"}, "SLURM_NTASKS is 'abc'"),
         ({"SLURM_NTASKS": "2"}, "start them by srun"),
+        # As in the script of a job, which runs once.
+        ({"SLURM_NTASKS": "2", "SLURM_PROCID": "0", "SLURM_JOB_NODELIST": "n[1-2]"}, "start them by srun"),
     ],
 )
 def test_an_environment_that_tells_half_is_refused(
