@@ -79,7 +79,7 @@ def train(
     listener : callable, optional
         Gets one line of text per epoch, until it raises. Default: the logger ``trainers``, level INFO.
     profile : bool, default False
-        Write a torch profiler trace of five steps to ``trace.json`` in `directory`.
+        Write a torch profiler trace of up to five steps to ``trace.json`` in `directory`.
     compile : bool, default False
         Run the net through `torch.compile`, which takes about a minute and pays for long trainings only.
 

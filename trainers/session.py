@@ -101,7 +101,7 @@ class Session:
         torch.manual_seed(seed_of(self.task.trial.seed, EPOCH, epoch, 1))
         cast(Any, self.net).set_drop_path(self.recipe.drop_path * epoch / self.recipe.epochs)
         begun = time.perf_counter()
-        with _profiler(trace) as profiler:
+        with _profiler(trace, self.feed.steps) as profiler:
             loss, wrong = self._train(epoch, out_of_time, profiler)
         # The one moment in which the host waits for the device.
         images = self.feed.steps * min(self.recipe.batch_size, self.feed.train_images)
@@ -173,14 +173,15 @@ class Session:
         self.optimizer.load_state_dict({**state["optimizer"], "param_groups": groups})
 
 
-def _profiler(trace: Path | None) -> Any:
+def _profiler(trace: Path | None, steps: int) -> Any:
     if trace is None:
         return nullcontext()
     kinds = [torch.profiler.ProfilerActivity.CPU]
     if torch.cuda.is_available():
         kinds.append(torch.profiler.ProfilerActivity.CUDA)
-    # One step is let go and one warms the profiler up; the five after them are written.
+    # One step is let go and one warms the profiler up; five after them are written. Of two, all that there are.
+    schedule = torch.profiler.schedule(wait=1, warmup=1, active=5, repeat=1) if steps > 2 else None
     return torch.profiler.profile(
-        activities=kinds, record_shapes=True, schedule=torch.profiler.schedule(wait=1, warmup=1, active=5, repeat=1),
+        activities=kinds, record_shapes=True, schedule=schedule,
         on_trace_ready=lambda done: done.export_chrome_trace(str(trace)),
     )  # fmt: skip

@@ -221,6 +221,14 @@ def test_command_line_profiles_and_reports(tmp_path: Path) -> None:
     assert "traceEvents" in json.loads((tmp_path / "out" / "trace.json").read_text())
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_an_epoch_of_few_steps_is_profiled_too(tmp_path: Path, steps: int) -> None:
+    record = train(trial(1, options={"train_images": 128 * steps}), device="cpu", directory=tmp_path, profile=True)
+    assert record["status"] == "ok", record["message"]
+    seen = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    assert "aten::convolution" in {event.get("name") for event in seen}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
