@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,7 +32,8 @@ def main(argv: list[str] | None = None) -> int:
     together = False
     try:
         try:
-            trial = Trial.from_dict(json.loads(args.trial.read_text(encoding="utf-8")))
+            text = args.trial.read_text(encoding="utf-8")
+            trial = Trial.from_dict(json.loads(text, object_pairs_hook=_each_once))
         except InputError as error:
             raise InputError(f"{args.trial}: {error}") from None
         except (OSError, ValueError, TypeError, RecursionError) as error:
@@ -64,6 +66,16 @@ def main(argv: list[str] | None = None) -> int:
     if rank == 0:
         sys.stdout.write(json.dumps(record) + "\n")
     return 0 if record["status"] in ("ok", "diverged") else 1
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; of a key that is there twice nobody could say which one counts."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} is there twice")
+    return found
 
 
 if __name__ == "__main__":

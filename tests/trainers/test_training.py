@@ -234,6 +234,7 @@ def test_an_epoch_of_few_steps_is_profiled_too(tmp_path: Path, steps: int) -> No
     [
         (None, "holds no trial"),
         ("[" * 200_000, "holds no trial"),
+        ('{"space": "A", "net": {}, "seed": 1, "seed": 2}', "holds no trial (the key 'seed' is there twice)"),
         ('{"space": "A", "net": null}', "net is None; give a mapping"),
         ('{"space": "A", "net": {}, "optim": null}', "optim is None; give a mapping"),
         ('{"space": "A", "net": {}, "seed": 1.5}', "seed is 1.5; give a whole number"),
