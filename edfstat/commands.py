@@ -298,8 +298,7 @@ def _guarded(run: Callable[[], Any]) -> int:
         return int(error.exit_code)
     except _CommandLineError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
-            error.show()  # type: ignore[attr-defined]
-            return 2
+            return _say("no command is given; see edfstat --help", 2)
         return _say(_complaint(error), 2)
     except (typer.Abort, KeyboardInterrupt):
         return _say("interrupted", 1)

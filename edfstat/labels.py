@@ -151,15 +151,16 @@ def coded(labels: NDArray[Any], name: str) -> tuple[NDArray[Any], NDArray[np.int
 def as_errors(values: Any, name: str = "error", *, nan: NanPolicy = "raise") -> Floats:
     """Errors of models as float64: finite or +inf (a failed model).
 
-    `nan="fail"` counts NaN as +inf, `nan="drop"` leaves NaN in place for the caller to drop.
+    `nan="fail"` counts NaN as +inf, `nan="drop"` leaves NaN in place for the caller to drop; None and masked
+    entries are NaN to both.
 
     Raises
     ------
     InputError
         On NaN (with ``nan="raise"``) or -inf.
     """
-    array = as_numbers(values, name)
     choice(nan, "nan", ("raise", "fail", "drop"), "give 'raise', 'fail' or 'drop'")
+    array = as_numbers(values if nan == "raise" else _missing_as_nan(values), name)
     # The minimum propagates NaN: one pass that allocates nothing decides the common case.
     smallest = array.min()
     if np.isnan(smallest):
@@ -175,6 +176,21 @@ def as_errors(values: Any, name: str = "error", *, nan: NanPolicy = "raise") -> 
     if smallest == -np.inf:
         raise InputError(f"{name}[{int((array == -np.inf).argmax())}] is -inf; errors are finite or +inf")
     return array
+
+
+def _missing_as_nan(values: Any) -> Any:
+    """The values with NaN for each that is None or masked."""
+    if isinstance(values, np.ma.MaskedArray):
+        whole = np.array(values.data, dtype=object)
+        whole[np.ma.getmaskarray(values)] = None
+        values = whole
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError):
+        return values
+    if array.dtype.kind != "O":
+        return values
+    return np.array([np.nan if value is None else value for value in array.tolist()], dtype=object)
 
 
 def as_weights(weights: Any, length: int, name: str = "weights") -> Floats | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from edfstat.arguments import number
 from edfstat.errors import InputError
-from edfstat.gap_laws import LIMIT_MEAN, LIMIT_STD, one_sample_moments, two_sample_moments
+from edfstat.gap_laws import one_sample_moments, two_sample_moments
 
 __all__ = ["expected_ks", "sample_size", "sample_size_auc"]
 
@@ -41,8 +41,9 @@ def expected_ks(n: float, *, population: float | None = None, other: float | Non
     population) = (1 - n/N) D(sample, complement), whose law is the exact two-sample one. Two samples: the
     exact two-sample law. Exact two-sample laws of large samples give way to Kolmogorov's with Hodges'
     correction where they would take a second or more; the mean is then within 0.1 % and the std within 1 %.
-    Two samples of one finite population, drawn one regardless of the other, have no simple law: given is the
-    asymptotic one, sqrt(1/n + 1/M - 2/N) times Kolmogorov's. Ties only lower D.
+    Two samples of one finite population, drawn one regardless of the other, have no simple law: given is that
+    of two samples times sqrt((1/n + 1/M - 2/N) / (1/n + 1/M)), right as they grow; of 3 and 4 models of 8 the
+    mean is 4 % too high, of 50 and 100 of 150 1 %, the std of single models a sixth too low. Ties only lower D.
 
     Examples
     --------
@@ -60,15 +61,30 @@ def expected_ks(n: float, *, population: float | None = None, other: float | Non
     for name, size in (("n", n), ("other", other)):
         if size is not None and size > population:
             raise InputError(f"{name} is {size:.15g} of a population of {population:.15g}; draw at most that many")
-    if other is not None:
-        spread = math.sqrt(max(1 / n + 1 / other - 2 / population, 0.0))
-        return LIMIT_MEAN * spread, LIMIT_STD * spread
+    if math.isinf(population):
+        return expected_ks(n, other=other)
+    if other is None or population in (n, other):
+        return _against_the_whole(n if other in (None, population) else other, population)
+    return _two_of_one_population(n, other, population)
+
+
+def _against_the_whole(n: float, population: float) -> tuple[float, float]:
+    """A sample without replacement against all: as against its complement, nearer by 1 - n/N."""
     if n == population:
         return 0.0, 0.0
-    if math.isinf(population):
-        return one_sample_moments(n)
     mean, std = two_sample_moments(n, population - n)
     return (1 - n / population) * mean, (1 - n / population) * std
+
+
+def _two_of_one_population(n: float, other: float, population: float) -> tuple[float, float]:
+    """Two samples that may share models."""
+    if n == other == 1:
+        # The gap is 1 but where both drew the same model, which the law of two samples knows nothing of.
+        return 1 - 1 / population, math.sqrt((1 - 1 / population) / population)
+    mean, std = two_sample_moments(n, other)
+    apart = 1 / n + 1 / other
+    nearer = math.sqrt((apart - 2 / population) / apart)
+    return nearer * mean, nearer * std
 
 
 def _size(name: str, size: Any) -> float:

@@ -221,8 +221,8 @@ def validate(ds: xr.Dataset) -> None:
     ------
     PopulationError
         Naming the variable and the offending models: a missing `error` or `status`, wrong dimensions or
-        type, an error outside 0 to 100 percent, a count below 0, an unknown status, or a NaN error of a
-        model whose status is `ok`.
+        type, a label that is no text, an error outside 0 to 100 percent, a count below 0, an unknown status,
+        or a NaN error of a model whose status is `ok`.
 
     Examples
     --------
@@ -256,12 +256,20 @@ def _validate_variable(array: xr.DataArray, name: str, known: Variable) -> None:
     kinds = {str: "OUT", np.int64: "iu", np.float64: "fiu"}[known.dtype]
     if array.dtype.kind not in kinds:
         raise PopulationError(f"{name} has type {array.dtype}; it should be {known.dtype.__name__}")
+    if known.dtype is str and array.dtype.kind == "O":
+        _refuse_no_text(array, name)
     if known.percent:
         values = array.values
         if values.size and (np.fmin.reduce(values, axis=None) < 0 or np.fmax.reduce(values, axis=None) > 100):
             _refuse((values < 0) | (values > 100), array, f"{name} is outside 0 to 100 percent")
     elif name in ("params", "flops", "acts"):
         _refuse(array.values < 0, array, f"{name} is negative")
+
+
+def _refuse_no_text(array: xr.DataArray, name: str) -> None:
+    values = array.values.tolist()
+    if set(map(type, values)) - {str}:
+        _refuse(np.array([not isinstance(value, str) for value in values]), array, f"{name} is no text")
 
 
 def _refuse(bad: NDArray[np.bool_], array: xr.DataArray, complaint: str) -> None:

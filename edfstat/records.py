@@ -4,6 +4,8 @@ A record is a plain dict, strict JSON (what is not known or not finite is null):
 
 - of the published files: `job_id`, `rng_seed`, `params`, `flops`, `net`, `optim` (`base_lr`, `wd`, `max_ep`),
   `iter_time` (s), `min_test_top1`, `test_ep_top1`, `train_ep_top1` (errors, percent), `train_ep_loss`;
+- of the published files, but measured by nothing here: `exp_mem`, `act_mem`, `prec_time` (null), `train_it_loss`,
+  `train_it_top1` (empty);
 - of ours: `trial_id`, `space`, `dataset`, `recipe`, `acts`, `final_test_top1`, `status`, `message`,
   `provenance` (versions, host, device, times).
 """
@@ -30,6 +32,12 @@ RECORD_KEYS: dict[str, bool] = {
     "optim": True, "rng_seed": True, "status": True, "message": True, "provenance": True,
     "params": False, "flops": False, "acts": False, "min_test_top1": False, "final_test_top1": False,
     "test_ep_top1": False, "train_ep_top1": False, "train_ep_loss": False, "iter_time": False,
+    "exp_mem": False, "act_mem": False, "prec_time": False, "train_it_loss": False, "train_it_top1": False,
+}  # fmt: skip
+
+#: Published keys of things that nothing here measures; readers of published files find the keys they expect.
+_UNMEASURED: dict[str, Any] = {
+    "exp_mem": None, "act_mem": None, "prec_time": None, "train_it_loss": (), "train_it_top1": (),
 }  # fmt: skip
 
 _SCALARS = {
@@ -75,7 +83,7 @@ def make_record(trial: Trial, *, status: str = "ok", message: str = "", **outcom
         "net": dict(trial.net), "recipe": trial.recipe, "optim": dict(trial.optim), "rng_seed": trial.seed,
         "status": status, "message": message, "provenance": {},
     }  # fmt: skip
-    return {**described, **{key: _finite(value) for key, value in outcome.items()}}
+    return {**described, **{key: _finite(value) for key, value in (_UNMEASURED | outcome).items()}}
 
 
 def _finite(value: Any) -> Any:

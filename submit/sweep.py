@@ -234,8 +234,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not hasattr(error, "format_message"):
             return _unexpected(error, debug)
         if type(error).__name__ == "NoArgsIsHelpError":
-            error.show()  # type: ignore[attr-defined]
-            return 2
+            return _fail("no command is given; see python -m submit.sweep --help", 2)
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "python -m submit.sweep"
         message = error.format_message().replace("Value error, ", "").rstrip(".")

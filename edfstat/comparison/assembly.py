@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from edfstat.arguments import generator
 from edfstat.comparison import curves, sensitivity
 from edfstat.comparison.caveats import caveats
 from edfstat.comparison.costs import training_hours
@@ -107,7 +108,7 @@ def compare(
     """
     _check(bins, spacing, eps, level, n_resamples)
     groups = select_groups(ds, by, error)
-    generator = np.random.default_rng(rng)
+    random_numbers = generator(rng)
     measures = choose_measures(groups.models, complexity)
     limits = _limits(range, measures)
     weightings, notes = _weightings(groups, measures, bins, spacing, limits, optional=complexity == "auto")
@@ -115,7 +116,8 @@ def compare(
     shared = _Shared(groups, area_end, level)
     width = max(max(w.edges.size - 1 for w in weightings), 0)
     tables = [
-        _measure_table(shared, w, width, spacing, limits.get(w.measure), n_resamples, generator) for w in weightings
+        _measure_table(shared, w, width, spacing, limits.get(w.measure), n_resamples, random_numbers)
+        for w in weightings
     ]
     dataset = _joined(shared, weightings, tables)
     dataset.attrs = {

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 import numpy as np
 import xarray as xr
 
+from edfstat import arguments
 from edfstat.errors import FormatError, InputError, PopulationError
 from edfstat.formats.cache import Cache
 from edfstat.formats.naming import ARCHIVE, CHECKSUMS, PUBLISHED_NAMES, describe_name
@@ -111,9 +112,7 @@ def load(
         from edfstat.formats.tables import population_of_table
 
         return population_of_table(path_or_paths, "DataFrame", reading, columns=columns, space=space)
-    paths: list[Pathish] = [path_or_paths] if isinstance(path_or_paths, str | os.PathLike) else [*path_or_paths]
-    if not paths:
-        raise InputError("no file to load; give at least one")
+    paths = _paths(path_or_paths)
     sources = [source for path in paths for source in _named(path)]
     kept = Cache() if cache else None
     read: list[tuple[Source | str, xr.Dataset]] = []
@@ -134,6 +133,18 @@ def load_source(source: Source) -> xr.Dataset:
     reading = Reading()
     population = _read_text(source, reading, None, None, Cache())
     return _joined([population] if population is not None else [], reading, source.label)
+
+
+def _paths(given: Any) -> list[Pathish]:
+    paths = [given] if isinstance(given, str | os.PathLike) else None
+    if paths is None and isinstance(given, Iterable) and not isinstance(given, bytes | Mapping | xr.Dataset):
+        paths = list(given)
+    for path in [given] if paths is None else paths:
+        if not isinstance(path, str | os.PathLike):
+            raise InputError(f"cannot load {arguments.shown(path)}; give a path, several in a list, or a DataFrame")
+    if not paths:
+        raise InputError("no file to load; give at least one")
+    return paths
 
 
 def _is_frame(value: Any) -> TypeGuard[pd.DataFrame]:

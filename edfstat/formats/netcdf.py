@@ -43,8 +43,9 @@ def checked(opened: xr.Dataset, label: str, *, curves: bool) -> xr.Dataset:
     """
     dropped = [] if curves else [str(name) for name, v in opened.variables.items() if "epoch" in v.dims]
     population = opened.drop_vars(dropped).load()
-    for name, known in COORDINATES.items():
-        if name in population.variables and known.dtype is str and population[name].dtype != object:
+    for name in map(str, population.variables):
+        # Stores hand text over in types of their own, which populations from other files could not be joined with.
+        if population[name].dtype.kind in "TU" and name not in population.indexes:
             population[name] = population[name].astype(object)
     for variable in population.variables.values():
         variable.encoding = {}
@@ -68,7 +69,22 @@ def write_netcdf(population: xr.Dataset, path: Path) -> None:
             encoding.setdefault(str(name), {})["_FillValue"] = None
         if variable.dtype.kind == "O" and any("\x00" in str(value) for value in np.ravel(variable.values)):
             raise FormatError(f"{name} holds a text with a NUL character, which netCDF cannot hold; save as Parquet")
+    for owner, attrs in (("", population.attrs), *((f"{n}.", v.attrs) for n, v in population.variables.items())):
+        for name, value in attrs.items():
+            if not _is_attribute(value):
+                raise FormatError(
+                    f"the attribute {owner}{name} is {value!r:.80}, which netCDF cannot hold; make it text or "
+                    "numbers, or save as Parquet or Zarr"
+                )
     population.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+
+
+def _is_attribute(value: Any) -> bool:
+    """Whether netCDF can hold it: text, a number, or a list of only one of them."""
+    try:
+        return np.asarray(value).dtype.kind in "iufUS" or all(isinstance(item, str) for item in np.ravel(value))
+    except ValueError:  # a ragged list
+        return False
 
 
 def _line(error: BaseException) -> str:

@@ -40,7 +40,8 @@ def save(ds: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     InputError
-        If the suffix is none of these, or the folder is not there or cannot be written to.
+        If the suffix is none of these, the folder is not there or cannot be written to, or the format cannot hold
+        a variable: dates and complex numbers none, tables and JSON only what has one entry or curve per model.
     PopulationError
         If `ds` is no valid population.
 
@@ -62,6 +63,7 @@ def save(ds: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     target = home_path(path)
     writer = _writer(target)
     validate(ds)
+    _refuse_what_would_be_lost(ds, target)
     check_writable(target)
     with tempfile.TemporaryDirectory(prefix=".edfstat-", dir=target.parent) as folder:
         unfinished = Path(folder) / target.name
@@ -95,6 +97,22 @@ def _writer(target: Path) -> Callable[[xr.Dataset, Path], None]:
     if name.endswith((".jsonl", ".jsonl.gz")):
         return write_lines
     raise InputError(f"{target} does not say the format; end it in one of {', '.join(SUFFIXES)}")
+
+
+def _refuse_what_would_be_lost(ds: xr.Dataset, target: Path) -> None:
+    """Variables of types, or for tables of dimensions, that would read back otherwise or not at all."""
+    tabular = not target.name.lower().endswith((".nc", ".nc4", ".netcdf", ".zarr"))
+    for name, variable in ds.variables.items():
+        if variable.dtype.kind not in "biufOUT":
+            raise InputError(
+                f"{target} cannot hold {name}, of type {variable.dtype}; make it text or numbers, such as "
+                f"ds[{name!r}].astype(str)"
+            )
+        if tabular and variable.dims not in (("model",), ("model", "epoch")):
+            raise InputError(
+                f"{target} cannot hold {name}, of dimensions {variable.dims}: it has rows of models alone; leave it "
+                f"out (ds.drop_vars({name!r})), or save as .nc or .zarr"
+            )
 
 
 def check_suffix(target: Path) -> None:

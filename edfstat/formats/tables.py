@@ -117,10 +117,9 @@ def population_of_table(
     if not kept.any():
         raise FormatError(f"{label}: all {len(frame)} rows were left out; a population needs at least one model")
     result = {name: values[kept] for name, values in converted.items()}
-    for curve in [name for name in _CURVES if name in result]:
-        result[curve] = _padded(
-            result[curve], [result[n] for n in _CURVES if n in result and result[n].dtype == object]
-        )
+    ragged = {name: result[name] for name in _CURVES if name in result}
+    width = max((len(row or ()) for rows in ragged.values() for row in rows), default=0)
+    result |= {name: _padded(rows, width) for name, rows in ragged.items()}
     defaults = describe_name(Path(label).name.split(".")[0])
     if space is not None:
         result["space"] = space
@@ -324,8 +323,7 @@ def _known_counts(columns: dict[str, Any]) -> dict[str, Any]:
     return {name: values for name, values in columns.items() if name not in unknown}
 
 
-def _padded(rows: NDArray[Any], others: list[NDArray[Any]]) -> NDArray[np.float64]:
-    width = max(len(row or ()) for table in others for row in table)
+def _padded(rows: NDArray[Any], width: int) -> NDArray[np.float64]:
     table = np.full((len(rows), width), np.nan)
     for target, row in zip(table, rows, strict=True):
         target[: len(row or ())] = row or ()

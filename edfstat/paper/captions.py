@@ -38,7 +38,7 @@ CONVENTIONS = (
     "experiment), so that they give the same samples; another seed gives others.",
     "Figure 2: the shares are exact (draws without replacement); the histogram is of 5000 simulated trials. The "
     "p-value shown is exact under ties; paper_pvalue in the JSON is the paper's, which takes every error as distinct.",
-    "Figure 7 right: y is the exact expectation for two independent samples without ties; the simulation is the "
+    "Figure 7 right: y is the expectation for two samples of one finite file without ties; the simulation is the "
     "paper's, 50 trials a size.",
     "Figure 12: tied errors have ranks in the order of the file, as a sort leaves them; average_rank in the JSON "
     "gives ties the same rank.",

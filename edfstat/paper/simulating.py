@@ -110,13 +110,13 @@ def gap_by_size(one: Jobs, largest: int, rng: random.Random) -> dict[str, Any]:
 
     reference = law(largest)
     gaps = np.array([[np.abs(law(size) - reference).max() for _ in range(GAP_TRIALS)] for size in sizes])
-    expected = np.array([expected_ks(size, other=largest) for size in sizes])
+    expected = np.array([expected_ks(size, population=codes.size, other=largest) for size in sizes])
     curve = named(
         one, x=sizes, y=expected[:, 0], std=expected[:, 1],
         simulated_mean=gaps.mean(axis=1), simulated_std=gaps.std(axis=1), repeats=[GAP_TRIALS] * len(sizes),
     )  # fmt: skip
     note = (
-        "y is the exact expectation for two independent samples without ties; the simulated samples are drawn "
-        "without replacement from one finite file, so large ones lie closer"
+        "y is the expectation for two samples without ties, drawn like the simulated ones from one finite file "
+        "without replacement: large ones share models and lie closer than samples of an endless supply"
     )
     return {"curves": [curve], "notes": [note]}

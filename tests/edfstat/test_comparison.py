@@ -1,5 +1,7 @@
 """`compare` against answers found another way: by hand, by numpy and scipy, by brute force."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -397,3 +399,10 @@ def test_draws_with_replacement_from_a_small_space_are_no_repeats(size, n):
 def test_something_that_is_no_population():
     with pytest.raises(PopulationError, match="takes a population"):
         compare([1.0, 2.0])
+
+
+@pytest.mark.parametrize("rng", ["a", 1.5, -1])
+def test_a_source_of_random_numbers_that_is_none(rng: Any) -> None:
+    ds = build_population({"error": [5.0, 6, 7, 6, 7, 8], "space": ["A"] * 3 + ["B"] * 3})
+    with pytest.raises(InputError, match=r"rng is .*give a numpy\.random\.Generator"):
+        compare(ds, rng=rng)

@@ -3,8 +3,10 @@
 import json
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -131,6 +133,24 @@ def test_nan_errors():
         failed("five")
     with pytest.raises(InputError, match="every error is NaN"):
         edf([np.nan], nan="drop")
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        [1.0, None, 2.0],
+        np.array([1.0, None, 2.0], dtype=object),
+        np.ma.array([1.0, 5.0, 2.0], mask=[False, True, False]),
+        np.ma.array([1, 5, 2], mask=[False, True, False]),
+        pd.Series([1.0, None, 2.0], dtype=object),
+        pd.Series([1.0, pd.NA, 2.0], dtype="Float64"),
+    ],
+)
+def test_whatever_says_that_an_error_is_missing(errors: Any) -> None:
+    assert edf(errors, nan="drop").support.tolist() == [1.0, 2.0]
+    assert edf(errors, nan="fail").support.tolist() == [1.0, 2.0, np.inf]
+    with pytest.raises(InputError, match=r"error\[1\] is"):
+        edf(errors)
 
 
 @pytest.mark.parametrize(

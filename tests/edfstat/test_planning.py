@@ -88,9 +88,38 @@ def test_limits_of_the_finite_population():
     assert expected_ks(50, population=math.inf) == expected_ks(50)
     assert expected_ks(50, other=math.inf) == expected_ks(50)
     assert expected_ks(100, population=100, other=100) == (0.0, 0.0)
-    assert expected_ks(100, population=1000, other=1000)[0] == pytest.approx(
-        LIMIT_MEAN * math.sqrt((1 - 100 / 1000) / 100), rel=1e-12
-    )
+    assert expected_ks(100, population=1000, other=1000) == expected_ks(100, population=1000)
+    assert expected_ks(1000, population=1000, other=100) == expected_ks(100, population=1000)
+    assert expected_ks(50, population=10**12, other=20)[0] == pytest.approx(expected_ks(50, other=20)[0], rel=1e-9)
+
+
+def laws_of_samples(n, size):
+    """EDF values, at each model of a population without ties, of every sample of n."""
+    return [np.cumsum(np.isin(range(size), chosen)) / n for chosen in itertools.combinations(range(size), n)]
+
+
+@pytest.mark.parametrize(
+    ("n", "m", "size", "within", "std_within"),
+    [(1, 1, 6, 1e-9, 1e-6), (3, 5, 5, 1e-9, 1e-6), (2, 2, 7, 0.06, 0.1), (3, 4, 8, 0.04, 0.1), (1, 5, 9, 0.02, 0.2)],
+)
+def test_two_samples_of_one_population_by_enumeration(n, m, size, within, std_within):
+    found = [np.abs(a - b).max() for a in laws_of_samples(n, size) for b in laws_of_samples(m, size)]
+    mean, std = expected_ks(n, population=size, other=m)
+    assert mean == pytest.approx(np.mean(found), rel=within)
+    assert std == pytest.approx(np.std(found), rel=std_within)
+
+
+@pytest.mark.parametrize(("n", "m", "size"), [(10, 100, 200), (50, 100, 150)])
+def test_two_samples_of_one_population_by_simulation(n, m, size):
+    rng = np.random.default_rng(0)
+
+    def law(k):
+        return np.cumsum(np.isin(np.arange(size), rng.choice(size, k, replace=False))) / k
+
+    found = [np.abs(law(n) - law(m)).max() for _ in range(20_000)]
+    mean, std = expected_ks(n, population=size, other=m)
+    assert mean == pytest.approx(np.mean(found), rel=0.015)
+    assert std == pytest.approx(np.std(found), rel=0.06)
 
 
 def test_stride_and_limit_stay_within_what_is_promised(monkeypatch):

@@ -47,6 +47,8 @@ def test_what_is_valid(ds: xr.Dataset) -> None:
         (population(params=("model", [1.0, 2.0])), "params has type float64; it should be int64"),
         (population(params=("other", [1, 2])), r"params has dimensions \('other',\)"),
         (population(test_error=(("model", "epoch"), [[5.0, 5.0], [6.0, 101.0]])), "test_error .* model 1 has 101"),
+        (population().assign_coords(space=("model", np.array(["A", np.nan], object))), "space is no text in 1 of 2"),
+        (population().assign_coords(space=("model", np.array([1, 2], object))), "space is no text in 2 of 2 models"),
         (population().drop_vars("error"), "needs 'error'"),
         (population().drop_vars("status"), "needs 'status'"),
         (population().isel(model=[]), "at least one entry"),

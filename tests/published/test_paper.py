@@ -185,6 +185,8 @@ def test_figure_7(published: Path, drawn: Path) -> None:
     # The gap of one draw to a large sample: E max(U, 1 - U) = 3/4, up to ties and the sample's own noise.
     assert curve["simulated_mean"][0] == pytest.approx(0.75, abs=0.1)
     assert curve["y"][0] == pytest.approx(0.75, abs=0.01)
+    # A large sample shares most of its models with the file, of which it is drawn.
+    np.testing.assert_allclose(curve["simulated_mean"], curve["y"], rtol=0.25)
 
 
 def test_figure_8_freedman_diaconis(published: Path, drawn: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -34,6 +35,19 @@ def test_pycls_sweep(tmp_path: Path) -> None:
     assert ds["acts"].values[0] == 7_000_000
     assert ds["test_error"].values[0].tolist() == [40.0, 30.0, 31.0]
     assert json.loads(ds["net"].values[0]) == {"REGNET": {"DEPTH": 12}}
+
+
+def test_a_pycls_run_killed_between_training_and_testing(tmp_path: Path) -> None:
+    """Its curves differ in length; where all runs are like it, none is of the longest."""
+    entry = {
+        "log_file": "a",
+        "train_epoch": {"loss": [2.0, 1.5], "top1_err": [60.0, 50.0]},
+        "test_epoch": {"top1_err": [55.0]},
+    }
+    (tmp_path / "sweep.json").write_text(json.dumps([entry]))
+    ds = edfstat.load(tmp_path / "sweep.json", curves=True)
+    assert ds["train_loss"].values.tolist() == [[2.0, 1.5]]
+    np.testing.assert_array_equal(ds["test_error"].values, [[55.0, np.nan]])
 
 
 def test_wandb_json(tmp_path: Path) -> None:

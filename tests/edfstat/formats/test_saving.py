@@ -1,0 +1,134 @@
+"""Writing populations: what is read back is what was written, or nothing is written at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edfstat
+from edfstat.errors import FormatError, InputError
+from edfstat.population import build_population
+
+SAMPLES = Path(__file__).parents[2] / "data" / "published"
+NAMES = ["DARTS", "DARTS_in", "ResNeXt-A", "ResNet"]
+EVERY = [".nc", ".zarr", ".parquet", ".csv", ".json", ".jsonl", ".jsonl.gz"]
+TABULAR = EVERY[2:]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDFSTAT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize("suffix", EVERY)
+@pytest.mark.parametrize("name", [*NAMES, "ResNet_reruns"])
+def test_round_trips_are_exact(tmp_path: Path, suffix: str, name: str) -> None:
+    ds = edfstat.load(SAMPLES / f"{name}.json", curves=True).drop_vars("source")
+    for _ in range(2):  # the second time replaces the first
+        path = edfstat.save(ds, tmp_path / f"copy{suffix}")
+    again = edfstat.load(path, curves=True).drop_vars("source")
+    assert again.equals(ds)
+    if suffix in (".nc", ".zarr", ".parquet"):
+        assert again.attrs == ds.attrs
+    assert [p.name for p in tmp_path.iterdir()] == [f"copy{suffix}"]
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr", ".parquet", ".csv", ".json", ".jsonl"])
+def test_round_trip_of_odd_values(tmp_path: Path, suffix: str) -> None:
+    ds = build_population({
+        "error": [0.1 + 0.2, np.nan, 5e-324], "status": ["ok", "diverged", "ok"], "space": ["a,\"b'", "", "é\nü"],
+        "lr": [np.nan, 1e-5, 1 / 3], "train_loss": [[1.0, np.nan], [np.nan, np.nan], [0.1, 2.0]],
+        "net": ["{}", '{"a": 1e-07}', '{"ds": []}'], "mine": [1.5, np.nan, 2.5], "note": ["", "x", "1"],
+    })  # fmt: skip
+    again = edfstat.load(edfstat.save(ds, tmp_path / f"odd{suffix}"), curves=True)
+    assert again.drop_vars(["source", "note"]).equals(ds.drop_vars("note"))
+    assert again["note"].values.astype(str).tolist() in (["", "x", "1"], ["", "x", "1.0"])
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(elsewhere)
+    ds = build_population({"error": [5.0, 6, 7, 6, 7, 8], "space": ["A"] * 3 + ["B"] * 3})
+    assert edfstat.save(ds, "~/x.csv") == home / "x.csv"
+    assert edfstat.load("~/x.csv")["error"].values.tolist() == ds["error"].values.tolist()
+    assert edfstat.report(ds, "~/x.md", n_resamples=9, rng=0) == home / "x.md"
+    assert sorted(p.name for p in home.iterdir()) == ["x.csv", "x.md"]
+    assert not list(elsewhere.iterdir())
+    assert edfstat.save(ds, "~$x.csv").absolute() == elsewhere / "~$x.csv"  # no user's home: a file's name
+    assert edfstat.load("~$x.csv").sizes["model"] == 6
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".nc", ".parquet", ".jsonl"])
+def test_a_name_that_is_not_utf_8(tmp_path: Path, suffix: str) -> None:
+    ds = edfstat.load(SAMPLES / "ResNet.json")
+    path = edfstat.save(ds.drop_vars("source"), tmp_path / f"res{suffix}")
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/r\xe9s" + suffix.encode())
+    path.rename(odd)
+    again = edfstat.load(odd)
+    assert set(again["source"].values) == {f"r\ufffds{suffix}"}
+    assert again["error"].values.tolist() == ds["error"].values.tolist()
+    for kind in (".nc", ".csv", ".html"):
+        write_as = edfstat.report if kind == ".html" else edfstat.save
+        assert write_as(again, tmp_path / f"out{kind}").exists()
+    assert edfstat.save(again, os.fsdecode(os.fsencode(tmp_path) + b"/\xfc" + suffix.encode())).exists()
+    with pytest.raises(FileNotFoundError) as caught:
+        edfstat.load(os.fsdecode(os.fsencode(tmp_path) + b"/\xe8" + suffix.encode()))
+    assert str(caught.value).isprintable()
+
+
+def test_unwritable_targets(tmp_path: Path) -> None:
+    ds = build_population({"error": [1.0]})
+    with pytest.raises(InputError, match="no folder"):
+        edfstat.save(ds, tmp_path / "missing" / "x.nc")
+    with pytest.raises(InputError, match="end it in one of"):
+        edfstat.save(ds, tmp_path / "x.xlsx")
+    (tmp_path / "x.nc").mkdir()
+    with pytest.raises(InputError, match="it is a folder"):
+        edfstat.save(ds, tmp_path / "x.nc")
+
+
+@pytest.mark.parametrize("suffix", EVERY)
+def test_files_of_any_two_formats_are_read_as_one(tmp_path: Path, suffix: str) -> None:
+    """Also with text that is not of the data model, which stores give back in types of their own."""
+    ds = build_population({"error": [5.0, 6], "space": ["A", "A"], "gpu": ["x", "y"]})
+    other = build_population({"error": [7.0], "space": ["B"], "gpu": ["z"]})
+    paths = [edfstat.save(ds, tmp_path / f"one{suffix}"), edfstat.save(other, tmp_path / "two.csv")]
+    assert edfstat.load(paths)["gpu"].values.tolist() == ["x", "y", "z"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "variable", "said"),
+    [
+        *[(suffix, (("model", "k"), np.ones((2, 3))), "of dimensions .'model', 'k'.") for suffix in TABULAR],
+        *[(suffix, ("epoch", np.arange(3)), "of dimensions .'epoch',.") for suffix in TABULAR],
+        *[(suffix, ("model", np.zeros(2, dtype="M8[ns]")), "type datetime64") for suffix in EVERY],
+    ],
+)
+def test_what_a_file_would_lose_is_refused_by_name(tmp_path: Path, suffix: str, variable: Any, said: str) -> None:
+    ds = build_population({"error": [5.0, 6], "space": ["A", "A"]}).assign(mine=variable)
+    with pytest.raises(InputError, match=f"cannot hold mine, .*{said}"):
+        edfstat.save(ds, tmp_path / f"x{suffix}")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("value", [True, None, {"a": 1}, [1, None], [[1], [1, 2]]])
+def test_attributes_that_netcdf_cannot_hold_are_refused_by_name(tmp_path: Path, value: Any) -> None:
+    ds = build_population({"error": [5.0, 6], "space": ["A", "A"]}, {"mine": value})
+    with pytest.raises(FormatError, match="the attribute mine is"):
+        edfstat.save(ds, tmp_path / "x.nc")
+    assert not list(tmp_path.iterdir())
+    assert edfstat.load(edfstat.save(ds, tmp_path / "x.parquet")).attrs["mine"] == value
+
+
+@pytest.mark.parametrize("value", ["text", "", 5, 0.5, ["a", "b"], [1.0, 2.0]])
+def test_attributes_come_back_from_netcdf(tmp_path: Path, value: Any) -> None:
+    ds = build_population({"error": [5.0, 6], "space": ["A", "A"]}, {"mine": value})
+    again = edfstat.load(edfstat.save(ds, tmp_path / "x.nc")).attrs["mine"]
+    assert np.asarray(again).tolist() == value
