@@ -24,10 +24,17 @@ EPS_POINTS = 25
 
 
 def eps_grid(groups: Groups, eps: float) -> NDArray[np.float64]:
-    """Values of eps from just above the best error to twice the one that is used."""
+    """Values of eps, the one that is used among them, from just above the best error to at most twice that one.
+
+    They end just beyond the largest error, where every EDF is complete, and at 100 %, which no error exceeds.
+    """
     best = float(groups.error.min())
     low = best + 0.02 * (eps - best) if best < eps else eps / 2
-    return np.linspace(max(low, eps * 1e-3), max(2 * eps - low, 1.5 * eps), EPS_POINTS)
+    largest = float(groups.error[np.isfinite(groups.error)].max(initial=0.0))
+    end = max(eps, min(max(2 * eps - low, 1.5 * eps), 1.02 * largest, 100.0))
+    grid = np.linspace(max(low, eps * 1e-3), end, EPS_POINTS)
+    grid[np.abs(grid - eps).argmin()] = eps
+    return grid
 
 
 def eps_table(groups: Groups, weighting: Weighting, grid: NDArray[np.float64], level: float) -> Columns:

@@ -187,6 +187,25 @@ def test_eps_is_one_stated_value_whatever_the_group_sizes():
     assert compare(ds).attrs["eps"] == compare(more).attrs["eps"] == 90.0
 
 
+@pytest.mark.parametrize(
+    ("errors", "eps", "end"),
+    [
+        ([5.0, 40.0, 10.0, 60.0], 20.0, 34.7),  # twice eps less the lower end, 5 + 2 % of 15
+        ([5.0, 40.0, 10.0, 60.0], 50.0, 61.2),  # 2 % beyond the largest error
+        ([5.0, 40.0, 10.0, 99.0], 72.0, 100.0),  # no error is larger
+        ([5.0, 6.0, 7.0, 8.0], 30.0, 30.0),  # never below the eps that is used
+        ([5.0, 6.0, 7.0, 8.0], 120.0, 120.0),
+    ],
+)
+def test_areas_are_shown_up_to_errors_that_exist(errors, eps, end):
+    found = compare(build_population({"error": errors, "space": ["A", "A", "B", "B"]}), eps=eps, n_resamples=9)
+    grid = found["eps_value"].values
+    assert grid[-1] == pytest.approx(end)
+    assert (np.diff(grid) > 0).all()
+    assert eps in grid
+    np.testing.assert_allclose(found["auc_curve"].sel(eps_value=eps), found["auc"])
+
+
 def test_a_given_range_is_open_and_shared():
     ds = two_spaces(200)
     one = compare(ds, complexity="params", range=(4000, 8000), bins=4, n_resamples=19, rng=0).sel(measure="params")
