@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from edfstat.distributions import edf
+from edfstat.evidence import measure_words
 from edfstat.population import compared_errors
 
 __all__ = ["comparison_json", "info_json", "print_comparison", "print_info", "strict_json"]
@@ -142,12 +143,12 @@ def print_comparison(comparison: xr.Dataset, verdict: str) -> None:
     print(verdict + "\n")  # noqa: T201
     for measure in comparison["measure"].values:
         at = comparison.sel(measure=measure)
-        title = "errors as they are" if measure == "none" else f"normalized by {measure}"
+        title = "errors as they are" if measure == "none" else f"errors {measure_words(comparison, str(measure))}"
         rows = [_group_row(at.isel(group=i)) for i in range(at.sizes["group"])]
         _table(title, ["group", "models", "eff. n", "best %", "median %", "AUC", "interval", "best of m, %"], rows)
         pairs = [_pair_row(at.isel(pair=i)) for i in range(at.sizes.get("pair", 0))]
         if pairs:
-            _table("", ["a", "b", "KS D", "p", "p (Holm)", "area %", "AUC a - b", "interval", "above"], pairs)
+            _table("", ["a", "b", "KS D", "p", "p (Holm)", "points", "AUC a - b", "interval", "above"], pairs)
         print()  # noqa: T201
     for warning in np.atleast_1d(comparison.attrs.get("warnings", [])):
         print(f"note: {warning}", file=sys.stderr)  # noqa: T201

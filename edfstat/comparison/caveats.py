@@ -70,10 +70,11 @@ def _permutation_caveats(comparison: xr.Dataset) -> Iterator[str]:
 def _measure_caveats(found: xr.Dataset, measure: str, spacing: str) -> Iterator[str]:
     bins = int(found["bins"])
     if bins == 1:
+        remedy = "a narrower range" if spacing == "quantile" else "quantile spacing or a narrower range"
         yield (
             f"{measure} is normalised in one bin only: two {spacing} bins would leave some group fewer than "
             "10 models in one, so groups are merely restricted to the same range and may still differ inside it; "
-            "spacing='quantile' or a narrower range may allow more bins."
+            f"{remedy} may allow more bins."
         )
     if int(found["empty_bins"]):
         total = bins + int(found["empty_bins"])

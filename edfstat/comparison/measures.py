@@ -105,7 +105,7 @@ def _common_range(
             )
             raise PopulationError(
                 f"the groups share no range of {measure} ({ends}), so its influence cannot be taken out; compare "
-                "groups that overlap, or with complexity='none'"
+                "groups that overlap, or set complexity to none"
             )
     for code, name in enumerate(groups.names):
         part = complexity[groups.code == code]
@@ -113,7 +113,7 @@ def _common_range(
         if not inside.any():
             raise PopulationError(
                 f"no model of {name} has {measure} between {lower:.6g} and {upper:.6g}, so its influence cannot "
-                "be taken out; give another range or complexity='none'"
+                "be taken out; give another range, or set complexity to none"
             )
     return lower, upper
 
