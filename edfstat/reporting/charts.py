@@ -197,6 +197,10 @@ def _eps_chart(one: xr.Dataset, measure: str, words: str) -> Chart:
         series.append(
             Series(f"{a} − {b}", place, [a, b], x, y, low if bounded else None, high if bounded else None, place >= 8)
         )
+    shade = (
+        " Shaded: at each eps by itself, the interval that holds the true difference with "
+        f"{float(one.attrs['level']):.0%} confidence."
+    )
     reach = max(float(np.nanmax(np.abs(np.concatenate([s.y, *_ends(s)])))) for s in series)
     return Chart(
         key=f"eps-{measure}", measure=measure, title=f"AUC difference by eps, {words}", kind="line",
@@ -204,7 +208,7 @@ def _eps_chart(one: xr.Dataset, measure: str, words: str) -> Chart:
         x_range=_wide(float(x[0]), float(x[-1])), y_range=_wide(-1.08 * reach, 1.08 * reach), x_unit="%",
         baseline=0.0, mark=float(one.attrs["eps"]),
         note="Above 0 the first named is better. The dotted vertical marks the eps of the tables; a curve that "
-        "crosses 0 means that the choice of eps decides.",
+        "crosses 0 means that the choice of eps decides." + shade * any(map(_ends, series)),
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from matplotlib.text import Text
 
 from edfstat import InputError, compare, report
 from edfstat.population import build_population
+from edfstat.reporting.charts import charts_of
 from edfstat.reporting.html import embedded_json
 from edfstat.reporting.paged_tables import table_pages
 from edfstat.reporting.pages import _pages
@@ -100,6 +101,16 @@ def test_charts_hold_the_curves_of_the_comparison(page, comparison):
         assert len([p for p in root.iter("path") if p.get("class", "").startswith("curve")]) >= 1
         assert "nan" not in picture
         assert "inf" not in picture.replace("confidence", "")
+
+
+def test_the_shade_of_the_areas_by_eps_is_explained_where_there_is_one(comparison):
+    (_, chart, *_) = charts_of(comparison)["eps"]
+    assert "Shaded: at each eps by itself" in chart.note
+    assert "95% confidence" in chart.note
+    single = compare(build_population({"error": [5.0, 6.0], "space": ["A", "B"]}))
+    (alone,) = charts_of(single)["eps"]
+    assert all(series.lower is None for series in alone.series)
+    assert "Shaded" not in alone.note
 
 
 def test_text_from_data_stays_text(tmp_path):
