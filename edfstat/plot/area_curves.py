@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from edfstat.plot.inputs import comparison_of, group_names
+from edfstat.plot.inputs import comparison_of, group_names, words_of
 from edfstat.plot.style import GREY, axes_for, finish, legend, looks
 
 if TYPE_CHECKING:
@@ -63,18 +63,19 @@ def auc_vs_eps(
     found = comparison_of(data, measure, by=by, groups=groups)
     ax = axes_for(ax)
     eps = found["eps_value"].values.astype(float)
-    what = "models as they are" if measure == "none" else f"normalized by {measure}"
+    words = words_of(found)
     chosen = float(found.attrs["eps"])
     ax.axvline(chosen, color=GREY, linewidth=1, label=f"eps of the comparison, {chosen:g} %")
     if difference:
         _differences(ax, found, eps)
-        finish(ax, xlabel="eps, error (%)", ylabel="difference of areas", title=f"AUC differences, {what}")
+        shade = f"{100 * float(found.attrs['level']):g} % interval at each eps shaded"
+        finish(ax, xlabel="eps, error (%)", ylabel="difference of areas", title=f"AUC difference, {words}; {shade}")
     else:
         for index, (name, look) in enumerate(looks(group_names(found)).items()):
             line = found["auc_curve"].isel(group=index).values
             ax.plot(eps, line, color=look.color, linestyle=look.linestyle, linewidth=1.5, label=name)
         ax.set_ylim(bottom=0)
-        finish(ax, xlabel="eps, error (%)", ylabel="area under the EDF up to eps / eps", title=f"AUC, {what}")
+        finish(ax, xlabel="eps, error (%)", ylabel="area under the EDF up to eps / eps", title=f"AUC, {words}")
     legend(ax, loc="best")
     return ax
 

@@ -93,7 +93,8 @@ def _bins(ax: Axes, found: xr.Dataset, divisor: float) -> None:
     ends = np.unique(np.concatenate((found["bin_lower"].values, found["bin_upper"].values)))
     ends = ends[np.isfinite(ends)] / divisor
     transform = ax.get_xaxis_transform()
-    label = f"{int(found['bins'])} bins"
+    bins = int(found["bins"])
+    label = f"{bins} bin{'s' * (bins != 1)}"
     ax.vlines(ends, 0, 1, color=GREY, linewidth=0.7, alpha=0.7, transform=transform, label=label, zorder=0.9)
 
 

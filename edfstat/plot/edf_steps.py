@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from edfstat.plot.inputs import comparison_of, group_names
+from edfstat.plot.inputs import comparison_of, group_names, words_of
 from edfstat.plot.style import Look, axes_for, finish, legend, looks
 
 if TYPE_CHECKING:
@@ -76,8 +76,13 @@ def edf(
     ax.set_xlim(left, right)
     ax.set_ylim(0, 1)
     level = f", {100 * float(data.attrs.get('level', 0.95)):g} % bands" if band else ""
-    what = "Models as they are" if measure == "none" else f"Normalized by {measure}"
-    finish(ax, xlabel="error (%)", ylabel="share of models with at most this error", title=what + level)
+    words = words_of(found)
+    finish(
+        ax,
+        xlabel="error (%)",
+        ylabel="share of models with at most this error",
+        title=words[0].upper() + words[1:] + level,
+    )
     legend(ax, loc="upper left" if free else "best")
     if zoom:
         _enlarge_corner(ax, corner, found, styles, band=band)

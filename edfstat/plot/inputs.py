@@ -9,9 +9,13 @@ import numpy as np
 import xarray as xr
 
 from edfstat.errors import InputError, PopulationError
+from edfstat.evidence import measure_words
 from edfstat.population import compared_errors
 
-__all__ = ["comparison_of", "group_names", "is_comparison", "models_of", "population_of", "refuse_all_failed", "under"]
+__all__ = [
+    "comparison_of", "group_names", "is_comparison", "models_of", "population_of", "refuse_all_failed", "under",
+    "words_of",
+]  # fmt: skip
 
 
 def is_comparison(data: Any) -> bool:
@@ -47,6 +51,12 @@ def under(comparison: xr.Dataset, measure: str) -> xr.Dataset:
     if measure not in there:
         raise InputError(f"measure is {measure!r}; the comparison has {there}")
     return comparison.isel(measure=there.index(measure))
+
+
+def words_of(found: xr.Dataset) -> str:
+    """How one measure of a comparison compares the models, in the words of verdicts and reports."""
+    measure = str(found["measure"].item())
+    return measure_words(found[["bins"]].expand_dims("measure"), measure)
 
 
 def _only(comparison: xr.Dataset, groups: Sequence[str] | None) -> xr.Dataset:

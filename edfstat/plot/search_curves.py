@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from edfstat.plot.inputs import comparison_of, group_names
+from edfstat.plot.inputs import comparison_of, group_names, words_of
 from edfstat.plot.style import GREY, axes_for, finish, legend, looks
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def random_search(
     ax.set_xscale("log", base=2)
     curve = "median" if failed else "mean"
     shade = ", 90 % of searches shaded" if band else ""
-    what = "models as they are" if measure == "none" else f"normalized by {measure}"
-    finish(ax, xlabel="models trained, m", ylabel="best error (%)", title=f"Best of m, {what}: {curve}{shade}")
+    title = f"Best of m, {words_of(found)}: {curve}{shade}"
+    finish(ax, xlabel="models trained, m", ylabel="best error (%)", title=title)
     legend(ax, loc="upper right")
     return ax

@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat.errors import InputError
-from edfstat.plot.inputs import comparison_of, group_names
+from edfstat.plot.inputs import comparison_of, group_names, words_of
 
 __all__ = ["terminal_edf"]
 
@@ -77,7 +77,7 @@ def terminal_edf(
          |aaaaaaaaa*bbbbbbbb
     0.00 |bbbbbbbbbb
          +----------------------------------
-          5 error (%), models as they are  9
+          5  error (%), as the models are  9
           a A (median 6)   b B (median 7)
     """
     if width < 30 or height < 8:
@@ -92,7 +92,7 @@ def terminal_edf(
     canvas = draw(errors, shares, left, right, rows, columns, color)
     lines = [f"{_tick(row, rows)} |{line}" for row, line in enumerate(canvas)]
     axis = f"     +{'-' * columns}"
-    caption = f"error (%), {'models as they are' if measure == 'none' else 'normalized by ' + measure}"
+    caption = f"error (%), {words_of(found)}"
     return "\n".join([*lines, axis, _scale(left, right, caption, columns), *keys])
 
 

@@ -179,6 +179,30 @@ def test_auc_differences_are_drawn_with_their_intervals(comparison, ax):
     plot.auc_vs_eps(comparison, ax, measure="params", difference=True)
     assert len(ax.collections) == 3
     assert "Wide - Deep" in ax.get_legend_handles_labels()[1]
+    assert "95 % interval at each eps shaded" in ax.get_title(loc="left")
+
+
+@pytest.mark.parametrize("name", ["edf", "random_search", "auc_vs_eps"])
+def test_a_single_bin_is_not_called_a_normalization(name, ax):
+    few = build_population({"error": [5.0, 6, 7, 8] * 4, "params": list(range(8)) * 2, "space": ["A"] * 8 + ["B"] * 8})
+    getattr(plot, name)(few, ax, measure="params")
+    assert "in the same range of params" in ax.get_title(loc="left").lower()
+
+
+@pytest.mark.parametrize("name", ["edf", "random_search", "auc_vs_eps"])
+def test_titles_say_how_models_are_compared(name, comparison, ax):
+    getattr(plot, name)(comparison, ax, measure="params")
+    assert "at equal params" in ax.get_title(loc="left").lower()
+    getattr(plot, name)(comparison, ax)
+    assert "as the models are" in ax.get_title(loc="left").lower()
+
+
+def test_one_bin_is_counted_in_the_singular(comparison, ax):
+    few = build_population({"error": [5.0, 6, 7, 8] * 4, "params": list(range(8)) * 2, "space": ["A"] * 8 + ["B"] * 8})
+    plot.complexity_histogram(few, ax)
+    assert "1 bin" in ax.get_legend_handles_labels()[1]
+    plot.complexity_histogram(comparison, ax)
+    assert f"{int(comparison['bins'].sel(measure='params'))} bins" in ax.get_legend_handles_labels()[1]
 
 
 def test_looks_differ_in_colour_and_in_line_and_stay_with_their_place():
