@@ -3,6 +3,7 @@
 ``python -m benchmarks.bench_photographs`` prints images per second of both, taking turns, each with all cores.
 """
 
+import argparse
 import os
 import tempfile
 import time
@@ -92,9 +93,14 @@ def test_photographs(benchmark):
     print(f"\nphotographs: {found['ours']:.0f} images/s against {found['usual']:.0f} of the usual DataLoader")
 
 
-if __name__ == "__main__":
+def main(arguments=None):
+    argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args(arguments)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as root:
         write_photographs(root)
         for name, rate in rates({"usual": usual(root), "ours": ours(root)}).items():
             print(f"{name:<8}{rate:8.1f} images/s on {CORES} cores")
+
+
+if __name__ == "__main__":
+    main()

@@ -3,12 +3,12 @@
     python -m pytest -p benchmark benchmarks/bench_search.py     timings
     python benchmarks/bench_search.py                            ratios, CPU time, 10^4 to 10^7 models
 
-Peers: seaborn's weighted ECDF call (one sort), opda's tuning curves (mean only), and the paper's simulation.
+Peers: seaborn's weighted ECDF call (one sort) and opda's tuning curves (mean only).
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from collections.abc import Callable
 from typing import Any
@@ -77,7 +77,14 @@ def cpu(call: Callable[..., Any], *given: Any) -> float:
     return min(times)
 
 
-def main(sizes: list[int]) -> None:
+def main(arguments: list[str] | None = None) -> None:
+    """Print CPU seconds of the whole search curve and of its peers."""
+    parser = argparse.ArgumentParser(description="The search curve against seaborn's EDF and opda's mean, CPU time.")
+    parser.add_argument(
+        "models", nargs="*", type=_size, default=[10**4, 10**6, 10**7],
+        help="sizes of the samples, such as 1e5 (default 1e4, 1e6, 1e7: 15 s and 1 GB)",
+    )  # fmt: skip
+    sizes = parser.parse_args(arguments).models
     print(f"{'models':>10} {'errors':>10} {'edfstat':>9} {'seaborn':>9} {'ratio':>6} {'opda mean':>10}   (CPU s)")
     for n in sizes:
         for grid in (False, True):
@@ -89,5 +96,16 @@ def main(sizes: list[int]) -> None:
             print(f"{n:>10} {kind:>10} {own:9.4f} {peer:9.4f} {own / peer:6.2f} {other}")
 
 
+def _size(text: str) -> int:
+    """Number of models, also as 1e6."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not number.is_integer() or number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of models; give a whole number, such as 1e5")
+    return int(number)
+
+
 if __name__ == "__main__":
-    main([int(float(n)) for n in sys.argv[1:]] or [10**4, 10**6, 10**7])
+    main()

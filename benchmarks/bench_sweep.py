@@ -7,6 +7,7 @@ three curves of 100 epochs each, in one shard per worker.
 
 from __future__ import annotations
 
+import argparse
 import json
 import resource
 import subprocess
@@ -142,10 +143,21 @@ def test_a_thousand_workers_by_the_clock(tmp_path: Path) -> None:
     print(f"most files on disk beside submitit's: {files} of {10 * WORKERS + TRIALS // 20} in all")
 
 
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="One step of the benchmark in a process of its own: prints its CPU seconds, its seconds and its "
+        "largest resident memory in GB. All steps: python -m pytest -o addopts= -s benchmarks/bench_sweep.py",
+    )
+    parser.add_argument("step", choices=list(STEPS), help="all but plan and prepare need those before: prepare, fill")
+    parser.add_argument("folder", type=Path, help="folder that is there, to hold sweep.yaml and sweep/")
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    asked = _asked()
     start = time.perf_counter()
-    STEPS[sys.argv[1]](Path(sys.argv[2]))
+    STEPS[asked.step](asked.folder)
     wall = time.perf_counter() - start
     spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cpu = sum(each.ru_utime + each.ru_stime for each in spent)

@@ -4,14 +4,14 @@ The usual loop (`plain_loop`) trains one network on all threads with its DataLoa
 number of workers is the faster; ours trains as many trials as there are cores, one thread each.
 
 ``python -m benchmarks.bench_train_step`` measures all networks in less than ten minutes and writes
-results/training.json and training.md. It needs an idle machine, as threads of one process wait for one another;
-
+results/training.json and training.md. It needs an idle machine, as threads of one process wait for one another.
 """
 
 import argparse
 import json
 import os
 import platform
+import shlex
 import sys
 from datetime import UTC, datetime
 from functools import partial
@@ -25,7 +25,7 @@ from benchmarks.overhead import outside_the_net
 from benchmarks.throughput import SPACES, Team, in_turns, nets, ours, plain
 
 CORES = len(os.sched_getaffinity(0))
-RESULTS = Path(__file__).parent / "results" / "training.json"
+RESULTS = Path(__file__).resolve().parent / "results" / "training.json"
 NAMES = ["ResNet-56", *SPACES]
 #: Of these the share of an epoch that is not the net is measured, too: the smallest is the hardest.
 OVERHEAD = ["ResNet-56", "Vanilla", "DARTS"]
@@ -80,7 +80,20 @@ def _processor():
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
-def page(found):
+def command(found, output):
+    """What measures these networks in this precision, and writes to this file."""
+    words = ["python", "-m", "benchmarks.bench_train_step"]
+    if (precision := found["about"].get("precision", "auto")) != "auto":
+        words += ["--precision", precision]
+    if set(found["nets"]) != set(NAMES):
+        words += ["--names", *found["nets"]]
+    place, root = output.resolve(), RESULTS.parents[2]
+    if place != RESULTS:
+        words += ["--output", str(place.relative_to(root) if place.is_relative_to(root) else output)]
+    return shlex.join(words)
+
+
+def page(found, output=RESULTS):
     """The figures as Markdown."""
     about, bar = found["about"], found["about"]["bar"]
     lines = [
@@ -89,7 +102,7 @@ def page(found):
         f"{about['cores']} cores ({about['processor']}), {about['date']}, Python {about['python']}, "
         f"torch {about['torch']}, torchvision {about['torchvision']}. bf16 "
         f"instructions {'are' if about['bf16 instructions'] else 'are not'} used, so the bar is {bar} times the loop.",
-        "Command: `python -m benchmarks.bench_train_step`, which writes this page and its figures as JSON.",
+        f"Command: `{command(found, output)}`, which writes this page and its figures as JSON.",
         "",
         "Images per second of training, batch 128, 32x32 images. The loop: torchvision transforms v2, DataLoader (the",
         "better of none and as many workers as cores), fp32, torch's own layers, eager, one trial on all threads.",
@@ -120,11 +133,17 @@ def page(found):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--names", nargs="+", default=NAMES, choices=NAMES)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of a turn")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--precision", default="auto", choices=["auto", "fp32"], help="of ours; fp32 as without bf16")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="the page is written beside it")
+    parser.add_argument("--names", nargs="+", default=NAMES, choices=NAMES, help="networks to measure (default all)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of a turn (default 3)")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each (default 3)")
+    parser.add_argument(
+        "--precision", default="auto", choices=["auto", "fp32"],
+        help="of ours: auto takes bf16 where the CPU computes in it, fp32 is as without (default auto)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--output", type=Path, default=RESULTS,
+        help="JSON file; the page is written beside it (default benchmarks/results/training.json)",
+    )  # fmt: skip
     args = parser.parse_args(argv)
     chosen = nets()
     found = json.loads(args.output.read_text(encoding="utf-8")) if args.output.exists() else {}
@@ -136,8 +155,8 @@ def main(argv=None):
         sys.stderr.write(f"{name} {json.dumps(found['nets'][name])}\n")
         args.output.parent.mkdir(parents=True, exist_ok=True)
         args.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        args.output.with_suffix(".md").write_text(page(found), encoding="utf-8")
-    print(page(found))
+        args.output.with_suffix(".md").write_text(page(found, args.output), encoding="utf-8")
+    print(page(found, args.output))
 
 
 if __name__ == "__main__":

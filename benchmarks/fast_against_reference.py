@@ -149,11 +149,15 @@ def analysis(done, todo):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--share", type=float, default=1.0, help="of the trials, to try it")
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
-    parser.add_argument("--machine", default=f"{os.cpu_count()}-core {platform.machine()} machine")
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    cores, machine = len(os.sched_getaffinity(0)), f"{os.cpu_count()}-core {platform.machine()} machine"
+    parser.add_argument("--workers", type=int, default=cores, help=f"trials at once (default {cores}, one per core)")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the trials, to try it (default 1)")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="ways to train them (default all)")
+    parser.add_argument("--machine", default=machine, help=f"in words, for the page (default '{machine}')")
+    parser.add_argument(
+        "--output", type=Path, default=RESULTS,
+        help="JSON file; the page is written beside it (default benchmarks/results/fast_against_reference.json)",
+    )  # fmt: skip
     args = parser.parse_args(argv)
     todo = trials(args.share)
     done = run(args.kinds, todo, args.workers, args.output)

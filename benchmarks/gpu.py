@@ -65,9 +65,12 @@ def shown(value):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "gpu.json")
+    parser.add_argument("--device", default="cuda", help="cuda, or cpu to try it (default cuda)")
+    parser.add_argument("--quick", action="store_true", help="few images and rounds: whether it runs, not how fast")
+    parser.add_argument(
+        "--output", type=Path, default=Path(__file__).parent / "results" / "gpu.json",
+        help="JSON file; the page is written beside it (default benchmarks/results/gpu.json)",
+    )  # fmt: skip
     args = parser.parse_args(argv)
     if args.device != "cpu" and not torch.cuda.is_available():
         sys.stderr.write("error: torch sees no GPU; run this where one is\n")
