@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from edfstat.plot.inputs import comparison_of, group_names, words_of
-from edfstat.plot.style import Look, axes_for, finish, legend, looks
+from edfstat.plot.style import Look, axes_for, finish, legend_below, looks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,8 @@ def edf(
     band : bool, default True
         Whether to shade the simultaneous band of the comparison's level.
     zoom : bool, default True
-        Whether to repeat the best tenth, where random search ends up, in an inset.
+        Whether to repeat the best tenth, where random search ends up, enlarged: in an inset where neither curves nor
+        bands lie at the lower right, else in Axes beside the first. Given Axes without that room stay without it.
     max_error : float, optional
         Right end of the axis, in percent. Default: where every EDF has reached 0.97.
 
@@ -69,8 +70,9 @@ def edf(
     found = comparison_of(data, measure, by=by, groups=groups)
     right = _right_end(found) if max_error is None else max_error
     left = _left_end(found, right)
-    free = _corner_is_free(found, left, right)
-    ax, corner = _beside_each_other() if ax is None and zoom and not free else (axes_for(ax), None)
+    inside = _free_corner(ax, found, left, right, band=band) if zoom else None
+    beside = zoom and inside is None and ax is None
+    ax, corner = _beside_each_other() if beside else (axes_for(ax), None)
     styles = looks(group_names(found))
     _draw(ax, found, styles, band=band)
     ax.set_xlim(left, right)
@@ -83,9 +85,12 @@ def edf(
         ylabel="share of models with at most this error",
         title=words[0].upper() + words[1:] + level,
     )
-    legend(ax, loc="upper left" if free else "best")
-    if zoom:
-        _enlarge_corner(ax, corner, found, styles, band=band)
+    # Curves begin at the lower left, end at the upper right, and bands fill much of the rest.
+    legend_below(ax)
+    if inside is not None:
+        corner = ax.inset_axes(inside)
+    if corner is not None:
+        _enlarge(ax, corner, found, styles, band=band)
     return ax
 
 
@@ -119,18 +124,30 @@ def _right_end(found: xr.Dataset) -> float:
 
 def _left_end(found: xr.Dataset, right: float) -> float:
     best = float(np.nanmin(found["best"].values))
-    return best - 0.03 * max(right - best, 1e-9)
+    left = best - 0.03 * max(right - best, 1e-9)
+    return max(left, 0.0) if best > 0 else left
 
 
-#: Place of the enlarged corner inside the Axes: left, bottom, width, height.
-_INSIDE = (0.56, 0.12, 0.42, 0.42)
+#: Where the enlarged corner may stand inside the Axes, as left, bottom, width, height: in new ones, and in given ones.
+_Place = tuple[float, float, float, float]
+_NEW: tuple[_Place, ...] = ((0.56, 0.12, 0.42, 0.42),)
+_GIVEN: tuple[_Place, ...] = (*_NEW, (0.66, 0.12, 0.32, 0.32))
+#: What its tick labels take at its left and its title above it, in points; and the size of new Axes.
+_LABELS, _TITLE = 28, 14
+_USUAL = (400.0, 230.0)
 
 
-def _corner_is_free(found: xr.Dataset, left: float, right: float) -> bool:
-    """Whether every EDF has risen above the lower right before it gets there."""
-    errors = found["support"].values.astype(float)
-    begin = int(np.searchsorted(errors, left + _INSIDE[0] * (right - left), side="right")) - 1
-    return bool((found["edf"].values[:, max(begin, 0)] > _INSIDE[1] + _INSIDE[3]).all())
+def _free_corner(ax: Axes | None, found: xr.Dataset, left: float, right: float, *, band: bool) -> _Place | None:
+    """A place where the enlarged corner and its labels hide nothing: every EDF and band has risen above it before."""
+    width, height = _USUAL if ax is None else 72 / ax.figure.dpi * np.array([ax.bbox.width, ax.bbox.height])
+    errors, lowest = found["support"].values.astype(float), found["edf_lower" if band else "edf"].values
+    for place in _NEW if ax is None else _GIVEN:
+        begin = left + (place[0] - _LABELS / width) * (right - left)
+        top = place[1] + place[3] + _TITLE / height
+        step = int(np.searchsorted(errors, begin, side="right")) - 1
+        if step >= 0 and (lowest[:, step] > top).all():
+            return place
+    return None
 
 
 def _beside_each_other() -> tuple[Axes, Axes]:
@@ -141,25 +158,23 @@ def _beside_each_other() -> tuple[Axes, Axes]:
     return both[0], both[1]
 
 
-def _enlarge_corner(ax: Axes, corner: Axes | None, found: xr.Dataset, styles: dict[str, Look], *, band: bool) -> None:
-    """The lower left, where the best models are, enlarged: into `corner`, else into the lower right of `ax`."""
+def _enlarge(ax: Axes, corner: Axes, found: xr.Dataset, styles: dict[str, Look], *, band: bool) -> None:
+    """The lower left of `ax`, where the best models are, enlarged into `corner`, which is an inset of it or beside."""
     errors, shares = found["support"].values.astype(float), found["edf"].values
-    left, right = ax.get_xlim()
-    top = 0.1
+    right = ax.get_xlim()[1]
+    left, top = float(np.nanmin(found["best"].values)), 0.1
     ends = [errors[np.searchsorted(row, top)] for row in shares if row[-1] >= top]
     end = min(max(ends, default=right), left + 0.45 * (right - left))
     if not left < end < right:
-        if corner is not None:
-            corner.remove()
+        corner.remove()
         return
-    inset = ax.inset_axes(_INSIDE) if corner is None else corner
-    _draw(inset, found, styles, band=band)
+    _draw(corner, found, styles, band=band)
     height = max(float(row[np.searchsorted(errors, end, side="right") - 1]) for row in shares)
-    inset.set_xlim(left, end)
-    inset.set_ylim(0, min(1.0, 1.1 * max(height, 1e-3)))
-    if corner is not None:
+    corner.set_xlim(left - 0.03 * (end - left), end)
+    corner.set_ylim(0, min(1.0, 1.1 * max(height, 1e-3)))
+    if corner not in ax.child_axes:
         finish(corner, xlabel="error (%)", ylabel="", title="The best models, enlarged")
         return
-    inset.tick_params(labelsize="x-small")
-    inset.set_title("best models", fontsize="x-small", pad=2)
-    ax.indicate_inset_zoom(inset, edgecolor="#777777")
+    corner.tick_params(labelsize="x-small")
+    corner.set_title("best models", fontsize="x-small", pad=2)
+    ax.indicate_inset_zoom(corner, edgecolor="#777777")

@@ -10,13 +10,16 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["GREY", "Look", "axes_for", "finish", "legend", "looks", "scale_of"]
+__all__ = ["GREY", "Look", "axes_for", "finish", "legend", "legend_below", "looks", "scale_of"]
 
 # Okabe and Ito's palette, darkest hues first; each comes with a line style and a marker of its own, so that figures
 # also work in grey and for readers who see no hue at all.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (1.2, 1.2)), (0, (8, 2, 1, 2, 1, 2)))
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+#: Height of the tick labels and the label of an x axis, in points.
+_X_LABEL = 36
 
 #: For what is context and not data.
 GREY = "#777777"
@@ -62,6 +65,22 @@ def legend(ax: Axes, **options: Any) -> None:
     """Legend of whatever carries a label; none if nothing does."""
     if ax.get_legend_handles_labels()[0]:
         ax.legend(**{"fontsize": "small", "framealpha": 0.9, "edgecolor": "none", "handlelength": 2.8} | options)
+
+
+def legend_below(ax: Axes) -> None:
+    """Legend under the label of the x axis, where no data can lie, in as many columns as are no wider than the Axes."""
+    from matplotlib.transforms import ScaledTranslation
+
+    # In points, as the text above it is, whatever the height of the Axes.
+    under = ax.transAxes + ScaledTranslation(0, -_X_LABEL / 72, ax.figure.dpi_scale_trans)
+    for columns in range(min(len(ax.get_legend_handles_labels()[0]), 4), 0, -1):
+        legend(
+            ax, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=under, borderaxespad=0, ncols=columns,
+            frameon=False,
+        )  # fmt: skip
+        made = ax.get_legend()
+        if made is None or made.get_window_extent().width <= ax.bbox.width:
+            return
 
 
 def scale_of(measure: str, values: Any) -> tuple[float, str]:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from edfstat import compare, plot
 from edfstat.errors import InputError, PopulationError
+from edfstat.example import example_population
 from edfstat.plot.style import looks
 from edfstat.population import build_population
 
@@ -100,8 +101,62 @@ def test_edf_lines_are_the_steps_of_the_comparison(comparison, ax):
 def test_diverged_models_do_not_squeeze_the_edfs(population, ax):
     plot.edf(population, ax)
     assert ax.get_xlim()[1] < 20
-    (inset,) = ax.child_axes
-    assert inset.get_xlim()[1] < ax.get_xlim()[1]
+
+
+def spread(exponent, n=300):
+    """Two groups whose errors are 5 % and a power of exponential numbers more: the higher, the earlier the rise."""
+    rng = np.random.default_rng(3)
+    errors = [5.0 + 0.2 * group + rng.exponential(1, n) ** exponent for group in range(2)]
+    return build_population({"error": np.concatenate(errors), "space": ["A"] * n + ["B"] * n})
+
+
+def hidden_by(box, ax):
+    """Curves and bands of which a part lies under the box."""
+    curves = [(line, False) for line in ax.lines] + [(band, True) for band in ax.collections]
+    return [
+        artist
+        for artist, filled in curves
+        for path in (artist.get_paths() if filled else [artist.get_path()])
+        if artist.get_transform().transform_path(path).intersects_bbox(box, filled=filled)
+    ]
+
+
+@pytest.mark.parametrize("size", [(6.4, 4.8), (3.2, 2.4)])
+@pytest.mark.parametrize("exponent", [0.2, 0.5, 1, 1.5, 2])
+def test_the_enlarged_corner_hides_no_curve_and_no_band(exponent, size):
+    ax = Figure(figsize=size, layout="constrained").subplots()
+    plot.edf(spread(exponent), ax)
+    ax.figure.draw_without_rendering()
+    # Those that rise late leave no room, those that rise early do; in between the size decides.
+    assert exponent in (0.5, 1) or len(ax.child_axes) == (exponent > 1)
+    for inset in ax.child_axes:
+        assert hidden_by(inset.get_tightbbox(), ax) == []
+        best = 5.0
+        low, high = inset.get_xlim()
+        assert best - 0.05 * (high - best) < low < best + 0.05
+    assert hidden_by(ax.bbox, ax)  # the measure of this test finds what is there
+
+
+@pytest.mark.parametrize("zoom", [True, False])
+@pytest.mark.parametrize("data", ["example", "drawn"])
+def test_the_legend_of_edfs_lies_outside_and_zoom_has_axes_where_there_is_no_corner(zoom, data):
+    import matplotlib.pyplot as plt
+
+    try:
+        ax = plot.edf(example_population() if data == "example" else spread(0.5), zoom=zoom)
+        figure = ax.figure
+        figure.draw_without_rendering()
+        box = ax.get_legend().get_window_extent()
+        assert not box.overlaps(ax.bbox)
+        assert box.y1 <= ax.xaxis.label.get_window_extent().y0
+        assert box.y0 >= 0
+        assert [len(ax.child_axes), len(figure.axes)] == [0, 1 + zoom]
+        if zoom:
+            best = float(min(ax.lines[0].get_xdata()))
+            low, high = figure.axes[1].get_xlim()
+            assert 0 < best - low < 0.05 * (high - low)
+    finally:
+        plt.close("all")
 
 
 def test_search_line_is_the_exact_mean_with_its_last_models_hollow(comparison, ax):
