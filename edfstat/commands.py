@@ -52,23 +52,40 @@ def _common(
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Results files, folders, a zip, or 'example'.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Skip = Annotated[bool, typer.Option("--skip-corrupt", help="Leave corrupt jobs out instead of refusing the file.")]
-Space = Annotated[str | None, typer.Option(help="Design space of all the models, whatever the files say.")]
+Space = Annotated[
+    str | None, typer.Option(help="Design space of all the models, whatever the files say; default: as they say.")
+]
 Column = Annotated[
     list[str] | None,
     typer.Option("--column", metavar="OURS=YOURS", help="What a table calls a column, such as error=val_err."),
 ]
 By = Annotated[str, typer.Option(help="What tells the groups apart: space, dataset, source, group, ...")]
-Complexity = Annotated[str, typer.Option(help="auto, none, params, flops, acts, or several with commas.")]
-Bins = Annotated[str, typer.Option(help="Number of complexity bins, or auto.")]
+Complexity = Annotated[str, typer.Option(help="auto (params, flops, acts if there), none, or measures with commas.")]
+Bins = Annotated[
+    str, typer.Option(help="Number of complexity bins, or auto: at most 40, each with 10 models of every group.")
+]
 Spacing = Annotated[str, typer.Option(help="uniform, log or quantile bins.")]
 Range = Annotated[
     list[str] | None,
-    typer.Option("--range", metavar="MEASURE=LOW:HIGH", help="Range to compare in, such as params=23000:856000."),
+    typer.Option(
+        "--range",
+        metavar="MEASURE=LOW:HIGH",
+        help="Range to compare in, such as params=23000:856000; default: what all groups share.",
+    ),
 ]
-Eps = Annotated[float | None, typer.Option(help="Error (%) up to which the area under the EDF is taken.")]
-Level = Annotated[float, typer.Option(help="Confidence level of bands and intervals.")]
-Resamples = Annotated[int, typer.Option(help="Permutations per test.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed of everything random.")]
+Eps = Annotated[
+    float | None,
+    typer.Option(
+        help="Error (%) up to which the area under the EDF is taken; default: from the data, the error that 95 % of "
+        "the models stay below, so state it where areas of several runs are compared."
+    ),
+]
+Level = Annotated[float, typer.Option(help="Confidence level of bands and intervals, a share below 1.")]
+Resamples = Annotated[int, typer.Option(help="Permutations per test within complexity bins.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, help="Seed of the permutations; default: none, so their p-values differ from run to run."),
+]
 
 
 def _read(
@@ -242,11 +259,13 @@ def fetch(
         typer.echo(path)
 
 
-@app.command(epilog="Example: `edfstat paper --data nds_data -o figures --figure 9`")
+@app.command(epilog="Example: `edfstat paper --data nds -o figures --figure 9`")
 def paper(
     data: Annotated[Path, typer.Option(help="Folder or zip of the published files.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
-    figure: Annotated[list[int] | None, typer.Option(help="Only this figure (1 to 16); may be repeated.")] = None,
+    figure: Annotated[
+        list[int] | None, typer.Option(help="Only this figure (1 to 16); may be repeated; default: all.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of what the paper simulates; 1 is the paper's.")] = 1,
 ) -> None:
     """The paper's figures and tables from the published files: PNG, SVG, JSON and an index page."""

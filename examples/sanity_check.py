@@ -87,11 +87,15 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--directory", default="sanity", help="checkpoints and records (default: %(default)s)")
     parser.add_argument("--dataset", default="cifar10", help="default: %(default)s, which the paper's errors are of")
-    parser.add_argument("--root", help="folder of the data set")
+    parser.add_argument("--root", help="folder of the data set (default: those of EDFSTAT_DATA, then the user's cache)")
     parser.add_argument("--epochs", type=int, help="instead of the recipes' 100 and 600")
-    parser.add_argument("--train-images", type=int, help="use only so many")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--train-images", type=int, help="use only so many (default: all)")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="of first weights, order and augmentation (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:N, or auto: a GPU if there is one (default: %(default)s)"
+    )
     parser.add_argument("--workers", type=int, help="trainings at a time (default: as memory and cores allow)")
     args = parser.parse_args(argv)
     wanted = trials(args)

@@ -155,8 +155,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--space", help="design space; default: the one with the most models")
     parser.add_argument("--budget", type=int, default=128, help="models that a search may try (default 128)")
     parser.add_argument("--repeats", type=int, default=300, help="repetitions of each search (default 300)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("-o", "--output", type=Path, default=Path("search_on_lookup.svg"), help="picture: .svg, .png")
+    parser.add_argument("--seed", type=int, default=0, help="seed of both searches, from 0 (default 0)")
+    picture = Path("search_on_lookup.svg")
+    parser.add_argument("-o", "--output", type=Path, default=picture, help=f"picture: .svg, .png (default {picture})")
     wanted = parser.parse_args(arguments)
     if min(wanted.budget, wanted.repeats - 1, wanted.seed + 1) < 1:
         parser.error("give a budget of at least 1, at least 2 repeats and a seed from 0")

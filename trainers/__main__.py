@@ -17,11 +17,23 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m trainers", description="Train one trial and print its record.")
     parser.add_argument("trial", type=Path, help="JSON file: space, net, dataset, recipe, optim, seed, options")
-    parser.add_argument("--directory", type=Path, help="folder of checkpoint, progress.jsonl and record.json")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--root", type=Path, help="folder of the data set")
-    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
-    parser.add_argument("--profile", action="store_true", help="write DIRECTORY/trace.json, a torch profiler trace")
+    parser.add_argument(
+        "--directory", type=Path,
+        help="folder of checkpoint, progress.jsonl and record.json; a second run goes on there (default: none)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:N, or auto: the first GPU if there is one (default auto)"
+    )
+    parser.add_argument(
+        "--root", type=Path, help="folder of the data set (default: those of EDFSTAT_DATA, then the user's cache)"
+    )
+    parser.add_argument(
+        "--precision", default="auto", choices=["auto", "fp32", "bf16"],
+        help="auto: bf16 where the device computes in it and the network is large enough to gain (default auto)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--profile", action="store_true", help="write DIRECTORY/trace.json, a torch profiler trace of up to five steps"
+    )
     args = parser.parse_args(argv)
 
     from edfstat.errors import InputError

@@ -40,19 +40,33 @@ def _parser() -> argparse.ArgumentParser:
 
     counted = argparse.ArgumentParser(add_help=False)
     counted.add_argument("--stem", choices=list(STEMS), default="cifar", help="first layers (default cifar)")
-    counted.add_argument("--flops", choices=list(CONVENTIONS), default="published", help="what counts as a flop")
-    counted.add_argument("--image-size", type=int, help="height and width in pixels")
-    counted.add_argument("--classes", type=int, help="number of classes")
+    counted.add_argument(
+        "--flops", choices=list(CONVENTIONS), default="published",
+        help="what counts as a flop: macs are the multiply-adds of convolutions and classifier, published adds one per "
+        "class and five per batch-norm output (default published)",
+    )  # fmt: skip
+    counted.add_argument(
+        "--image-size", type=int, help="height and width in pixels (default 32 for the cifar stem, else 224)"
+    )
+    counted.add_argument("--classes", type=int, help="number of classes (default 10 for the cifar stem, else 1000)")
     counted.add_argument("--out", type=Path, help="JSON file to write; standard output if not given")
 
     add = commands.add_parser("sample", parents=[counted], help="draw uniformly; writes nets with their complexity")
     add.add_argument("space", help="a name, or a YAML or JSON file with a definition")
     add.add_argument("-n", type=int, default=10, help="how many (default 10)")
-    add.add_argument("--seed", type=int, default=0)
-    add.add_argument("--max-params", type=float, help="cap, inclusive")
-    add.add_argument("--max-flops", type=float, help="cap, inclusive")
-    add.add_argument("--require", choices=["any", "all"], default="any", help="of two caps: one of them, or both")
-    add.add_argument("--cifar-caps", action="store_true", help="the paper's caps, those of ResNet-56, either of them")
+    add.add_argument("--seed", type=int, default=0, help="seed of the draws, from 0 (default 0)")
+    add.add_argument("--max-params", type=float, help="most parameters, inclusive, such as 856e3 (default: no cap)")
+    add.add_argument(
+        "--max-flops", type=float,
+        help="most flops of one image, inclusive, counted by --flops, such as 129e6 (default: no cap)",
+    )  # fmt: skip
+    add.add_argument(
+        "--require", choices=["any", "all"], default="any", help="of two caps: any one, or all (default any)"
+    )
+    add.add_argument(
+        "--cifar-caps", action="store_true",
+        help="the paper's caps, those of ResNet-56, any of: 856,000 parameters, 129,000,000 flops",
+    )  # fmt: skip
     add.add_argument("--no-replacement", action="store_true", help="no architecture twice")
     add.set_defaults(command=_sample)
 
@@ -64,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     add = commands.add_parser("draw", help="draw one architecture as SVG or PNG")
     add.add_argument("nets", type=Path, help="JSON: one `net` or record, or a list of them")
     add.add_argument("out", type=Path, help="file to write, .svg or .png")
-    add.add_argument("--index", type=int, default=0, help="which of a list, from 0")
+    add.add_argument("--index", type=int, default=0, help="which of a list, from 0 (default 0)")
     add.set_defaults(command=_draw)
     return parser
 
