@@ -36,14 +36,32 @@ _RELATIVE_SLACK = 1e-9
 
 
 class Interval(NamedTuple):
-    """Lower and upper bounds, of the shape of what they bound."""
+    """Lower and upper bounds.
+
+    Attributes
+    ----------
+    lower, upper : float, ndarray or DataArray
+        Of the shape of what they bound.
+    """
 
     lower: Any
     upper: Any
 
 
 class Strata(NamedTuple):
-    """The sample behind an EDF, by stratum: what uncertainty within strata needs."""
+    """The sample behind an EDF, by stratum: what uncertainty within strata needs.
+
+    Attributes
+    ----------
+    codes : ndarray of int, shape (n,)
+        Stratum of each model, as a place in `labels`.
+    labels : ndarray, shape (s,)
+        Labels of the strata.
+    errors : ndarray, shape (n,)
+        Error of each model, in percent.
+    weights : ndarray, shape (n,), or None
+        Share of the weight of each model, sum 1; None where all are equal.
+    """
 
     codes: NDArray[np.intp]
     labels: NDArray[Any]
@@ -65,16 +83,18 @@ class EDF:
         F at each of `support`, share at or below it; the last is 1.
     tail : ndarray, shape (K,)
         1 - F at each of `support`, summed from the far end, so accurate where it is small.
-    n : float
-        Models given, those of weight zero included (they bear on no value).
+    n : int
+        Models that are in, those of weight zero included (they bear on no value).
     effective_n : float
         Kish's (sum w)^2 / sum w^2.
     equal_weights : bool
         Whether every model counts the same.
     dropped : int
         Models left out because their error was NaN (``nan="drop"``).
+    strata : Strata or None
+        The models by stratum, where `edf` was given `strata`: what `interval` and the stratified band need.
     weight_sum : float
-        Sum of the weights as given, n without weights.
+        Sum of their weights as given, n without weights.
     covered : float
         Share of the weight as given that is in: below 1 where models were dropped.
     """
@@ -92,13 +112,68 @@ class EDF:
     covered: float = 1.0
 
     def __call__(self, x: ArrayLike | float, side: Literal["left", "right"] = "right") -> Any:
-        """Share of the weight at errors <= x (``side="right"``) or < x (``"left"``, the paper's eq. 1)."""
+        """Share of the weight at or below an error.
+
+        Parameters
+        ----------
+        x : float, array_like or DataArray
+            Errors, in percent, of any shape.
+        side : {"right", "left"}
+            Errors <= x, or < x as in the paper's eq. 1 [1]_.
+
+        Returns
+        -------
+        float, ndarray or DataArray
+            Shares from 0 to 1, of the shape (and with the labels) of `x`.
+
+        Raises
+        ------
+        InputError
+            If an error is NaN or no number, or `side` is none of the two.
+
+        References
+        ----------
+        .. [1] Radosavovic et al., On Network Design Spaces for Visual Recognition, ICCV 2019, arXiv:1905.13214.
+
+        Examples
+        --------
+        >>> F = edf([7.0, 5.0, 6.0, 6.0])
+        >>> F(6.0), F(6.0, side="left"), F([4.0, 7.0]).tolist()
+        (0.75, 0.25, [0.0, 1.0])
+        """
         choice(side, "side", ("left", "right"), "give 'right' (errors <= x) or 'left' (errors < x)")
         at = points(x, "x")
         return _shaped(kernels.step_values(self.support, self.probabilities, at, side), x, "edf")
 
     def quantile(self, q: ArrayLike | float) -> Any:
-        """Smallest error v of the support with F(v) >= q; the lowest error for q = 0."""
+        """Smallest error of the support with F >= q.
+
+        Parameters
+        ----------
+        q : float, array_like or DataArray
+            Shares from 0 to 1, of any shape; 0 gives the lowest error, 1 the highest.
+
+        Returns
+        -------
+        float, ndarray or DataArray
+            Errors, in percent, of the shape (and with the labels) of `q`; +inf where models that failed are reached.
+
+        Raises
+        ------
+        InputError
+            If a share is NaN, no number, or not from 0 to 1.
+
+        Notes
+        -----
+        F >= q is taken with a slack of 1e-12 (less at shares that are themselves that rare), so that 0.9 of ten models
+        is the ninth however 0.9 was rounded.
+
+        Examples
+        --------
+        >>> F = edf([7.0, 5.0, 6.0, 6.0])
+        >>> F.quantile(0.5), F.quantile([0.0, 0.25, 0.26, 1.0]).tolist()
+        (6.0, [5.0, 5.0, 6.0, 7.0])
+        """
         level = points(q, "q")
         if not ((level >= 0) & (level <= 1)).all():
             bad = level[~((level >= 0) & (level <= 1))].flat[0]
@@ -112,7 +187,41 @@ class EDF:
         return _shaped(self.support[place], q, "quantile")
 
     def auc(self, eps: ArrayLike | float) -> Any:
-        """Area under the EDF up to eps, as a share of eps (the paper's eq. 5)."""
+        """Area under the EDF up to eps, as a share of eps: the paper's eq. 5 [1]_.
+
+        Parameters
+        ----------
+        eps : float, array_like or DataArray
+            Errors, in percent, above 0 and finite, of any shape.
+
+        Returns
+        -------
+        float, ndarray or DataArray
+            Areas from 0 to 1, of the shape (and with the labels) of `eps`.
+
+        Raises
+        ------
+        InputError
+            If an eps is NaN, no number, not above 0, or not finite.
+
+        See Also
+        --------
+        edfstat.auc : the same, with a standard error and bounds.
+
+        Notes
+        -----
+        (1 / eps) int_0^eps F(e) de = 1 - sum_i w_i min(1, e_i / eps).
+
+        References
+        ----------
+        .. [1] Radosavovic et al., On Network Design Spaces for Visual Recognition, ICCV 2019, arXiv:1905.13214.
+
+        Examples
+        --------
+        >>> F = edf([7.0, 5.0, 6.0, 6.0])
+        >>> F.auc(8.0), F.auc([5.0, 6.0]).round(4).tolist()
+        (0.25, [0.0, 0.0417])
+        """
         at = points(eps, "eps")
         if not ((at > 0) & np.isfinite(at)).all():
             bad = at[~((at > 0) & np.isfinite(at))].flat[0]
@@ -139,23 +248,110 @@ class EDF:
     def band(
         self, level: float = 0.95, method: Literal["dkw", "exact", "stratified"] = "dkw", **options: Any
     ) -> Interval:
-        """Band that holds the whole true distribution function with chance `level`, at `support`."""
+        """Band that holds the whole true distribution function, at all errors at once, with chance `level`.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Between 0 and 1.
+        method : {"dkw", "exact", "stratified"}
+            ``"dkw"``: half width sqrt(ln(2 / (1 - level)) / (2 effective_n)) [1]_, for any weights. ``"exact"``:
+            the quantile of Kolmogorov's D_n, for equal weights. ``"stratified"``: simulated from the strata, for
+            weights within complexity bins; see `docs/statistics.md`.
+        **options
+            Of ``"stratified"`` alone: `draws` (int, default 10,000, at least 100), processes that are simulated, which
+            leave the half width uncertain by about 1 %; `rng` (Generator or int, default 0), fixed by default so that
+            the same population has the same band.
+
+        Returns
+        -------
+        Interval
+            `lower` and `upper`, shape (K,): bounds of F at each error of `support`, and up to the next one.
+
+        Raises
+        ------
+        InputError
+            If `level` is not between 0 and 1, `method` or an option is unknown or does not fit the other, the weights
+            are not equal (``"exact"``), or the EDF has no strata (``"stratified"``).
+
+        References
+        ----------
+        .. [1] Massart, The tight constant in the Dvoretzky-Kiefer-Wolfowitz inequality, Ann. Probab. 18 (1990).
+
+        Examples
+        --------
+        >>> band = edf(range(1, 101)).band()
+        >>> band.lower[49].round(3), band.upper[49].round(3)
+        (np.float64(0.364), np.float64(0.636))
+        """
         from edfstat.bands import simultaneous_band
 
         return simultaneous_band(self, level, method, **options)
 
     def interval(self, x: ArrayLike | float, level: float = 0.95, method: Literal["n*", "guarded"] = "n*") -> Interval:
-        """Interval for the true F(x) at each x alone.
+        """Interval that holds the true F(x) with chance `level`, at each x alone.
 
-        ``"guarded"`` also holds where low errors come from strata of few, heavy models; there the default is too
-        short, and the `note` of what it returns says so.
+        Parameters
+        ----------
+        x : float, array_like or DataArray
+            Errors, in percent, of any shape.
+        level : float, default 0.95
+            Between 0 and 1.
+        method : {"n*", "guarded"}
+            ``"n*"``: Clopper and Pearson's interval with n* F of n* models, n* being the effective number of models at
+            x (Korn and Graubard's for strata) [1]_. ``"guarded"`` also holds where low errors come from strata of few,
+            heavy models, as if one more of the heaviest lay on that side of x [2]_; there the default is too short.
+
+        Returns
+        -------
+        Interval
+            `lower` and `upper`, of the shape (and with the labels) of `x`. Its `note` says where the default method
+            should not be relied on; empty where there is nothing to say.
+
+        Raises
+        ------
+        InputError
+            If an error is NaN or no number, `level` is not between 0 and 1, `method` is unknown, or ``"guarded"`` lacks
+            the strata of unequal weights.
+
+        References
+        ----------
+        .. [1] Korn and Graubard, Confidence intervals for proportions with small expected number of positive counts
+           estimated from survey data, Survey Methodology 24 (1998).
+        .. [2] Fay and Feuer, Confidence intervals for directly standardized rates, Statistics in Medicine 16 (1997).
+
+        Examples
+        --------
+        >>> found = edf(range(1, 101)).interval(50)
+        >>> round(found.lower, 3), round(found.upper, 3)
+        (0.398, 0.602)
         """
         from edfstat.bands import pointwise_interval
 
         return pointwise_interval(self, x, level, method)
 
     def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
-        """Draw the EDF as the step line it is; `options` go to ``Axes.step``."""
+        """Draw the EDF as the step line it is.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            To draw in. Default: pyplot's current ones.
+        **options
+            To ``Axes.step``, such as `label` or `color`.
+
+        Returns
+        -------
+        Axes
+            Errors in percent across, share of the models up.
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure
+        >>> ax = edf([7.0, 5.0, 6.0, 6.0]).plot(Figure().subplots(), label="ResNet")
+        >>> ax.get_xlabel(), ax.lines[0].get_ydata().tolist()
+        ('error (%)', [0.0, 0.25, 0.75, 1.0])
+        """
         if ax is None:
             import matplotlib.pyplot as plt
 
@@ -167,7 +363,20 @@ class EDF:
         return ax
 
     def to_xarray(self) -> xr.Dataset:
-        """The atoms as a Dataset over `error`: `mass`, `probability`, and n and effective n as attributes."""
+        """The atoms as a Dataset.
+
+        Returns
+        -------
+        Dataset
+            Over `error` (K, percent, ascending): `mass`, the share of the weight at it, and `probability`, that at or
+            below. Attributes: `n`, `effective_n`, `dropped`, `covered`, `method`.
+
+        Examples
+        --------
+        >>> found = edf([7.0, 5.0, 6.0, 6.0]).to_xarray()
+        >>> found["error"].values.tolist(), found["probability"].values.tolist(), found.attrs["n"]
+        ([5.0, 6.0, 7.0], [0.25, 0.75, 1.0], 4)
+        """
         return xr.Dataset(
             {
                 "mass": ("error", self.mass, {"long_name": "share of the weight at this error"}),
