@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from edfstat.plot.inputs import comparison_of, group_names, words_of
-from edfstat.plot.style import GREY, axes_for, finish, legend, looks
+from edfstat.plot.style import GREY, axes_for, finish, legend_below, looks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,7 +76,8 @@ def auc_vs_eps(
             ax.plot(eps, line, color=look.color, linestyle=look.linestyle, linewidth=1.5, label=name)
         ax.set_ylim(bottom=0)
         finish(ax, xlabel="eps, error (%)", ylabel="area under the EDF up to eps / eps", title=f"AUC, {words}")
-    legend(ax, loc="best")
+    # Below: the intervals of the differences may fill the Axes.
+    legend_below(ax)
     return ax
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from edfstat.errors import InputError
 from edfstat.plot.inputs import comparison_of, group_names
-from edfstat.plot.style import GREY, axes_for, finish, legend, looks, scale_of
+from edfstat.plot.style import GREY, axes_for, finish, legend, looks, plain_log_ticks, scale_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,6 +76,7 @@ def complexity_histogram(
         ax.stairs(row, edges / divisor, color=look.color, linestyle=look.linestyle, linewidth=1.5, label=name)
     if edges[0] > 0 and edges[-1] > 30 * edges[0] and _spaced_by_ratio(edges):
         ax.set_xscale("log")
+        plain_log_ticks(ax.xaxis)
     ylabel = "share of the weight" if weighted else "share of models"
     when = "after" if weighted else "before"
     finish(ax, xlabel=label, ylabel=ylabel, title=f"Complexity {when} normalization; compared range shaded")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edfstat.errors import InputError
 from edfstat.plot.inputs import is_comparison, models_of, population_of, refuse_all_failed, under
-from edfstat.plot.style import Look, axes_for, finish, legend, looks, scale_of
+from edfstat.plot.style import Look, axes_for, finish, legend, looks, plain_log_ticks, scale_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,6 +105,7 @@ def error_vs_complexity(
         max_error = _top(error[finite])
     if logarithmic:
         ax.set_xscale("log")
+        plain_log_ticks(ax.xaxis)
     edges = _edges(cost / divisor, logarithmic)
     density = kind == "density" or (kind == "auto" and len(models) == 1 and cost.size > 3000)
     if not density:

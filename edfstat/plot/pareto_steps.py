@@ -10,7 +10,7 @@ import xarray as xr
 
 from edfstat.fronts import attainment, pareto_front
 from edfstat.plot.inputs import models_of, population_of, refuse_all_failed
-from edfstat.plot.style import Look, axes_for, finish, legend, looks, scale_of
+from edfstat.plot.style import Look, axes_for, finish, legend, looks, plain_log_ticks, scale_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,6 +72,7 @@ def pareto(
         tops.append(_group(ax, group["error"].values, group[measure].values / divisor, look, name, m, cost))
     if cost.min() > 0 and cost.max() > 10 * cost.min():
         ax.set_xscale("log")
+        plain_log_ticks(ax.xaxis)
     _limit(ax, models, tops)
     search = f"; shade: 80 % of searches of {m:,} models" if m else ""
     finish(ax, xlabel=label, ylabel="error (%)", title=f"Pareto fronts{search}")

@@ -9,7 +9,7 @@ import xarray as xr
 
 from edfstat.errors import InputError
 from edfstat.plot.inputs import models_of, population_of
-from edfstat.plot.style import axes_for
+from edfstat.plot.style import axes_for, plain_log_ticks
 from edfstat.ranks import rank_map, relative_rank
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ def lr_wd_map(
     _ring_best(ax, cells)
     ax.set_xscale("log")
     ax.set_yscale("log")
+    plain_log_ticks(ax.xaxis)
+    plain_log_ticks(ax.yaxis)
     ax.set(xlabel=_NAMES.get(x, x), ylabel=_NAMES.get(y, y))
     ax.set_title(f"{', '.join(models)}: {rank.size:,} models", fontsize="medium", loc="left")
     ax.figure.colorbar(mesh, ax=ax, label="mean relative rank (0 best, 1 worst)", pad=0.02)

@@ -9,8 +9,9 @@ import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
-__all__ = ["GREY", "Look", "axes_for", "finish", "legend", "legend_below", "looks", "scale_of"]
+__all__ = ["GREY", "Look", "axes_for", "finish", "legend", "legend_below", "looks", "plain_log_ticks", "scale_of"]
 
 # Okabe and Ito's palette, darkest hues first; each comes with a line style and a marker of its own, so that figures
 # also work in grey and for readers who see no hue at all.
@@ -81,6 +82,17 @@ def legend_below(ax: Axes) -> None:
         made = ax.get_legend()
         if made is None or made.get_window_extent().width <= ax.bbox.width:
             return
+
+
+def plain_log_ticks(axis: Axis) -> None:
+    """Label an axis whose scale is logarithmic with few plain numbers; what lies between has ticks only."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    from edfstat.plot.log_ticks import PlainLocator
+
+    axis.set_major_locator(PlainLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def scale_of(measure: str, values: Any) -> tuple[float, str]:

@@ -260,6 +260,45 @@ def test_one_bin_is_counted_in_the_singular(comparison, ax):
     assert f"{int(comparison['bins'].sel(measure='params'))} bins" in ax.get_legend_handles_labels()[1]
 
 
+def labels_of(axis):
+    """Labels inside the range, with the boxes that they fill."""
+    low, high = sorted(axis.get_view_interval())
+    found = [t.label1 for t in [*axis.get_major_ticks(), *axis.get_minor_ticks()] if low <= t.get_loc() <= high]
+    return [(label.get_text(), label.get_window_extent()) for label in found if label.get_text()]
+
+
+def clear(labels):
+    boxes = [box for _, box in labels]
+    return not any(a.overlaps(b) for place, a in enumerate(boxes) for b in boxes[:place])
+
+
+@pytest.mark.parametrize("name", ["error_vs_complexity", "pareto"])
+@pytest.mark.parametrize("factor", [12, 18, 300, 1e5])
+def test_labels_of_logarithmic_complexity_are_plain_and_apart(name, factor, ax):
+    params = np.geomspace(25_000, 25_000 * factor, 40).astype(int)
+    ds = build_population({"error": np.linspace(9, 5, 40), "params": params, "space": ["A"] * 40})
+    getattr(plot, name)(ds, ax)
+    assert ax.get_xscale() == "log"
+    ax.figure.draw_without_rendering()
+    labels = labels_of(ax.xaxis)
+    assert len(labels) >= 3
+    assert all(float(text) > 0 for text, _ in labels)  # a number as Python writes it, no formula
+    assert clear(labels)
+
+
+@pytest.mark.parametrize("ends", [(0.1, 0.1), (0.09, 0.12), (0.02, 0.5), (1e-3, 1.0)])
+def test_labels_of_a_map_are_plain_and_apart(ends, ax):
+    lr = np.geomspace(*ends, 30)
+    ds = build_population({"error": np.linspace(9, 5, 30), "lr": lr, "weight_decay": lr[::-1] / 200, "space": "A"})
+    plot.lr_wd_map(ds, ax)
+    ax.figure.draw_without_rendering()
+    for axis in (ax.xaxis, ax.yaxis):
+        labels = labels_of(axis)
+        assert len(labels) >= 3
+        assert all(float(text) > 0 for text, _ in labels)
+        assert clear(labels)
+
+
 def test_looks_differ_in_colour_and_in_line_and_stay_with_their_place():
     found = looks("abcdefg")
     assert len({look.color for look in found.values()}) == 7
