@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from edfstat.errors import InputError
+from edfstat.trials import canonical_json
 from trainers.yaml_files import read_yaml
 
 __all__ = ["Caps", "Config", "ConfigError", "Range", "Resources", "SpaceChoice", "json_schema", "read_config"]
@@ -24,6 +35,35 @@ _UNITS = {"s": 1 / 60, "sec": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "hour": 6
 
 class ConfigError(InputError):
     """A sweep file with mistakes; the message has one line for each."""
+
+
+def _number_or_range(value: Any) -> Any:
+    if not isinstance(value, int | float | Mapping | Range):
+        raise ValueError("give a number, or one of choice, uniform, log_uniform")
+    return value
+
+
+def _text_or_mapping(value: Any) -> Any:
+    if not isinstance(value, str | Mapping):
+        raise ValueError("give a name, or a mapping of settings")
+    return value
+
+
+def _one_value(value: Any) -> Any:
+    if not isinstance(value, str | int | float):
+        raise ValueError("give text, a number, true or false")
+    return value
+
+
+def _as_json(value: Any) -> Any:
+    """Trials are written and told apart as JSON, so what they hold must be of it."""
+    try:
+        canonical_json(value)
+    except InputError as error:
+        raise ValueError(" ".join(str(error).split())[:200]) from None
+    except (TypeError, ValueError, RecursionError):
+        raise ValueError("its keys must be text, and its values text, numbers, lists and mappings") from None
+    return value
 
 
 def _minutes(value: Any) -> Any:
@@ -60,17 +100,37 @@ def _number_or(pattern: str) -> WithJsonSchema:
 _TIME = r"^\s*((\d+-)?\d+:\d\d:\d\d|\d+(\.\d+)?\s*(s|sec|m|min|h|hour|hours|d)?)\s*$"
 _SIZE = r"^\s*\d+(\.\d+)?\s*[mMgGtT]?[bB]?\s*$"
 Minutes = Annotated[float, BeforeValidator(_minutes), Field(gt=0), _number_or(_TIME)]
-Gigabytes = Annotated[float, BeforeValidator(_gigabytes), Field(gt=0), _number_or(_SIZE)]
+#: At least a megabyte, as SLURM takes 0 for all the memory of a node; at most a petabyte.
+Gigabytes = Annotated[float, BeforeValidator(_gigabytes), Field(ge=1 / 1024, le=2**20), _number_or(_SIZE)]
+Settings = Annotated[str | dict[str, Any], BeforeValidator(_text_or_mapping), AfterValidator(_as_json)]
+OneValue = Annotated[str | int | float | bool, BeforeValidator(_one_value)]
+
+#: Options of sbatch that are the sweep's own business, and what to use instead.
+_TAKEN = {
+    "array": "workers", "job-name": "name", "output": "the folder logs", "error": "the folder logs",
+    "signal": "resources.warning", "time": "resources.time", "cpus-per-task": "resources.cpus",
+    "test-only": "the command doctor", "parsable": "nothing", "wrap": "resources.setup",
+}  # fmt: skip
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth(cls, value: Any, info: ValidationInfo) -> Any:
+        """Yes and no are numbers to Python alone."""
+        wanted = cls.model_fields[str(info.field_name)].annotation
+        parts = value if isinstance(value, list | tuple) else [value]
+        if wanted is not bool and any(isinstance(part, bool) for part in parts):
+            raise ValueError("give a number or text, not yes or no")
+        return value
 
 
 class Range(_Strict):
     """A setting drawn anew for each trial: exactly one of the three keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"minProperties": 1, "maxProperties": 1})
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     choice: tuple[float, ...] | None = Field(None, min_length=1, description="one of these values")
     uniform: tuple[float, float] | None = Field(None, description="[low, high], evenly")
@@ -82,11 +142,14 @@ class Range(_Strict):
         if len(given) != 1:
             raise ValueError(f"give exactly one of choice, uniform, log_uniform; there are {given or 'none'}")
         ends = self.uniform or self.log_uniform
-        if ends and not (math.isfinite(ends[0]) and math.isfinite(ends[1]) and ends[0] <= ends[1]):
+        if ends and ends[0] > ends[1]:
             raise ValueError(f"{given[0]} is {list(ends)}; give [low, high] with low <= high")
         if self.log_uniform and self.log_uniform[0] <= 0:
             raise ValueError(f"log_uniform is {list(self.log_uniform)}; both ends are above 0")
         return self
+
+
+Setting = Annotated[float | Range, BeforeValidator(_number_or_range)]
 
 
 class Caps(_Strict):
@@ -108,8 +171,8 @@ class SpaceChoice(_Strict):
 class Optim(_Strict):
     """Settings of the optimizer; what is absent, the recipe decides."""
 
-    base_lr: float | Range | None = Field(None, description="initial learning rate")
-    wd: float | Range | None = Field(None, description="weight decay")
+    base_lr: Setting | None = Field(None, description="initial learning rate")
+    wd: Setting | None = Field(None, description="weight decay")
     max_ep: Annotated[int, Field(gt=0)] | None = Field(None, description="epochs")
 
 
@@ -119,15 +182,30 @@ class Resources(_Strict):
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
-    gpus: int = Field(0, ge=0, description="GPUs of one worker")
+    gpus: int = Field(0, ge=0, description="GPUs of one worker; 0: it trains on the CPU")
     cpus: int = Field(1, gt=0, description="CPU cores of one worker")
-    memory: Gigabytes | None = Field(None, description='such as "16GB"')
-    time: Minutes = Field(60.0, ge=SHORTEST_TIME_MIN, le=60 * 24 * 365, description='time limit, such as "4h"')
+    memory: Gigabytes | None = Field(
+        None, description='memory of one worker: gigabytes, or text such as "16GB"; default: the partition\'s'
+    )
+    time: Minutes = Field(
+        60.0,
+        ge=SHORTEST_TIME_MIN,
+        le=60 * 24 * 365,
+        description='time limit: minutes, or text such as "4h" or "1-00:00:00"',
+    )
     warning: float = Field(120.0, ge=10, le=3600, description="seconds between SLURM's signal and the end")
     setup: tuple[str, ...] = Field((), description="shell lines before the worker starts")
-    sbatch: dict[str, str | int | float | bool] = Field(
+    sbatch: dict[str, OneValue] = Field(
         default_factory=dict, description="any other parameter of sbatch, by its long name"
     )
+
+    @field_validator("sbatch")
+    @classmethod
+    def _free(cls, value: dict[str, OneValue]) -> dict[str, OneValue]:
+        for key in value:
+            if instead := _TAKEN.get(key.replace("_", "-")):
+                raise ValueError(f"{key} is the sweep's own; leave it out (use {instead})")
+        return value
 
 
 class Storage(_Strict):
@@ -144,15 +222,17 @@ class Config(_Strict):
     spaces: tuple[SpaceChoice, ...] = Field(min_length=1)
     caps: Caps = Caps.model_validate({})
     dataset: str = Field("cifar10", min_length=1)
-    recipe: str | dict[str, Any] = Field("default", description="a recipe's name, or its settings")
+    recipe: Settings = Field("default", description="a recipe's name, or its settings")
     optim: Optim = Optim.model_validate({})
     reruns: int = Field(1, ge=1, le=1000, description="trainings of each architecture, with seeds of their own")
-    seed: int = Field(1, ge=0, description="decides the architectures drawn and the seeds of the trials")
+    seed: int = Field(1, ge=0, le=2**62, description="decides the architectures drawn and the seeds of the trials")
     backend: str = Field("torch", description="an installed backend, or module:attribute")
-    backend_options: dict[str, Any] = Field(default_factory=dict, description="handed to the backend with each trial")
+    backend_options: Annotated[dict[str, Any], AfterValidator(_as_json)] = Field(
+        default_factory=dict, description="handed to the backend with each trial"
+    )
     workers: int = Field(2, ge=1, le=100_000, description="workers at a time")
     trials_per_worker: int = Field(1, ge=1, le=256, description="trials that share one worker's device")
-    trial_timeout: Minutes | None = Field(None, description="longest time of one trial")
+    trial_timeout: Minutes | None = Field(None, description='longest time of one trial: minutes, or text such as "2h"')
     lease: float = Field(300.0, ge=2, le=86400, description="seconds of silence after which a worker counts as dead")
     resources: Resources = Resources.model_validate({})
     storage: Storage = Storage.model_validate({})
@@ -237,7 +317,7 @@ def _telling(errors: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if inside and error["type"] == "too_short":
             continue
         mapping = isinstance(error["input"], Mapping)
-        if (place[-1:] == ("float",) and mapping) or (error["type"] == "model_type" and place[-1:] == ("Range",)):
+        if (place[-1:] == ("float",) and mapping) or (error["type"] == "model_type" and "Range" in str(place[-1:])):
             continue
         kept.append(error)
     return kept
@@ -252,6 +332,7 @@ def _sentence(error: dict[str, Any], where: str) -> str:
         return f"{where}: {key} is not a key; there are {', '.join(_siblings(location))}"
     message = str(error["msg"]).removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
+    message = message.replace("valid tuple", "list").replace("valid dictionary", "mapping")
     if not key:
         return f"{where}: {message}"
     return f"{where}: {key} is {_short(error['input'])}: {message}"

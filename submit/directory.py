@@ -22,7 +22,10 @@ from edfstat.errors import InputError
 from edfstat.trials import Trial, canonical_json
 from submit.config import Config, read_config
 
-__all__ = ["FORMAT", "PlannedTrial", "Round", "Sweep", "create_sweep", "open_sweep", "write_atomically"]
+__all__ = [
+    "FORMAT", "PlannedTrial", "Round", "Sweep", "changed_means", "create_sweep", "open_sweep", "with_means",
+    "write_atomically",
+]  # fmt: skip
 
 #: Version of the layout; a directory of another one is refused with what to do.
 FORMAT = 1
@@ -227,7 +230,7 @@ def _fill(
     text = json.dumps({"format": FORMAT, **provenance}, indent=2, sort_keys=True)
     (folder / "provenance.json").write_text(text + "\n", encoding="utf-8")
     # Last, because its presence says that the directory is whole.
-    (folder / "sweep.yaml").write_text(yaml.safe_dump(config.plain(), sort_keys=False), encoding="utf-8")
+    (folder / "sweep.yaml").write_text(_as_yaml(config), encoding="utf-8")
 
 
 def open_sweep(path: Path, config: Config | None = None) -> Sweep:
@@ -262,6 +265,26 @@ def open_sweep(path: Path, config: Config | None = None) -> Sweep:
             "give another directory, or the directory itself to go on with what is there"
         )
     return sweep
+
+
+def _as_yaml(config: Config) -> str:
+    return yaml.safe_dump(config.plain(), sort_keys=False)
+
+
+def changed_means(before: Config, now: Config) -> list[str]:
+    """Which means of a sweep, such as its resources, are not the same in two configurations."""
+    keys = ("workers", "trials_per_worker", "trial_timeout", "lease", "resources")
+    changed = [key for key in keys if getattr(before, key) != getattr(now, key)]
+    kept = before.storage.keep_checkpoints == now.storage.keep_checkpoints
+    return changed if kept else [*changed, "storage.keep_checkpoints"]
+
+
+def with_means(sweep: Sweep, config: Config) -> Sweep:
+    """The sweep with the means of `config`; its trials stay, as do its name and place."""
+    storage = {**config.plain()["storage"], "directory": sweep.config.plain()["storage"]["directory"]}
+    now = {**config.plain(), "name": sweep.config.name, "storage": storage}
+    write_atomically(sweep.path / "sweep.yaml", _as_yaml(Config.model_validate(now)))
+    return Sweep(sweep.path)
 
 
 def _identity(config: Config) -> dict[str, str]:

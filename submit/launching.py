@@ -28,6 +28,7 @@ __all__ = [
     "Cluster",
     "Launch",
     "active_launches",
+    "check_place",
     "launch",
     "launches",
     "living_workers",
@@ -98,6 +99,23 @@ def active_launches(sweep: Sweep, *, fresh: bool = False) -> list[Launch]:
     ]  # fmt: skip
 
 
+def check_place(path: Path, cluster: Cluster) -> None:
+    """Refuse a sweep directory whose name some program on the way to the workers would take for something else.
+
+    Raises
+    ------
+    InputError
+        Naming the character.
+    """
+    # PYTHONPATH is cut at colons; the rest are for shells and for SLURM, which takes % for a job's number.
+    odd = [letter for letter in (":" if cluster != "slurm" else ':"\\`$%\n') if letter in str(path.absolute())]
+    if odd:
+        raise InputError(
+            f"the sweep directory {str(path)!r} has {odd[0]!r} in its path, which workers could not be started from; "
+            "give another by --directory"
+        )
+
+
 def _starting(sweep: Sweep, launch: Launch) -> bool:
     """Workers take seconds until they show; until all have, their launch counts as active."""
     recent = launch.state == "submitted" and time.time() - launch.created < 20 and _process_lives(launch)
@@ -124,16 +142,17 @@ def launch(sweep: Sweep, cluster: Cluster, workers: int) -> tuple[Launch, list[A
     identity = f"{len(known):03d}{uuid4().hex[:5]}"
     made = Launch(identity, cluster, workers, _user(), machine(), os.getpid(), process_start(os.getpid()), time.time())
     path = sweep.path / "launches" / f"{identity}.json"
-    write_atomically(path, msgspec.json.encode(made))
-    try:
-        jobs = _submit(sweep, cluster, made)
-    except InputError:
-        path.unlink()  # nothing was launched
-        raise
-    made.jobs, made.workers = [job.job_id for job in jobs], len(jobs)
-    made.state = "submitted"
-    scheduler.forget(sweep.path / "launches")
-    write_atomically(path, msgspec.json.encode(made))
+    with _interrupts_later():
+        write_atomically(path, msgspec.json.encode(made))
+        try:
+            jobs = _submit(sweep, cluster, made)
+        except InputError:
+            path.unlink()  # nothing was launched
+            raise
+        made.jobs, made.workers = [job.job_id for job in jobs], len(jobs)
+        made.state = "submitted"
+        scheduler.forget(sweep.path / "launches")
+        write_atomically(path, msgspec.json.encode(made))
     return made, jobs
 
 
@@ -142,8 +161,7 @@ def _submit(sweep: Sweep, cluster: Cluster, made: Launch) -> list[Any]:
     with _workers_environment(sweep):
         executor = _executor(sweep, cluster, made)
         if cluster != "slurm":
-            with _deaf_to_interrupts():
-                return [executor.submit(task) for task in tasks]
+            return [executor.submit(task) for task in tasks]
         return _submit_arrays(executor, tasks, max(1, scheduler.read_limits().array), sweep.path / "logs")
 
 
@@ -228,16 +246,24 @@ def _workers_environment(sweep: Sweep) -> Iterator[None]:
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Ctrl-C reaches every process of the terminal; what is started here leaves it to the launching process."""
+def _interrupts_later() -> Iterator[None]:
+    """Ctrl-C counts once the launch is known, on disk and here: workers of half a launch nobody could stop.
+
+    It reaches every process of the terminal; those started here inherit that it is held back, and never see it.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
         signal.signal(signal.SIGINT, before)
+        if came:  # in another thread, or just now
+            signal.raise_signal(signal.SIGINT)
 
 
 def start_here(jobs: list[Any]) -> None:

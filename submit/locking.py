@@ -40,8 +40,10 @@ def only_one(sweep: Sweep, patience: float = 60.0) -> Iterator[None]:
     """
     folder = sweep.path / "launches"
     ticket = folder / f".lock-{uuid4().hex[:8]}"
-    ticket.write_bytes(msgspec.json.encode([socket.gethostname(), machine(), os.getpid(), process_start(os.getpid())]))
     try:
+        ticket.write_bytes(
+            msgspec.json.encode([socket.gethostname(), machine(), os.getpid(), process_start(os.getpid())])
+        )
         end = time.monotonic() + patience
         while (lock := _taken(folder, ticket)) is None:
             if time.monotonic() > end:

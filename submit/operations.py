@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -14,17 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edfstat.errors import InputError
+from edfstat.formats.places import home_path
 from edfstat.population import ACCIDENTS, STATUSES
 from submit import collecting, scheduler
 from submit.checking import unknown_names
 from submit.config import Config, read_config
-from submit.directory import Round, Sweep, create_sweep, open_sweep
+from submit.directory import Round, Sweep, changed_means, create_sweep, open_sweep, with_means
 from submit.launching import (
     Cluster,
     Launch,
     active_launches,
+    check_place,
     launch,
     launches,
     living_workers,
@@ -41,6 +45,8 @@ __all__ = [
     "cancel", "collect", "default_cluster", "locate", "plan", "prepare", "report", "resume", "retry", "run", "status",
 ]  # fmt: skip
 
+#: Endings of sweep files; any other is part of the name, as in lr0.1.
+SUFFIXES = (".yaml", ".yml", ".json")
 #: Launches in a row that finish nothing before a watcher gives up.
 MOST_VAIN = 2
 
@@ -58,9 +64,12 @@ def locate(
     Without `directory` and ``storage.directory`` in the file (relative to the file's folder), the sweep directory
     lies beside the file and has its name without the suffix.
     """
-    path = Path(source)
+    path = home_path(source)
+    directory = None if directory is None else home_path(directory)
+    if directory is None and path.name == "sweep.yaml" and (path.parent / "provenance.json").is_file():
+        path = path.parent  # the file within a sweep directory is that sweep, not one to begin inside it
     if path.is_dir():
-        if directory is not None and Path(directory).resolve() != path.resolve():
+        if directory is not None and directory.resolve() != path.resolve():
             raise InputError(
                 f"{path} is a sweep directory, so --directory {directory} has no meaning; leave it out, or give "
                 f"the sweep file, such as {path / 'sweep.yaml'}, to begin the same sweep there"
@@ -68,10 +77,11 @@ def locate(
         return path, None
     config = read_config(path, unknown_names)
     if directory is not None:
-        return Path(directory), config
+        return directory, config
     if config.storage.directory is not None:
-        return path.parent / config.storage.directory, config
-    return path.with_suffix("") if path.suffix else path.with_name(f"{path.name}.sweep"), config
+        return path.parent / home_path(config.storage.directory), config
+    beside = path.with_suffix("") if path.suffix.lower() in SUFFIXES else path.with_name(f"{path.name}.sweep")
+    return beside, config
 
 
 def plan(source: str | os.PathLike[str] | Config) -> Plan:
@@ -79,7 +89,15 @@ def plan(source: str | os.PathLike[str] | Config) -> Plan:
     if isinstance(source, Config):
         return make_plan(source)
     path, config = locate(source)
-    return make_plan(config or open_sweep(path).config)
+    return _planned(config or open_sweep(path).config, source)
+
+
+def _planned(config: Config, source: str | os.PathLike[str]) -> Plan:
+    """The plan, or every mistake with the file that it is in."""
+    try:
+        return make_plan(config)
+    except InputError as error:
+        raise InputError("\n".join(f"{os.fspath(source)}: {line}" for line in str(error).splitlines())) from None
 
 
 def prepare(source: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None) -> Sweep:
@@ -88,8 +106,10 @@ def prepare(source: str | os.PathLike[str], directory: str | os.PathLike[str] | 
     if config is None or (path / "sweep.yaml").exists():
         return open_sweep(path, config)
     if config.name is None:
-        config = config.model_copy(update={"name": Path(source).stem})
-    made = make_plan(config)
+        # Names of files may hold what names of sweeps, which SLURM shows, may not.
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name.removesuffix(".sweep")).lstrip("._-")
+        config = config.model_copy(update={"name": name or "sweep"})
+    made = _planned(config, source)
     with tempfile.TemporaryDirectory() as scratch:
         code = Path(scratch) / "code"
         snapshot_code(code, config.backend)
@@ -135,6 +155,7 @@ def run(
     """
     cluster = cluster or default_cluster()
     existing, config = locate(source, directory)
+    check_place(existing, cluster)
     if cluster == "slurm" and not (existing / "sweep.yaml").exists() and config is not None:
         scheduler.check_request(config)
     sweep = prepare(source, directory)
@@ -144,21 +165,39 @@ def run(
         tally.keep()
         return now
     watching = cluster != "slurm" if watch is None else watch
+    if config is not None:
+        sweep = _with_means(sweep, config)
     if cluster == "debug":
         return _run_here(sweep, show)
-    active = _ensure_workers(sweep, cluster, workers)
-    if not watching:
-        return read_status(sweep, ask_scheduler=False)
     try:
+        _ensure_workers(sweep, cluster, workers)
+        if not watching:
+            return read_status(sweep)
         if show is not None:
             return _follow_to_end(sweep, cluster, workers, show)
         with shown() as default:
             return _follow_to_end(sweep, cluster, workers, default)
     except KeyboardInterrupt:
         if cluster == "local":
-            stop(sweep, active_launches(sweep) or active)
+            stop(sweep, active_launches(sweep))
             _await_end(sweep)
         raise
+
+
+def _with_means(sweep: Sweep, config: Config) -> Sweep:
+    """The sweep with the workers, limits and resources that its file asks for now, unless workers are at work."""
+    changed = changed_means(sweep.config, config)
+    if not changed:
+        return sweep
+    with only_one(sweep):
+        if active_launches(sweep, fresh=True):
+            say(
+                f"{', '.join(changed)} changed in the sweep file, but workers are at work with what it said before; "
+                "for the new, cancel and run again"
+            )
+            return sweep
+        say(f"{', '.join(changed)} changed in the sweep file; from now on it is as there")
+        return with_means(sweep, config)
 
 
 def _ensure_workers(sweep: Sweep, cluster: Cluster, workers: int | None) -> list[Launch]:
@@ -291,13 +330,24 @@ def retry(source: str | os.PathLike[str], failed: Sequence[str] = ACCIDENTS, *, 
     chosen = np.flatnonzero(np.isin(tally.outcome, codes) & tally.finished())
     if not chosen.size:
         return 0
-    before = sweep.rounds()[-1]
-    fewer = max(1, before.slots // 2) if "oom" in failed else before.slots
+    if slots is None:
+        slots = _slots_before(sweep)[chosen].min()
+        if (tally.outcome[chosen] == STATUSES.index("oom")).any():
+            slots = max(1, slots // 2)
     cost = sweep.table["cost"][chosen]
-    batches = batches_of(cost, sweep.config.workers * (slots or fewer))
+    batches = batches_of(cost, sweep.config.workers * slots)
     attempt = int(tally.attempt[chosen].max()) + 1
-    sweep.add_round(Round(attempt, slots or fewer, batches, [int(index) for index in chosen]))
+    sweep.add_round(Round(attempt, int(slots), batches, [int(index) for index in chosen]))
     return int(chosen.size)
+
+
+def _slots_before(sweep: Sweep) -> NDArray[np.int64]:
+    """How many shared a device with each trial when it was last tried."""
+    first, *later = sweep.rounds()
+    slots = np.full(sweep.size, first.slots, dtype=np.int64)
+    for round_ in later:
+        slots[round_.trials or []] = round_.slots
+    return slots
 
 
 def collect(

@@ -21,7 +21,7 @@ from submit.images import IMAGES
 
 __all__ = ["Plan", "SpaceSample", "batches_of", "make_plan"]
 
-#: Epochs where neither the sweep nor the recipe says.
+#: Epochs where nothing says how many: backends have recipes of their own.
 EPOCHS = 100
 #: What one image costs beside its flops (loading, launching kernels), as flops: small networks are not free.
 OVERHEAD = 1e6
@@ -218,6 +218,7 @@ def _trials_of(
     seen: set[str],
 ) -> Iterator[PlannedTrial]:
     optim = {name: _drawn(getattr(config.optim, name), len(nets), rng) for name in ("base_lr", "wd", "max_ep")}
+    epochs = _epochs(config)
     options = dict(config.backend_options)
     if config.backend == "lookup":
         options["results"] = str(Path(options["results"]).absolute())
@@ -238,12 +239,20 @@ def _trials_of(
                 trial = Trial(choice.name, net, dataset, config.recipe, settings, seed, options)
             seen.add(trial.id)
             size = {name: numbers[name][i] if name in numbers else None for name in ("params", "flops", "acts")}
-            yield _planned(trial, size)
+            yield _planned(trial, size, epochs)
 
 
-def _planned(trial: Trial, size: dict[str, Any]) -> PlannedTrial:
-    epochs = float(trial.optim.get("max_ep", EPOCHS))
-    images = int(IMAGES.get(trial.dataset, (1, 0, 0, 0))[0] * epochs)
+def _epochs(config: Config) -> int:
+    """Epochs of trials whose settings of the optimizer do not say."""
+    if config.backend != "torch":
+        return EPOCHS
+    from trainers.recipes import resolve
+
+    return resolve(config.recipe, dataset=config.dataset).epochs
+
+
+def _planned(trial: Trial, size: dict[str, Any], epochs: int) -> PlannedTrial:
+    images = int(IMAGES.get(trial.dataset, (1, 0, 0, 0))[0] * float(trial.optim.get("max_ep", epochs)))
     # Three: the backward pass costs about two forward passes.
     cost = 3.0 * images * (float(size["flops"] or 0) + OVERHEAD)
     return PlannedTrial(0, trial.id, cost, images, size["params"], size["flops"], size["acts"], trial.to_dict())

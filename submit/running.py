@@ -42,9 +42,10 @@ def load_backend(name: str) -> Backend:
     module, _, attribute = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # a module of one's own may fail in any way as it is imported
+        said = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(
-            f"backend {name!r} cannot be imported ({error}); give an installed name or module:attribute"
+            f"backend {name!r} cannot be imported ({said}); give an installed name or module:attribute"
         ) from None
     made = found() if isinstance(found, type) else found
     if not isinstance(made, Backend):

@@ -106,7 +106,9 @@ def sbatch_options(config: Config) -> dict[str, str | int | float | bool]:
         options["gpus-per-node"] = asked.gpus
     if asked.memory is not None:
         options["mem"] = f"{round(asked.memory * 1024)}M"
-    return {**options, **{key.replace("_", "-"): value for key, value in asked.sbatch.items()}}
+    # A flag that is false is one that is not given; sbatch takes no "--exclusive=False".
+    more = {key.replace("_", "-"): value for key, value in asked.sbatch.items() if value is not False}
+    return {**options, **more}
 
 
 def check_request(config: Config) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,6 +23,8 @@ from submit.shards import Stub, read_lines
 __all__ = ["Status", "Tally", "read_status", "status_lines"]
 
 CACHE = "status.cache"
+#: Bytes of room under which a disk counts as full.
+LITTLE_ROOM = 1_000_000
 
 
 class _Kept(msgspec.Struct):
@@ -42,13 +45,13 @@ class Tally:
         self.sweep = sweep
         #: Index into `STATUSES` of each trial's newest attempt, -1 where there is none.
         self.outcome: NDArray[np.int8] = np.full(sweep.size, -1, dtype=np.int8)
-        self.attempt: NDArray[np.int8] = np.zeros(sweep.size, dtype=np.int8)
+        self.attempt: NDArray[np.int32] = np.zeros(sweep.size, dtype=np.int32)
         #: Time spent on each trial, all its attempts.
         self.seconds: NDArray[np.float64] = np.zeros(sweep.size)
         self.gpus: NDArray[np.float64] = np.zeros(sweep.size)
         self.duplicates = 0
         self._offsets: dict[str, int] = {}
-        self._wanted: NDArray[np.int8] | None = None
+        self._wanted: NDArray[np.int32] | None = None
         self._rounds = 0
 
     @classmethod
@@ -111,7 +114,7 @@ class Tally:
         """Which trials need no more work: their newest wanted attempt has a record."""
         number = len(self.sweep.round_files())
         if self._wanted is None or number != self._rounds:
-            self._wanted = np.ones(self.sweep.size, dtype=np.int8)
+            self._wanted = np.ones(self.sweep.size, dtype=np.int32)
             for round_ in self.sweep.rounds()[1:]:
                 self._wanted[round_.trials or []] = round_.attempt
             self._rounds = number
@@ -129,19 +132,29 @@ class Status:
     running: int
     by_status: dict[str, int]
     workers: int
-    #: None while the scheduler does not answer.
+    #: Those that wait in a queue or have just been started; None while the scheduler does not answer.
     queued_workers: int | None
     elapsed: float
     left: float | None
     images_per_second: float
     gpu_hours: float
     gpu_hours_left: float | None
+    #: Hours of training, whatever the device.
+    hours: float
+    hours_left: float | None
     duplicates: int
+    #: Bytes that the sweep's file system has room for.
+    disk_free: int | None = None
     running_trials: list[str] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
         return self.finished == self.total
+
+    @property
+    def disk_full(self) -> bool:
+        """Whether there may be no room for a record and a checkpoint more."""
+        return self.disk_free is not None and self.disk_free < LITTLE_ROOM
 
     @property
     def failed(self) -> int:
@@ -190,7 +203,7 @@ def read_status(sweep: Sweep, tally: Tally | None = None, *, ask_scheduler: bool
             name: count for code, name in enumerate(STATUSES) if (count := int(((tally.outcome == code) & done).sum()))
         },
         workers=len(living),
-        queued_workers=_queued(sweep) if ask_scheduler else 0,
+        queued_workers=_queued(sweep, len(living)) if ask_scheduler else 0,
         elapsed=time.time() - known[-1].created if known else 0.0,
         left=0.0 if done.all() else rest / places if rest is not None and living else None,
         images_per_second=float(table["images"][done].sum()) / spent * min(places, max(1, len(running)))
@@ -198,17 +211,32 @@ def read_status(sweep: Sweep, tally: Tally | None = None, *, ask_scheduler: bool
         else 0.0,
         gpu_hours=float(tally.gpus.sum()) / 3600,
         gpu_hours_left=None if rest is None else rest / 3600 * float(tally.gpus.sum()) / spent if spent else None,
+        hours=spent / 3600,
+        hours_left=None if rest is None else rest / 3600,
         duplicates=tally.duplicates,
+        disk_free=_disk_free(sweep),
         running_trials=running,
     )
 
 
-def _queued(sweep: Sweep) -> int | None:
+def _disk_free(sweep: Sweep) -> int | None:
+    try:
+        return shutil.disk_usage(sweep.path).free
+    except OSError:
+        return None
+
+
+def _queued(sweep: Sweep, working: int) -> int | None:
+    """Workers that the scheduler has and that do not work yet: seconds pass from a job's start to its first sign."""
     names = [each.job_name for each in launches(sweep) if each.cluster == "slurm"]
     if not names or not scheduler.slurm_is_here():
         return 0
     jobs = scheduler.queue(sweep.path / "launches", names)
-    return None if jobs is None else sum(job.state == "PENDING" for job in jobs)
+    if jobs is None:
+        return None
+    running = sum(job.state == "RUNNING" for job in jobs)
+    ending = sum(job.state == "COMPLETING" for job in jobs)
+    return len(jobs) - ending - running + max(0, running - working)
 
 
 def status_lines(status: Status) -> list[str]:
@@ -221,9 +249,12 @@ def status_lines(status: Status) -> list[str]:
         f"finished   {outcomes}",
         f"workers    {status.workers} at work, {_waiting(status.queued_workers)}",
         f"speed      {status.images_per_second:,.0f} training images/s",
-        f"GPU hours  {status.gpu_hours:.2f} spent"
-        + (f", about {status.gpu_hours_left:.2f} left" if status.gpu_hours_left is not None else ""),
+        _hours("training", status.hours, status.hours_left, "hours of trials"),
     ]
+    if status.gpu_hours:
+        lines.append(_hours("GPU hours", status.gpu_hours, status.gpu_hours_left, "spent"))
+    if status.disk_full and not status.complete:
+        lines.append(f"disk       {(status.disk_free or 0) / 1e6:.1f} MB free: workers wait until there is room")
     if status.complete:
         lines.append("done       every trial has its record")
     elif status.left is not None:
@@ -234,8 +265,12 @@ def status_lines(status: Status) -> list[str]:
     return lines
 
 
+def _hours(what: str, spent: float, left: float | None, unit: str) -> str:
+    return f"{what:<10} {spent:.2f} {unit}" + (f", about {left:.2f} left" if left is not None else "")
+
+
 def _waiting(queued: int | None) -> str:
-    return "the scheduler does not answer" if queued is None else f"{queued} in the scheduler's queue"
+    return "the scheduler does not answer" if queued is None else f"{queued} waiting or starting"
 
 
 def duration(seconds: float) -> str:

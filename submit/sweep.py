@@ -19,7 +19,7 @@ from edfstat.errors import InputError
 from edfstat.population import ACCIDENTS
 from submit.collecting import commonest_message
 from submit.directory import open_sweep
-from submit.launching import Cluster
+from submit.launching import Cluster, active_launches
 from submit.operations import (
     cancel,
     collect,
@@ -196,7 +196,9 @@ def _end(found: Status, source: Path, directory: Path | None) -> None:
     if found.complete and found.by_status.get("ok", 0) + found.by_status.get("diverged", 0) == 0:
         why = commonest_message(open_sweep(locate(source, directory)[0]))
         raise InputFailure(f"every trial failed: {why or 'their records say why'}")
-    if not found.complete and not found.workers and found.queued_workers == 0:
+    nobody = not found.complete and not found.workers and found.queued_workers == 0
+    # Workers that were started a moment ago show only when they are up.
+    if nobody and not active_launches(open_sweep(locate(source, directory)[0])):
         raise InputFailure("the workers are gone and trials are left; look at logs/ in the sweep, then resume")
 
 
@@ -212,6 +214,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    if sys.stdout is None:  # closed by whoever started this
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     # Wherever it stands on the line: whoever just saw an error appends it to the same command.
     given = ["--debug"] * debug + [each for each in given if each != "--debug"]
     try:
@@ -243,6 +247,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _refused_by_the_disk(error: OSError) -> int:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
+        name = f" ({error.filename})" if error.filename else ""
+        return _fail(f"the disk is full{name}; make room, then run the same command again", 1)
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         name = f"{error.filename} cannot be used" if error.filename else "a file cannot be used"
         remedy = "give a directory or an --output that you can write, or copy the sweep to one"

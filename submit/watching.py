@@ -64,6 +64,8 @@ def _more(status: Status) -> str:
     parts = [f"{status.running} running"] if status.running else []
     if status.failed:
         parts.append(f"{status.failed} failed")
+    if status.disk_full and not status.complete:
+        parts.append("the disk is full: workers wait")
     if status.complete:
         parts.append("done")
     elif status.left is not None:

@@ -10,8 +10,10 @@ import pytest
 
 import edfstat
 from submit import operations
-from submit.directory import open_sweep
+from submit.config import read_config
+from submit.directory import Round, open_sweep
 from submit.doctor import examine
+from submit.planning import make_plan
 from submit.sweep import main
 from tests.submit.sweeps import fake, write
 
@@ -114,3 +116,143 @@ def test_what_was_made_with_what_is_in_the_population_and_the_report(tmp_path: P
     report = operations.report(path, tmp_path / "report.html").read_text()
     for text in (again["sweep_hosts"], again["created"], json.loads(again["versions"])["numpy"]):
         assert text in report
+
+
+@pytest.mark.parametrize("name", ["my sweep.yaml", "(é) 1.yml", "-.yaml", "lr0.1", ".hidden.json"])
+def test_a_sweep_file_of_any_name_makes_a_sweep_that_opens(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, fake(2, epochs=1), name)
+    assert operations.run(path, cluster="debug").complete
+    directory, _ = operations.locate(path)
+    assert operations.status(directory).complete
+    assert directory.parent == tmp_path
+    assert operations.run(directory / "sweep.yaml", cluster="debug").complete  # that sweep, not another inside it
+    assert not (directory / "sweep").exists()
+
+
+def test_names_that_differ_after_a_point_are_two_sweeps(tmp_path: Path) -> None:
+    places = {operations.locate(write(tmp_path, fake(2), name))[0].name for name in ("lr0.1", "lr0.2", "a.yaml")}
+    assert places == {"lr0.1.sweep", "lr0.2.sweep", "a"}
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(elsewhere)
+    write(home, fake(2, epochs=1, storage={"directory": "~/kept"}), "s.yaml")
+    assert operations.run("~/s.yaml", cluster="debug").complete
+    assert operations.run("~/s.yaml", cluster="debug", directory="~/given").complete
+    assert operations.status("~/given").complete
+    assert main(["collect", "~/kept", "-o", "~/out.csv"]) == 0
+    assert sorted(p.name for p in home.iterdir()) == ["given", "kept", "out.csv", "s.yaml"]
+    assert not list(elsewhere.iterdir())
+
+
+@pytest.mark.parametrize(("cluster", "letters"), [("local", ":"), ("slurm", ':"\\`$%\n')])
+def test_folders_that_workers_could_not_start_from_are_refused(
+    tmp_path: Path, cluster: str, letters: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, fake(2, epochs=1))
+    for letter in letters:
+        assert main(["run", str(path), "--cluster", cluster, "--directory", str(tmp_path / f"a{letter}b")]) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert "workers could not be started from" in said
+    assert [p.name for p in tmp_path.iterdir()] == ["sweep.yaml"]
+
+
+def test_retrying_leaves_as_many_beside_a_trial_as_before_but_for_want_of_memory(tmp_path: Path) -> None:
+    options = {"fates": {"Vanilla": "raise", "ResNet": "oom"}}
+    spaces = [{"name": "Vanilla", "count": 2}, {"name": "ResNet", "count": 2}]
+    path = write(tmp_path, fake(epochs=1, options=options, spaces=spaces, trials_per_worker=8))
+    operations.run(path, cluster="debug")
+    slots = []
+    for reasons in (["error"], ["error", "timeout", "oom"], ["error"], ["oom"], ["error"]):
+        operations.retry(path, reasons)
+        operations.resume(path, cluster="debug")
+        slots.append(open_sweep(tmp_path / "sweep").rounds()[-1].slots)
+    assert slots == [8, 4, 4, 2, 4]
+
+
+def test_any_number_of_retries_is_counted(tmp_path: Path) -> None:
+    path = write(tmp_path, fake(2, epochs=1))
+    operations.run(path, cluster="debug")
+    sweep = open_sweep(tmp_path / "sweep")
+    for attempt in range(2, 131):
+        sweep.add_round(Round(attempt, 1, [(0, 1)], [0]))
+    assert operations.status(path).finished == 1
+    assert operations.resume(path, cluster="debug").complete
+
+
+def test_means_that_changed_in_the_file_hold_for_the_next_workers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = fake(4, epochs=1)
+    path = write(tmp_path, config)
+    operations.prepare(path)
+    write(tmp_path, {**config, "lease": 9, "storage": {"keep_checkpoints": True}, "workers": 3})
+    assert operations.run(path, cluster="debug").complete
+    assert "workers, lease, storage.keep_checkpoints changed" in capsys.readouterr().err
+    kept = open_sweep(tmp_path / "sweep").config
+    assert (kept.lease, kept.workers, kept.storage.keep_checkpoints, kept.name) == (9, 3, True, "sweep")
+    assert len(list((tmp_path / "sweep" / "checkpoints").iterdir())) == 4
+
+
+def test_a_full_disk_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, fake(2, epochs=1))
+    operations.prepare(path)
+    monkeypatch.setattr("submit.status.LITTLE_ROOM", 2**62)
+    assert main(["status", str(path)]) == 0
+    assert "MB free: workers wait until there is room" in capsys.readouterr().out
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "population.nc")
+
+    monkeypatch.setattr("submit.sweep.collect", full)
+    assert main(["collect", str(path)]) == 1
+    assert capsys.readouterr().err == (
+        "error: the disk is full (population.nc); make room, then run the same command again\n"
+    )
+
+
+def test_hours_are_told_also_where_no_gpu_was_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, fake(2, epochs=2, epoch_seconds=0.2))
+    operations.run(path, cluster="debug")
+    assert main(["status", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "hours of trials" in said
+    assert "GPU hours" not in said
+    assert operations.status(path).hours == pytest.approx(0.8 / 3600, rel=0.5)
+
+
+def test_mistakes_of_meaning_name_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, {"spaces": [{"name": "Nowhere", "count": 1}], "dataset": "nothing"})
+    assert main(["plan", str(path)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith(f"error: {path}: ") for line in lines)
+
+
+@pytest.mark.parametrize("backend", [":", "x:", ":x", "tests.submit.broken_module:x"])
+def test_a_backend_that_cannot_be_imported(tmp_path: Path, backend: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, fake(1, backend=backend) | {"backend": backend})
+    assert main(["plan", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert f"backend '{backend}' cannot be imported" in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("recipe", "optim", "dataset", "epochs"),
+    [("enhanced", {}, "cifar10", 600), ({"epochs": 10}, {}, "cifar10", 10), ("default", {}, "imagenet", 50),
+     ("enhanced", {"max_ep": 3}, "cifar10", 3), ("default", {}, "digits", 100)],
+)  # fmt: skip
+def test_the_cost_of_a_plan_counts_the_epochs_of_its_recipe(
+    recipe: object, optim: dict[str, int], dataset: str, epochs: int
+) -> None:
+    config = {"spaces": [{"name": "Vanilla", "count": 1}], "recipe": recipe, "optim": optim, "dataset": dataset}
+    (trial,) = make_plan(read_config(config)).trials
+    assert trial.images == epochs * {"cifar10": 50_000, "imagenet": 1_281_167, "digits": 1_347}[dataset]

@@ -123,3 +123,37 @@ def test_cancel_stops_cleanly_and_resume_goes_on(slurm: Cluster, tmp_path: Path)
     assert operations.cancel(path) == 1
     assert operations.resume(path, cluster="slurm", watch=True).complete
     finished_once(tmp_path / "sweep")
+
+
+def test_run_returns_at_once_and_says_that_workers_come(
+    slurm: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The default on SLURM, which scripts go on after."""
+    path = write(tmp_path, fake(6, epochs=2, epoch_seconds=0.3, workers=2))
+    assert main(["run", str(path), "--cluster", "slurm"]) == 0
+    shown = capsys.readouterr()
+    assert not shown.err
+    assert "2 waiting or starting" in shown.out
+    wait_until(lambda: operations.status(path).complete, 120, "the end of the sweep")
+    finished_once(tmp_path / "sweep")
+
+
+def test_resources_that_changed_in_the_file_hold_for_the_next_workers(
+    slurm: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = fake(40, epochs=2, epoch_seconds=0.2)
+    path = write(tmp_path, config)
+    operations.run(path, cluster="slurm")
+    changed = {"workers": 1, "resources": {**config["resources"], "time": "00:23:00", "memory": "100MB"}}
+    write(tmp_path, {**config, **changed})
+    operations.run(path, cluster="slurm")
+    assert "workers, resources changed in the sweep file, but workers are at work" in capsys.readouterr().err
+    operations.cancel(path)
+    wait_until(lambda: not slurm.call("squeue", "-h").stdout.strip(), 60, "the end of the jobs")
+    operations.resume(path, cluster="slurm")
+    assert "from now on it is as there" in capsys.readouterr().err
+    name = launches(operations._opened(path))[-1].job_name
+    jobs = slurm.call("squeue", "-h", "--array", f"--name={name}", "--format=%l|%m").stdout.split()
+    assert jobs == ["23:00|100M"]
+    assert operations._opened(path).config.name == "sweep"
+    operations.cancel(path)

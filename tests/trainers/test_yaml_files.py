@@ -1,5 +1,6 @@
 """Files that are no settings are refused at once, whatever they would unfold to."""
 
+import math
 from datetime import date
 from pathlib import Path
 
@@ -66,3 +67,18 @@ def test_numbers_with_an_exponent_need_no_point(tmp_path: Path) -> None:
     assert read_yaml(file(tmp_path, text)) == {
         "wd": 5e-4, "lr": [0.1, -2000.0, 150.0], "name": "e5", "hex": 0x1E3, "version": "1e5x",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("12:00:00", "12:00:00"), ("1:30", "1:30"), ("010", 10), ("0x1F", 31), ("0o17", 15), ("1_000_000", 1_000_000),
+        ("-3", -3), ("1.", 1.0), (".5", 0.5), ("+1.5", 1.5), ("1e3", 1000.0), ("5e-4", 5e-4), ("1.5E+2", 150.0),
+        (".inf", math.inf), ("-.inf", -math.inf), ("1_", "1_"), ("e3", "e3"), ("'3'", "3"), ("1.2.3", "1.2.3"),
+    ],
+)  # fmt: skip
+def test_numbers_are_those_of_yaml_1_2(tmp_path: Path, text: str, value: object) -> None:
+    (tmp_path / "x.yaml").write_text(f"a: {text}\n")
+    found = read_yaml(tmp_path / "x.yaml")["a"]
+    assert found == value
+    assert type(found) is type(value)
