@@ -79,7 +79,27 @@ class ImageFolder:
         return len(self.classes)
 
     def subset(self, n: int, seed: int = 0) -> ImageFolder:
-        """`n` of the photographs, drawn at random by `seed` and kept in their order."""
+        """Some of the photographs, drawn at random without replacement and kept in their order.
+
+        Parameters
+        ----------
+        n : int
+            How many; more than there are give all.
+        seed : int, default 0
+            The same seed gives the same photographs, and of a larger `n` the same ones and others.
+
+        Returns
+        -------
+        ImageFolder
+
+        Examples
+        --------
+        >>> paths = tuple(Path(f"{i}.JPEG") for i in range(5))
+        >>> folder = ImageFolder("imagenet", "train", paths, np.zeros(5, dtype=np.int64), ("n0",), "memory")
+        >>> few = folder.subset(2)
+        >>> len(few), set(few.paths) <= set(paths)
+        (2, True)
+        """
         chosen = np.sort(np.random.default_rng(seed).permutation(len(self))[:n])
         return replace(self, paths=tuple(self.paths[i] for i in chosen), labels=self.labels[chosen])
 

@@ -87,7 +87,32 @@ class ImageSet:
         return int(self.images.shape[1])
 
     def subset(self, n: int, seed: int = 0) -> ImageSet:
-        """`n` of the images, drawn at random by `seed` and kept in their order."""
+        """Some of the images, drawn at random without replacement and kept in their order.
+
+        Parameters
+        ----------
+        n : int
+            How many, from 1; more than there are give all.
+        seed : int, default 0
+            The same seed gives the same images, and of a larger `n` the same ones and others.
+
+        Returns
+        -------
+        ImageSet
+
+        Raises
+        ------
+        DatasetError
+            If `n` is 0.
+
+        Examples
+        --------
+        >>> import datasets
+        >>> images = datasets.get("digits")
+        >>> few = images.subset(10)
+        >>> len(few), few.images.shape, len(images.subset(10**6)) == len(images)
+        (10, (10, 8, 8, 1), True)
+        """
         chosen = np.sort(np.random.default_rng(seed).permutation(len(self))[:n])
         return replace(self, images=self.images[chosen], labels=self.labels[chosen])
 

@@ -134,17 +134,44 @@ class Trial:
             raise InputError(f"trial: {error.object[error.start]!r} is half a character; give text") from None
 
     def to_dict(self) -> dict[str, Any]:
-        """The trial as plain values, ready for JSON."""
+        """The trial as plain values.
+
+        Returns
+        -------
+        dict
+            ``space``, ``net``, ``dataset``, ``recipe``, ``optim``, ``seed``, ``options``, copied.
+
+        Examples
+        --------
+        >>> Trial(space="ResNet", net={"ds": [1, 2]}).to_dict()["dataset"]
+        'cifar10'
+        """
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Trial:
-        """The trial that `to_dict` wrote.
+        """The trial that plain values, such as those of `to_dict`, describe.
+
+        Parameters
+        ----------
+        values : mapping
+            ``space`` and ``net``, and of ``dataset``, ``recipe``, ``optim``, ``seed`` and ``options`` those that differ
+            from their defaults.
+
+        Returns
+        -------
+        Trial
 
         Raises
         ------
         InputError
-            If a key is unknown or one that has no default is missing.
+            If a key is unknown, one that has no default is missing, or a value is of another kind.
+
+        Examples
+        --------
+        >>> trial = Trial.from_dict({"space": "ResNet", "net": {"ds": [1, 2]}, "seed": 3})
+        >>> trial.seed, trial.recipe, trial == Trial.from_dict(trial.to_dict())
+        (3, 'default', True)
         """
         known = set(cls.__dataclass_fields__)
         unknown = sorted(set(values) - known)

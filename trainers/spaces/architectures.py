@@ -46,6 +46,13 @@ class Architecture:
         ------
         ArchitectureError
             If no network can be built from it. Being off every grid is no reason to refuse.
+
+        Examples
+        --------
+        >>> later = {"block_type": "res_basic_block", "stem_w": 16, "ds": [9, 9], "ws": [16, 32], "ss": [1, 2]}
+        >>> published = {"block_type": "res_basic_block", "ds": [1, 9, 9], "ws": [16, 16, 32], "ss": [1, 1, 2]}
+        >>> Architecture.from_net(later) == Architecture.from_net(published)
+        True
         """
         from trainers.spaces.genotypes import CellArchitecture
         from trainers.spaces.stages import StageArchitecture
@@ -62,10 +69,46 @@ class Architecture:
         )
 
     def to_net(self) -> dict[str, Any]:
-        """The published `net` dictionary with its full key set, ready for JSON."""
+        """The published `net` dictionary with its full key set, ready for JSON.
+
+        Returns
+        -------
+        dict
+            Lists, numbers, text and truth values only; `from_net` reads it back as an equal architecture.
+
+        Examples
+        --------
+        >>> from trainers.spaces import SPACES
+        >>> arch = SPACES["DARTS"].sample(1, rng=0)[0]
+        >>> sorted(arch.to_net()), Architecture.from_net(arch.to_net()) == arch
+        (['aux', 'depth', 'drop_prob', 'genotype', 'width'], True)
+        """
         raise NotImplementedError
 
 
 def as_architecture(arch: Architecture | Mapping[str, Any]) -> Architecture:
-    """The architecture itself, or the one that a `net` dictionary describes."""
+    """The architecture itself, or the one that a `net` dictionary describes.
+
+    Parameters
+    ----------
+    arch : Architecture or mapping
+        A mapping is the `net` of a record, as `Architecture.from_net` reads it.
+
+    Returns
+    -------
+    Architecture
+
+    Raises
+    ------
+    ArchitectureError
+        If no network can be built from the mapping, or it is none.
+
+    Examples
+    --------
+    >>> from trainers.spaces import as_architecture
+    >>> net = {"block_type": "res_basic_block", "ds": [1, 9, 9, 9], "ws": [16, 16, 32, 64], "ss": [1, 1, 2, 2]}
+    >>> arch = as_architecture(net)
+    >>> arch.depths, as_architecture(arch) is arch
+    ((9, 9, 9), True)
+    """
     return arch if isinstance(arch, Architecture) else Architecture.from_net(arch)

@@ -117,7 +117,25 @@ class CellSpace(Space):
         return np.take_along_axis(np.where(loose, joined, np.int8(-1)), order, axis=2)
 
     def fixed(self, *, width: int, depth: int, name: str | None = None) -> CellSpace:
-        """The space at one width and one depth, named as the published files name such variants.
+        """The space at one width and one depth.
+
+        Parameters
+        ----------
+        width : int
+            Channels of the first cell.
+        depth : int
+            Number of cells.
+        name : str, optional
+            Default: as the published files name such variants, ``DARTS_fix-w-d``.
+
+        Returns
+        -------
+        CellSpace
+
+        Raises
+        ------
+        ArchitectureError
+            If width or depth is no whole number from 1 that a network can have.
 
         Examples
         --------

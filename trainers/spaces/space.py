@@ -42,18 +42,59 @@ class Space:
         raise NotImplementedError
 
     def decode(self, digits: Digits) -> Architectures:
-        """Architectures that rows of choices, shape (n, k), stand for."""
+        """Architectures that rows of choices stand for.
+
+        Parameters
+        ----------
+        digits : int array, shape (n, k)
+            A row for each architecture: the number, from 0, of its option in each of the k choices of `radices`.
+
+        Returns
+        -------
+        Architectures
+            Of length n.
+        """
         raise NotImplementedError
 
     def why_not(self, arch: Architecture | Mapping[str, Any]) -> str | None:
-        """Why an architecture, or a `net`, is not in this space; None if it is."""
+        """Why an architecture is not in this space.
+
+        Parameters
+        ----------
+        arch : Architecture or `net` dictionary
+            Also what no network can be built from: that is a reason, not an error.
+
+        Returns
+        -------
+        str or None
+            The first stage, node or field that does not fit, and what would; None if the architecture is in the space.
+
+        Examples
+        --------
+        >>> from trainers.spaces import SPACES
+        >>> net = {"block_type": "res_basic_block", "ds": [1, 9, 9, 9], "ws": [16, 16, 32, 64], "ss": [1, 1, 2, 2]}
+        >>> SPACES["ResNet"].why_not(net)
+        'stage 1: depth 9 is not one of [1, 2, 3, 4, 6, 8, 12, 16, 24]'
+        """
         try:
             return self._why_not(as_architecture(arch))
         except ArchitectureError as error:
             return str(error)
 
     def to_dict(self) -> dict[str, Any]:
-        """The definition as plain values; `from_dict` reads it back."""
+        """The definition as plain values.
+
+        Returns
+        -------
+        dict
+            Ready for JSON or YAML; `trainers.spaces.from_dict` reads it back.
+
+        Examples
+        --------
+        >>> from trainers.spaces import SPACES, from_dict
+        >>> from_dict(SPACES["ResNet"].to_dict()) == SPACES["ResNet"]
+        True
+        """
         raise NotImplementedError
 
     def _why_not(self, arch: Architecture) -> str | None:
@@ -74,7 +115,24 @@ class Space:
         return math.prod(self.radices)
 
     def contains(self, arch: Architecture | Mapping[str, Any]) -> bool:
-        """Whether an architecture, or a `net`, is in this space; `why_not` says why not."""
+        """Whether an architecture is in this space; `why_not` says why not. ``arch in space`` is the same.
+
+        Parameters
+        ----------
+        arch : Architecture or `net` dictionary
+
+        Returns
+        -------
+        bool
+            False also for what no network can be built from.
+
+        Examples
+        --------
+        >>> from trainers.spaces import SPACES
+        >>> net = {"block_type": "res_basic_block", "ds": [1, 8, 8, 8], "ws": [16, 16, 32, 64], "ss": [1, 1, 2, 2]}
+        >>> SPACES["ResNet"].contains(net), net in SPACES["Vanilla"]
+        (True, False)
+        """
         return self.why_not(arch) is None
 
     __contains__ = contains
@@ -88,7 +146,32 @@ class Space:
     def complexity(
         self, archs: Architectures | Iterable[Any] | Architecture | Mapping[str, Any], **options: Any
     ) -> dict[str, NDArray[np.int64]]:
-        """Parameters, flops and activations: `trainers.spaces.complexity` with the same options."""
+        """Parameters, flops and activations, by arithmetic.
+
+        Parameters
+        ----------
+        archs : Architectures, iterable of Architecture or `net` dictionaries, or one of them
+            They need not be of this space.
+        **options
+            ``stem``, ``image_size``, ``in_channels``, ``num_classes``, ``flops`` of `trainers.spaces.complexity`.
+
+        Returns
+        -------
+        dict of str to int64 array, shape (n,)
+            ``params``; ``flops`` and ``acts`` of one image.
+
+        Raises
+        ------
+        ArchitectureError
+            If an option is unknown or a network cannot be built.
+
+        Examples
+        --------
+        >>> from trainers.spaces import SPACES
+        >>> net = {"block_type": "res_basic_block", "ds": [1, 9, 9, 9], "ws": [16, 16, 32, 64], "ss": [1, 1, 2, 2]}
+        >>> {name: int(count[0]) for name, count in SPACES["ResNet"].complexity(net).items()}
+        {'params': 855770, 'flops': 128471690, 'acts': 544778}
+        """
         return complexity(archs, **options)
 
     def sample(

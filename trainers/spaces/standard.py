@@ -151,9 +151,31 @@ class StageSpace(Space):
         )
 
     def on_grid(self, **changes: Any) -> StageSpace:
-        """The same space with some of its fields changed, such as ``stages=4`` or ``stem_width=64``.
+        """The same space with some of its fields changed.
 
-        Changing `stages` keeps the first stage's stride and repeats the last one's.
+        Parameters
+        ----------
+        **changes
+            Fields of `StageSpace`, such as ``name="ResNet_in"``, ``stages=4`` or ``stem_width=64``. `stages` without
+            `strides` keeps the strides of the stages that are left and repeats the last one's for those that are added.
+
+        Returns
+        -------
+        StageSpace
+
+        Raises
+        ------
+        ArchitectureError
+            If a value makes no sense, or no combination of them can be built.
+        TypeError
+            If there is no field of a name.
+
+        Examples
+        --------
+        >>> from trainers.spaces import SPACES
+        >>> space = SPACES["ResNet"].on_grid(name="ResNet_in", stem_width=64, stem_stride=4, stages=4)
+        >>> space.name, space.strides, space.size == (9 * 12) ** 4
+        ('ResNet_in', (1, 2, 2, 2), True)
         """
         if "stages" in changes and "strides" not in changes:
             wanted = whole_number(changes["stages"], f"{self.name}: stages", least=1, most=_MOST_STAGES)
