@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from edfstat.plot.inputs import comparison_of, group_names
-from edfstat.plot.style import GREY, axes_for, finish, legend, looks
+from edfstat.plot.style import GREY, axes_for, finish, legend_below, looks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,19 +65,22 @@ def ks_vs_sample_size(
 
     found = comparison_of(data, measure, by=by, groups=groups)
     ax = axes_for(ax)
-    counts = np.maximum(1, np.floor(found["effective_n"].values)).astype(int)
+    # A sum of squared weights may leave 64 equal models a hair below 64.
+    counts = np.maximum(1, np.floor(found["effective_n"].values * (1 + 1e-9))).astype(int)
     top = max(10_000, int(10 ** np.ceil(np.log10(counts.max()))))
     sizes = _sizes(top)
     law = np.array([expected_ks(int(n)) for n in sizes])
     ax.fill_between(sizes, law[:, 0] - law[:, 1], law[:, 0] + law[:, 1], color=GREY, alpha=0.2, linewidth=0)
     ax.plot(sizes, law[:, 0], color="black", linewidth=1.6, label="n models against their space")
-    for (name, look), count in zip(looks(group_names(found)).items(), counts, strict=True):
+    marks = _mark_sizes(counts)
+    for (name, look), count, mark in zip(looks(group_names(found)).items(), counts, marks, strict=True):
         at = float(expected_ks(int(count))[0])
-        ax.plot(count, at, look.marker, color=look.color, markersize=8, label=f"{name} (n = {count:,})", zorder=3)
+        ax.plot(count, at, look.marker, color=look.color, markersize=mark, label=f"{name} (n = {count:,})", zorder=3)
         # The line of the space times the finite-population factor, to which the exact law tends quickly.
         inside = np.append(sizes[sizes < count], max(count - 1, 1))
         means = np.interp(inside, sizes, law[:, 0]) * np.sqrt(1 - inside / count)
         ax.plot(inside, np.where(means > 0, means, np.nan), color=look.color, linestyle=look.linestyle, linewidth=1)
+    ax.plot([], [], color=GREY, linewidth=1, label="thin: n of a group against all of it")
     _observed(ax, found)
     ax.set_xscale("log")
     ax.set_yscale("log")
@@ -88,8 +91,16 @@ def ks_vs_sample_size(
     finish(
         ax, xlabel=f"{effective}, n", ylabel="expected KS distance D", title="How far n models stray from their space"
     )
-    legend(ax, loc="lower left")
+    # Below: the thin lines run into one lower corner, the black one into the other.
+    legend_below(ax)
     return ax
+
+
+def _mark_sizes(counts: np.ndarray) -> list[float]:
+    """Sizes of markers, larger where later ones lie on them: groups of about as many models are marked at one place."""
+    near = np.abs(np.log(counts[:, None] / counts)) < 0.1
+    later = np.triu(near, 1).sum(axis=1)
+    return [8.0 + 5.0 * min(int(count), 6) for count in later]
 
 
 def _sizes(top: int) -> np.ndarray:

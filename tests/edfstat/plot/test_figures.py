@@ -1,5 +1,7 @@
 """Every figure: what it draws is what the statistics say, it leaves global state alone, and it refuses nonsense."""
 
+from itertools import pairwise
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -258,6 +260,27 @@ def test_one_bin_is_counted_in_the_singular(comparison, ax):
     assert "1 bin" in ax.get_legend_handles_labels()[1]
     plot.complexity_histogram(comparison, ax)
     assert f"{int(comparison['bins'].sel(measure='params'))} bins" in ax.get_legend_handles_labels()[1]
+
+
+@pytest.mark.parametrize("count", [40, 64, 100])
+def test_sample_sizes_count_every_model(count, ax):
+    ds = build_population({"error": np.linspace(5, 9, 2 * count), "space": ["A", "B"] * count})
+    plot.ks_vs_sample_size(ds, ax)
+    assert {f"A (n = {count})", f"B (n = {count})"} <= set(ax.get_legend_handles_labels()[1])
+
+
+def test_sample_sizes_have_every_line_named_and_no_marker_hidden(comparison, ax):
+    """All three groups have 400 models: their markers lie on each other, and each is larger than those on it."""
+    plot.ks_vs_sample_size(comparison, ax)
+    labels = ax.get_legend_handles_labels()[1]
+    assert any(label.startswith("thin: n of a group") for label in labels)
+    assert {"Wide (n = 400)", "Deep (n = 400)", "Odd (n = 400)"} <= set(labels)
+    marks = [line for line in ax.lines if "(n = " in line.get_label()]
+    assert len({(line.get_xdata()[0], line.get_ydata()[0]) for line in marks}) == 1
+    sizes = [line.get_markersize() for line in marks]
+    assert all(below >= above + 4 for below, above in pairwise(sizes))
+    ax.figure.draw_without_rendering()
+    assert not ax.get_legend().get_window_extent().overlaps(ax.bbox)
 
 
 def labels_of(axis):
