@@ -91,7 +91,18 @@ class CellSpace(Space):
         return (*cell, *cell, len(self.width), len(self.depth))
 
     def decode(self, digits: Digits) -> CellTable:
-        """Architectures of rows (operations, inputs) x 2, width, depth."""
+        """Architectures of rows (operations, inputs) x 2, width, depth.
+
+        Parameters
+        ----------
+        digits : int array, shape (n, 8 nodes + 2)
+            Of the normal cell: the number of each edge's operation, then of its input; so of the reduction cell;
+            numbers of the width and of the depth.
+
+        Returns
+        -------
+        CellTable
+        """
         edges = 2 * self.nodes
         codes = np.array([OPERATIONS.index(op) for op in self.operations], dtype=np.int8)
         cells = digits[:, : 4 * edges].reshape(-1, 2, 2, edges)
@@ -147,7 +158,13 @@ class CellSpace(Space):
         return replace(self, name=name or f"{self.name}_fix-w-d", width=(width,), depth=(depth,))
 
     def to_dict(self) -> dict[str, Any]:
-        """The definition as plain values; `from_dict` reads it back."""
+        """The definition as plain values; `from_dict` reads it back.
+
+        Returns
+        -------
+        dict
+            ``name``, ``operations``, ``nodes``, ``output``, ``width``, ``depth``.
+        """
         return {
             "name": self.name,
             "operations": list(self.operations),

@@ -97,6 +97,15 @@ def save_drawing(arch: Architecture | Mapping[str, Any], path: str | Path, **opt
     ------
     ArchitectureError
         If the suffix is neither ``.svg`` nor ``.png``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from trainers.spaces import SPACES
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save_drawing(SPACES["ResNet"].sample(1, rng=0)[0], Path(folder, "first.svg"))
+    ...     path.name, path.exists()
+    ('first.svg', True)
     """
     import matplotlib as mpl
 

@@ -113,12 +113,28 @@ class GeneratedSpace(Space):
         return (len(self._members),)
 
     def decode(self, digits: Digits) -> Architectures:
-        """Architectures by number, shape (n, 1)."""
+        """Architectures by number.
+
+        Parameters
+        ----------
+        digits : int array, shape (n, 1)
+            Numbers from 0 among the distinct architectures.
+
+        Returns
+        -------
+        Architectures
+        """
         table: Architectures = self._members[digits[:, 0]]
         return table
 
     def to_dict(self) -> dict[str, Any]:
-        """The definition as plain values; the rule as ``module:function``, importable where it is read back."""
+        """The definition as plain values.
+
+        Returns
+        -------
+        dict
+            ``name``, ``rule`` as ``module:function``, importable where `from_dict` reads it back, and ``parameters``.
+        """
         rule = self.rule if isinstance(self.rule, str) else f"{self.rule.__module__}:{self.rule.__qualname__}"
         return {"name": self.name, "rule": rule, "parameters": {k: list(v) for k, v in self._grid.items()}}
 
@@ -135,6 +151,14 @@ class GeneratedSpace(Space):
 
 def rule_named(rule: str) -> Rule:
     """The function that ``"module:function"`` names.
+
+    Parameters
+    ----------
+    rule : str
+
+    Returns
+    -------
+    callable
 
     Raises
     ------

@@ -130,7 +130,30 @@ class CellArchitecture(Architecture):
 
     @classmethod
     def from_net(cls, net: Mapping[str, Any]) -> CellArchitecture:
-        """Cell architecture from a published `net`; see `Architecture.from_net`."""
+        """Cell architecture from a published `net`.
+
+        Parameters
+        ----------
+        net : mapping
+            With ``genotype`` (a mapping or named tuple of ``normal``, ``normal_concat``, ``reduce``,
+            ``reduce_concat``), ``width``, ``depth`` and, optionally, ``aux`` and ``drop_prob``.
+
+        Returns
+        -------
+        CellArchitecture
+
+        Raises
+        ------
+        ArchitectureError
+            If a key is missing or no network can be built.
+
+        Examples
+        --------
+        >>> from trainers.spaces import SPACES
+        >>> net = SPACES["DARTS"].sample(1, rng=0).to_nets()[0]
+        >>> CellArchitecture.from_net(net).to_net() == net
+        True
+        """
         genotype = net["genotype"]
         if hasattr(genotype, "_asdict"):
             genotype = genotype._asdict()
@@ -152,7 +175,13 @@ class CellArchitecture(Architecture):
         )
 
     def to_net(self) -> dict[str, Any]:
-        """The published `net`, with lists where the architecture has tuples."""
+        """The published `net`, with lists where the architecture has tuples.
+
+        Returns
+        -------
+        dict
+            ``genotype``, ``width``, ``depth``, ``aux``, ``drop_prob``, ready for JSON.
+        """
         return {
             "genotype": {
                 "normal": [list(edge) for edge in self.normal],

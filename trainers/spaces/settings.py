@@ -165,10 +165,21 @@ def trials(
 def reruns(trial: Trial, seeds: Iterable[int]) -> list[Trial]:
     """The same trial once for each seed: what tells apart the networks from the luck of a run.
 
+    Parameters
+    ----------
+    trial : Trial
+    seeds : iterable of int
+        From 0, each once.
+
+    Returns
+    -------
+    list of Trial
+        In the order of the seeds.
+
     Raises
     ------
     ArchitectureError
-        If a seed comes twice, which would be the same trial.
+        If a seed is no whole number from 0, there is none, or one comes twice, which would be the same trial.
 
     Examples
     --------

@@ -41,6 +41,15 @@ _STEM_STRIDES = {"res_stem_cifar": 1, "simple_stem_in": 2, "res_stem_in": 4}
 def block_named(name: Any) -> str:
     """Our name of a block from any name in use, such as ``"vanilla_block"`` or ``"double_plain_block"``.
 
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+        ``"vanilla"``, ``"basic"`` or ``"bottleneck"``.
+
     Raises
     ------
     ArchitectureError
@@ -61,6 +70,18 @@ def block_named(name: Any) -> str:
 
 def inner_width(width: int, multiplier: float) -> int:
     """Width of a bottleneck's 3x3 convolution, rounded as the authors' code does.
+
+    Parameters
+    ----------
+    width : int
+        Output channels of the block.
+    multiplier : float
+        1 / ratio.
+
+    Returns
+    -------
+    int
+        Channels.
 
     Examples
     --------
@@ -181,7 +202,28 @@ class StageArchitecture(Architecture):
 
     @classmethod
     def from_net(cls, net: Mapping[str, Any]) -> StageArchitecture:
-        """Stage-wise architecture from a published `net`; see `Architecture.from_net`."""
+        """Stage-wise architecture from a published `net`.
+
+        Parameters
+        ----------
+        net : mapping
+            With ``block_type``, ``ds``, ``ws``, ``ss`` and the rest, in one of the layouts of `Architecture.from_net`.
+
+        Returns
+        -------
+        StageArchitecture
+
+        Raises
+        ------
+        ArchitectureError
+            If a key is missing or misspelt, or no network can be built.
+
+        Examples
+        --------
+        >>> net = {"block_type": "res_basic_block", "ds": [1, 9, 9, 9], "ws": [16, 16, 32, 64], "ss": [1, 1, 2, 2]}
+        >>> StageArchitecture.from_net(net).widths
+        (16, 32, 64)
+        """
         net = {_LATEST_KEYS.get(key, key): value for key, value in net.items()} if "stem_w" in net else net
         missing = sorted({"block_type", "ds", "ws", "ss"} - set(net))
         if missing:
@@ -211,6 +253,16 @@ class StageArchitecture(Architecture):
         """The published `net`: lists with the stem at index 0, empty where the block has no use for them.
 
         Squeeze-and-excitation, which no published space has, adds the key ``se_r``.
+
+        Returns
+        -------
+        dict
+            Ready for JSON.
+
+        Examples
+        --------
+        >>> StageArchitecture("basic", (9, 9), (16, 32)).to_net()["ds"]
+        [1, 9, 9]
         """
         bottleneck = self.block == "bottleneck"
         net = {

@@ -131,7 +131,17 @@ class StageSpace(Space):
         return (len(self.depth), len(self._shapes)) * self.stages
 
     def decode(self, digits: Digits) -> StageTable:
-        """Architectures of rows (depth, shape) x stages."""
+        """Architectures of rows (depth, shape) x stages.
+
+        Parameters
+        ----------
+        digits : int array, shape (n, 2 stages)
+            Of each stage: the number of its depth, then that of its width, ratio and groups together.
+
+        Returns
+        -------
+        StageTable
+        """
         depths = np.array(self.depth, dtype=np.int64)
         widths, multipliers, groups = (np.array(column) for column in zip(*self._shapes))
         # Column by column in Fortran order: counting reads one stage of all rows at a time.
@@ -183,7 +193,14 @@ class StageSpace(Space):
         return replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
-        """The definition as plain values; `from_dict` reads it back."""
+        """The definition as plain values; `from_dict` reads it back.
+
+        Returns
+        -------
+        dict
+            ``name``, ``block``, ``stages``, ``depth``, ``width``, ``strides``, ``stem_width``, ``stem_stride``; of
+            bottlenecks also ``ratio``, ``groups`` and, unless 0, ``se_ratio``.
+        """
         values: dict[str, Any] = {
             "name": self.name,
             "block": self.block,

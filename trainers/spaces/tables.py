@@ -41,10 +41,27 @@ class Architectures(Sequence[Architecture]):
     def of(architectures: Iterable[Architecture]) -> Architectures:
         """Table of a list of architectures; in columns where they share their kind, block, stem and strides.
 
+        Parameters
+        ----------
+        architectures : iterable of Architecture
+
+        Returns
+        -------
+        Architectures
+            In their order; its `drawn` is None.
+
         Raises
         ------
         ArchitectureError
-            If the list is empty.
+            If the list is empty, or holds something else.
+
+        Examples
+        --------
+        >>> from trainers.spaces import Architectures, SPACES
+        >>> mixed = [*SPACES["ResNet"].sample(2, rng=0), *SPACES["DARTS"].sample(1, rng=0)]
+        >>> table = Architectures.of(mixed)
+        >>> len(table), table[2] == mixed[2], table.drawn
+        (3, True, None)
         """
         listed = _all_architectures(architectures)
         if not listed:
@@ -63,11 +80,38 @@ class Architectures(Sequence[Architecture]):
         return None if self.drawn is None or len(self) == 0 else self.drawn / len(self)
 
     def counted(self, drawn: int) -> Self:
-        """The same table, with the number of candidates drawn for it."""
+        """The same table, with the number of candidates drawn for it.
+
+        Parameters
+        ----------
+        drawn : int
+
+        Returns
+        -------
+        Architectures
+
+        Examples
+        --------
+        >>> from trainers.spaces import SPACES
+        >>> SPACES["ResNet"].sample(3, rng=0).counted(12).drawn_per_accepted
+        4.0
+        """
         return replace(self, drawn=drawn)  # type: ignore[type-var]
 
     def to_nets(self) -> list[dict[str, Any]]:
-        """The published `net` of each architecture."""
+        """The published `net` of each architecture.
+
+        Returns
+        -------
+        list of dict
+            Ready for JSON, in the order of the architectures.
+
+        Examples
+        --------
+        >>> from trainers.spaces import SPACES
+        >>> [net["ss"] for net in SPACES["ResNet"].sample(2, rng=0).to_nets()]
+        [[1, 1, 2, 2], [1, 1, 2, 2]]
+        """
         return [arch.to_net() for arch in self]
 
     def __iter__(self) -> Iterator[Architecture]:
@@ -121,7 +165,28 @@ class StageTable(Architectures):
 
     @classmethod
     def of(cls, architectures: Iterable[Architecture]) -> StageTable:
-        """Table of stage-wise architectures that share block, stem, strides and squeeze-and-excitation."""
+        """Table of stage-wise architectures that share block, stem, strides and squeeze-and-excitation.
+
+        Parameters
+        ----------
+        architectures : iterable of Architecture
+            Others than stage-wise ones are left out.
+
+        Returns
+        -------
+        StageTable
+
+        Raises
+        ------
+        ArchitectureError
+            If they share less, or none is stage-wise.
+
+        Examples
+        --------
+        >>> from trainers.spaces import SPACES, StageTable
+        >>> StageTable.of(SPACES["ResNet"].sample(5, rng=0)).widths.shape
+        (5, 3)
+        """
         listed = [arch for arch in architectures if isinstance(arch, StageArchitecture)]
         frames = {_frame(arch) for arch in listed}
         if len(frames) != 1:
@@ -185,7 +250,23 @@ class CellTable(Architectures):
 
     @classmethod
     def of(cls, architectures: Iterable[Architecture]) -> CellTable:
-        """Table of cell architectures, of any numbers of nodes."""
+        """Table of cell architectures, of any numbers of nodes.
+
+        Parameters
+        ----------
+        architectures : iterable of Architecture
+            Others than cell networks are left out.
+
+        Returns
+        -------
+        CellTable
+
+        Examples
+        --------
+        >>> from trainers.spaces import SPACES, CellTable
+        >>> CellTable.of(SPACES["DARTS"].sample(5, rng=0)).operations.shape
+        (5, 2, 8)
+        """
         listed = [arch for arch in architectures if isinstance(arch, CellArchitecture)]
         cells = [(arch.normal, arch.reduce) for arch in listed]
         concats = [(arch.normal_concat, arch.reduce_concat) for arch in listed]
