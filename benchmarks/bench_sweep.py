@@ -30,7 +30,7 @@ CONFIG: dict[str, Any] = {
 
 def plan(folder: Path) -> None:
     from submit.config import read_config
-    from submit.operations import plan as planned
+    from submit.opening import plan as planned
     from submit.summary import plan_lines
 
     plan_lines(planned(read_config(CONFIG)))
@@ -39,7 +39,7 @@ def plan(folder: Path) -> None:
 def prepare(folder: Path) -> None:
     import yaml
 
-    from submit.operations import prepare as prepared
+    from submit.opening import prepare as prepared
 
     path = folder / "sweep.yaml"
     path.write_text(yaml.safe_dump(CONFIG))

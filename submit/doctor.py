@@ -17,7 +17,7 @@ from submit import scheduler
 from submit.config import Config
 from submit.directory import open_sweep
 from submit.launching import Cluster
-from submit.operations import locate
+from submit.opening import locate
 from submit.running import load_backend
 from submit.snapshot import PACKAGES, snapshot_code
 

@@ -1,12 +1,10 @@
-"""What can be done with a sweep, as typed functions: plan, run, resume, status, cancel, retry, collect, report."""
+"""What can be done with a sweep, as typed functions: run, resume, status, cancel, retry, collect, report."""
 
 from __future__ import annotations
 
 import atexit
 import os
-import re
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -18,12 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edfstat.errors import InputError
-from edfstat.formats.places import home_path
 from edfstat.population import ACCIDENTS, STATUSES
 from submit import collecting, scheduler
-from submit.checking import unknown_names
-from submit.config import Config, read_config
-from submit.directory import Round, Sweep, changed_means, create_sweep, open_sweep, with_means
+from submit.config import Config
+from submit.directory import Round, Sweep, changed_means, with_means
 from submit.launching import (
     Cluster,
     Launch,
@@ -36,17 +32,13 @@ from submit.launching import (
     stop,
 )
 from submit.locking import only_one
-from submit.planning import Plan, batches_of, make_plan
-from submit.snapshot import describe_origin, snapshot_code
+from submit.opening import locate, opened, prepare
+from submit.planning import batches_of
 from submit.status import Status, Tally, read_status
 from submit.watching import Show, follow, shown
 
-__all__ = [
-    "cancel", "collect", "default_cluster", "locate", "plan", "prepare", "report", "resume", "retry", "run", "status",
-]  # fmt: skip
+__all__ = ["cancel", "collect", "default_cluster", "report", "resume", "retry", "run", "status"]
 
-#: Endings of sweep files; any other is part of the name, as in lr0.1.
-SUFFIXES = (".yaml", ".yml", ".json")
 #: Launches in a row that finish nothing before a watcher gives up.
 MOST_VAIN = 2
 
@@ -54,66 +46,6 @@ MOST_VAIN = 2
 def default_cluster() -> Cluster:
     """``"slurm"`` where sbatch is on the PATH, else ``"local"``."""
     return "slurm" if scheduler.slurm_is_here() else "local"
-
-
-def locate(
-    source: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None
-) -> tuple[Path, Config | None]:
-    """The sweep directory that a sweep file or directory stands for, and the file's configuration.
-
-    Without `directory` and ``storage.directory`` in the file (relative to the file's folder), the sweep directory
-    lies beside the file and has its name without the suffix.
-    """
-    path = home_path(source)
-    directory = None if directory is None else home_path(directory)
-    if directory is None and path.name == "sweep.yaml" and (path.parent / "provenance.json").is_file():
-        path = path.parent  # the file within a sweep directory is that sweep, not one to begin inside it
-    if path.is_dir():
-        if directory is not None and directory.resolve() != path.resolve():
-            raise InputError(
-                f"{path} is a sweep directory, so --directory {directory} has no meaning; leave it out, or give "
-                f"the sweep file, such as {path / 'sweep.yaml'}, to begin the same sweep there"
-            )
-        return path, None
-    config = read_config(path, unknown_names)
-    if directory is not None:
-        return directory, config
-    if config.storage.directory is not None:
-        return path.parent / home_path(config.storage.directory), config
-    beside = path.with_suffix("") if path.suffix.lower() in SUFFIXES else path.with_name(f"{path.name}.sweep")
-    return beside, config
-
-
-def plan(source: str | os.PathLike[str] | Config) -> Plan:
-    """The trials of a sweep; nothing is written or submitted."""
-    if isinstance(source, Config):
-        return make_plan(source)
-    path, config = locate(source)
-    return _planned(config or open_sweep(path).config, source)
-
-
-def _planned(config: Config, source: str | os.PathLike[str]) -> Plan:
-    """The plan, or every mistake with the file that it is in."""
-    try:
-        return make_plan(config)
-    except InputError as error:
-        raise InputError("\n".join(f"{os.fspath(source)}: {line}" for line in str(error).splitlines())) from None
-
-
-def prepare(source: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None) -> Sweep:
-    """The sweep of a file or directory, planned and written if it is not there yet."""
-    path, config = locate(source, directory)
-    if config is None or (path / "sweep.yaml").exists():
-        return open_sweep(path, config)
-    if config.name is None:
-        # Names of files may hold what names of sweeps, which SLURM shows, may not.
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name.removesuffix(".sweep")).lstrip("._-")
-        config = config.model_copy(update={"name": name or "sweep"})
-    made = _planned(config, source)
-    with tempfile.TemporaryDirectory() as scratch:
-        code = Path(scratch) / "code"
-        snapshot_code(code, config.backend)
-        return create_sweep(path, config, made.trials, made.first, describe_origin(), code)
 
 
 def run(
@@ -283,19 +215,68 @@ def _run_here(sweep: Sweep, show: Show | None) -> Status:
 
 
 def resume(source: str | os.PathLike[str], **options: Any) -> Status:
-    """Go on with a sweep that was begun; the same as `run`, but refuses to begin one."""
-    _opened(source, options.get("directory"))
+    """Go on with a sweep that was begun; the same as `run`, but refuses to begin one.
+
+    Parameters
+    ----------
+    source : path
+    **options
+        As `run`.
+
+    Returns
+    -------
+    Status
+
+    Raises
+    ------
+    InputError
+        If the sweep has not been begun, and as `run`.
+    """
+    opened(source, options.get("directory"))
     return run(source, **options)
 
 
 def status(source: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None) -> Status:
-    """How far a sweep is."""
-    return read_status(_opened(source, directory))
+    """How far a sweep is.
+
+    Parameters
+    ----------
+    source : path
+    directory : path, optional
+        As `locate`.
+
+    Returns
+    -------
+    Status
+
+    Raises
+    ------
+    InputError
+        If there is no such sweep.
+    """
+    return read_status(opened(source, directory))
 
 
 def cancel(source: str | os.PathLike[str], *, patience: float = 60.0) -> int:
-    """Stop a sweep's workers, cleanly; returns how many launches that were. What is finished stays."""
-    sweep = _opened(source)
+    """Stop a sweep's workers, cleanly. What is finished stays.
+
+    Parameters
+    ----------
+    source : path
+    patience : float, default 60
+        Seconds to wait for workers to save what they are at.
+
+    Returns
+    -------
+    int
+        Launches that were stopped.
+
+    Raises
+    ------
+    InputError
+        If there is no such sweep, or the scheduler takes no cancellation.
+    """
+    sweep = opened(source)
     try:
         active = active_launches(sweep, fresh=True)
     except InputError:  # the scheduler does not answer; those that run are asked all the same
@@ -310,20 +291,31 @@ def cancel(source: str | os.PathLike[str], *, patience: float = 60.0) -> int:
 
 
 def retry(source: str | os.PathLike[str], failed: Sequence[str] = ACCIDENTS, *, slots: int | None = None) -> int:
-    """Queue failed trials again; returns how many. `resume` then runs them.
+    """Queue failed trials again. `resume` then runs them.
 
     Parameters
     ----------
     source : path
     failed : sequence of str
-        Statuses to try again, such as ``("oom",)``.
+        Statuses to try again, such as ``("oom",)``. Default: every accident.
     slots : int, optional
-        Trials that share a worker's device. Default: as before, but half as many after running out of memory.
+        Trials that share a worker's device. Default: as before, but half as many if one of the chosen ran out of
+        memory.
+
+    Returns
+    -------
+    int
+        Trials that were queued.
+
+    Raises
+    ------
+    InputError
+        If a status is none, there is no such sweep, or another process retries in the same moment.
     """
     unknown = sorted(set(failed) - set(STATUSES[1:]))
     if unknown:
         raise InputError(f"failed is {', '.join(unknown)}; give some of {', '.join(STATUSES[1:])}")
-    sweep = _opened(source)
+    sweep = opened(source)
     tally = Tally.kept(sweep)
     tally.update()
     codes = [STATUSES.index(name) for name in failed]
@@ -353,28 +345,55 @@ def _slots_before(sweep: Sweep) -> NDArray[np.int64]:
 def collect(
     source: str | os.PathLike[str], *, output: str | os.PathLike[str] | None = None, curves: bool = True
 ) -> Any:
-    """Population of what is finished so far, written to ``population.nc`` in the sweep directory or to `output`."""
-    return collecting.collect(_opened(source), curves=curves, output=None if output is None else Path(output))
+    """Population of what is finished so far, also written to disk.
+
+    Parameters
+    ----------
+    source : path
+    output : path, optional
+        Default: ``population.nc`` in the sweep directory.
+    curves : bool, default True
+        Whether to keep the curves over epochs.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        If nothing has finished, or the file cannot be written.
+    """
+    return collecting.collect(opened(source), curves=curves, output=None if output is None else Path(output))
 
 
 def report(source: str | os.PathLike[str], output: str | os.PathLike[str] | None = None) -> Path:
-    """Collect a sweep and write the report that compares its design spaces."""
+    """Collect a sweep and write the report that compares its design spaces.
+
+    Parameters
+    ----------
+    source : path
+    output : path, optional
+        ``.html``, ``.pdf`` or ``.md``. Default: ``report.html`` in the sweep directory.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        If nothing has finished, or the report cannot be written.
+    """
     import edfstat
 
-    sweep = _opened(source)
+    sweep = opened(source)
     population = collecting.population_of(sweep)
     target = Path(output) if output is not None else sweep.path / "report.html"
     edfstat.report(population, target)
     with suppress(InputError, OSError):  # a sweep that may only be read
         edfstat.save(population, sweep.path / "population.nc")
     return target
-
-
-def _opened(source: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None) -> Sweep:
-    path, config = locate(source, directory)
-    if config is not None and not (path / "sweep.yaml").exists():
-        raise InputError(f"{source} has not been run yet (there is no sweep in {path}); start it with run")
-    return open_sweep(path, config)
 
 
 def say(text: str) -> None:

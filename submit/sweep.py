@@ -20,13 +20,11 @@ from edfstat.population import ACCIDENTS
 from submit.collecting import commonest_message
 from submit.directory import open_sweep
 from submit.launching import Cluster, active_launches
+from submit.opening import locate, plan, prepare
 from submit.operations import (
     cancel,
     collect,
     default_cluster,
-    locate,
-    plan,
-    prepare,
     report,
     resume,
     retry,
@@ -127,8 +125,13 @@ def _status(
 @_command("retry", "sweep.yaml --failed oom --slots 1")
 def _retry(
     source: Source,
-    failed: Annotated[list[str] | None, typer.Option("--failed", help="Reason: oom, timeout, error, lost.")] = None,
-    slots: Annotated[int | None, typer.Option("--slots", min=1, help="Trials that share a device.")] = None,
+    failed: Annotated[
+        list[str] | None, typer.Option("--failed", help="Reason: oom, timeout, error, lost. Default: all.")
+    ] = None,
+    slots: Annotated[
+        int | None,
+        typer.Option("--slots", min=1, help="Trials that share a device. Default: as before; half after oom."),
+    ] = None,
 ) -> None:
     """Queue failed trials again; `resume` runs them."""
     reasons = [reason for text in failed or ACCIDENTS for reason in text.split(",")]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import edfstat
-from submit import operations
+from submit import opening, operations
 from submit.config import read_config
 from submit.directory import Round, open_sweep
 from submit.doctor import examine
@@ -122,7 +122,7 @@ def test_what_was_made_with_what_is_in_the_population_and_the_report(tmp_path: P
 def test_a_sweep_file_of_any_name_makes_a_sweep_that_opens(tmp_path: Path, name: str) -> None:
     path = write(tmp_path, fake(2, epochs=1), name)
     assert operations.run(path, cluster="debug").complete
-    directory, _ = operations.locate(path)
+    directory, _ = opening.locate(path)
     assert operations.status(directory).complete
     assert directory.parent == tmp_path
     assert operations.run(directory / "sweep.yaml", cluster="debug").complete  # that sweep, not another inside it
@@ -130,7 +130,7 @@ def test_a_sweep_file_of_any_name_makes_a_sweep_that_opens(tmp_path: Path, name:
 
 
 def test_names_that_differ_after_a_point_are_two_sweeps(tmp_path: Path) -> None:
-    places = {operations.locate(write(tmp_path, fake(2), name))[0].name for name in ("lr0.1", "lr0.2", "a.yaml")}
+    places = {opening.locate(write(tmp_path, fake(2), name))[0].name for name in ("lr0.1", "lr0.2", "a.yaml")}
     assert places == {"lr0.1.sweep", "lr0.2.sweep", "a"}
 
 
@@ -190,7 +190,7 @@ def test_means_that_changed_in_the_file_hold_for_the_next_workers(
 ) -> None:
     config = fake(4, epochs=1)
     path = write(tmp_path, config)
-    operations.prepare(path)
+    opening.prepare(path)
     write(tmp_path, {**config, "lease": 9, "storage": {"keep_checkpoints": True}, "workers": 3})
     assert operations.run(path, cluster="debug").complete
     assert "workers, lease, storage.keep_checkpoints changed" in capsys.readouterr().err
@@ -203,7 +203,7 @@ def test_a_full_disk_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write(tmp_path, fake(2, epochs=1))
-    operations.prepare(path)
+    opening.prepare(path)
     monkeypatch.setattr("submit.status.LITTLE_ROOM", 2**62)
     assert main(["status", str(path)]) == 0
     assert "MB free: workers wait until there is room" in capsys.readouterr().out

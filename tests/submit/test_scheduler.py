@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from edfstat.errors import InputError
-from submit import operations, scheduler
+from submit import opening, operations, scheduler
 from submit.directory import Sweep, open_sweep
 from submit.launching import Launch, active_launches
 from submit.status import read_status, status_lines
@@ -50,7 +50,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scheduler:
 @pytest.fixture
 def sweep(tmp_path: Path) -> Sweep:
     """A sweep of which two launches wait in the queue."""
-    operations.prepare(write(tmp_path, fake(4)))
+    opening.prepare(write(tmp_path, fake(4)))
     made = open_sweep(tmp_path / "sweep")
     for name in ("000aaaaa", "001bbbbb"):
         launch = Launch(name, "slurm", 2, "me", "elsewhere", 1, 1, time.time(), state="submitted")

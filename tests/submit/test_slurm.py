@@ -12,6 +12,7 @@ from edfstat.errors import InputError
 from submit import operations, scheduler
 from submit.doctor import examine
 from submit.launching import launches
+from submit.opening import opened
 from submit.sweep import main
 from tests.submit.cluster import Cluster
 from tests.submit.sweeps import DIGITS, fake, finished_once, outcomes, wait_until, write
@@ -32,7 +33,7 @@ def test_digits_on_two_nodes(slurm: Cluster, tmp_path: Path) -> None:
     assert outcomes(edfstat.load(tmp_path / "sweep" / "population.nc", curves=True)) == outcomes(population)
     # Finished: the same command returns at once and submits nothing.
     assert operations.run(path, cluster="slurm", watch=True).complete
-    assert len(launches(operations._opened(path))) == 1
+    assert len(launches(opened(path))) == 1
 
 
 def test_more_workers_than_an_array_takes(slurm: Cluster, tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_more_workers_than_an_array_takes(slurm: Cluster, tmp_path: Path) -> Non
     found = operations.run(path, cluster="slurm", watch=True)
     assert found.complete
     finished_once(tmp_path / "sweep")
-    made = launches(operations._opened(path))[0]
+    made = launches(opened(path))[0]
     assert len({job.split("_")[0] for job in made.jobs}) == 2
     assert len(made.jobs) == 7
 
@@ -69,7 +70,7 @@ def test_a_limit_on_submitted_jobs_costs_workers_not_the_sweep(
     assert "SLURM took 3 of 7 workers" in capsys.readouterr().err
     assert found.complete
     finished_once(tmp_path / "sweep")
-    made = launches(operations._opened(path))[0]
+    made = launches(opened(path))[0]
     assert (made.workers, len(made.jobs)) == (3, 3)
     # Nothing is left of the arrays that were refused: four files of each of three tasks, one of each submission.
     assert len(list((tmp_path / "sweep" / "logs").iterdir())) <= 3 * 4 + 2
@@ -152,8 +153,8 @@ def test_resources_that_changed_in_the_file_hold_for_the_next_workers(
     wait_until(lambda: not slurm.call("squeue", "-h").stdout.strip(), 60, "the end of the jobs")
     operations.resume(path, cluster="slurm")
     assert "from now on it is as there" in capsys.readouterr().err
-    name = launches(operations._opened(path))[-1].job_name
+    name = launches(opened(path))[-1].job_name
     jobs = slurm.call("squeue", "-h", "--array", f"--name={name}", "--format=%l|%m").stdout.split()
     assert jobs == ["23:00|100M"]
-    assert operations._opened(path).config.name == "sweep"
+    assert opened(path).config.name == "sweep"
     operations.cancel(path)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import edfstat
-from submit import operations
+from submit import opening, operations
 from submit.claims import Claims
 from submit.collecting import gather
 from submit.config import read_config
@@ -63,7 +63,7 @@ def test_same_seed_same_trials_another_seed_others() -> None:
     def ids(seed: int) -> list[str]:
         from submit.config import read_config
 
-        return [t.id for t in operations.plan(read_config(fake(30, seed=seed))).trials]
+        return [t.id for t in opening.plan(read_config(fake(30, seed=seed))).trials]
 
     assert ids(1) == ids(1)
     assert not set(ids(1)) & set(ids(2))
@@ -163,7 +163,7 @@ def test_code_edited_after_launch_is_not_what_runs(
     monkeypatch.delitem(sys.modules, "mybackend", raising=False)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     path = write(tmp_path, fake(4, epochs=1, backend=backend))
-    operations.prepare(path)
+    opening.prepare(path)
     module.write_text("raise RuntimeError('edited')\n")
     assert operations.run(tmp_path / "sweep", cluster="local").by_status == {"ok": 4}
 

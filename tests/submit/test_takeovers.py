@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from submit import operations
+from submit import opening
 from submit.claims import Claims
 from submit.collecting import gather
 from submit.directory import Round, Sweep, open_sweep
@@ -48,7 +48,7 @@ def feed_of(sweep: Sweep, name: str, now: list[float]) -> tuple[Feed, Presence]:
 
 def test_a_frozen_worker_that_wakes_doubles_nothing(tmp_path: Path) -> None:
     path = write(tmp_path, fake(8, epochs=6, epoch_seconds=0.2, lease=2))
-    operations.prepare(path)
+    opening.prepare(path)
     directory = tmp_path / "sweep"
     frozen = start_worker(directory, 0)
     wait_until(lambda: records(directory) >= 1, 60, "the first record")
@@ -64,7 +64,7 @@ def test_a_frozen_worker_that_wakes_doubles_nothing(tmp_path: Path) -> None:
 
 
 def test_a_record_that_a_slow_worker_wrote_after_all_is_not_written_again(tmp_path: Path) -> None:
-    operations.prepare(write(tmp_path, fake(1, epochs=1)))
+    opening.prepare(write(tmp_path, fake(1, epochs=1)))
     sweep, now = open_sweep(tmp_path / "sweep"), [0.0]
     slow, _ = feed_of(sweep, "slow", now)
     item = slow.next()
@@ -88,7 +88,7 @@ def test_a_record_that_a_slow_worker_wrote_after_all_is_not_written_again(tmp_pa
 
 
 def test_the_rest_of_a_batch_that_was_taken_over_is_not_begun(tmp_path: Path) -> None:
-    operations.prepare(write(tmp_path, fake(60, epochs=1, workers=1)))
+    opening.prepare(write(tmp_path, fake(60, epochs=1, workers=1)))
     sweep, now = open_sweep(tmp_path / "sweep"), [0.0]
     slow, _ = feed_of(sweep, "slow", now)
     item = slow.next()
@@ -145,7 +145,7 @@ def test_a_dead_batch_is_found_among_many_that_live_while_there_is_fresh_work(tm
 
 
 def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
-    operations.prepare(write(tmp_path, fake(1, epochs=1)))
+    opening.prepare(write(tmp_path, fake(1, epochs=1)))
     sweep, now = open_sweep(tmp_path / "sweep"), [0.0]
     for life in range(3):
         feed, presence = feed_of(sweep, f"w{life}", now)
@@ -166,7 +166,7 @@ def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
 
 
 def test_deaths_do_not_count_against_a_trial_that_gets_further(tmp_path: Path) -> None:
-    operations.prepare(write(tmp_path, fake(1, epochs=1)))
+    opening.prepare(write(tmp_path, fake(1, epochs=1)))
     sweep, now = open_sweep(tmp_path / "sweep"), [0.0]
     for life in range(5):
         feed, presence = feed_of(sweep, f"w{life}", now)
@@ -205,7 +205,7 @@ def test_an_epoch_may_end_within_the_warning() -> None:
 
 
 def test_a_record_is_on_the_disk_before_its_trial_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    operations.prepare(write(tmp_path, fake(1, epochs=1)))
+    opening.prepare(write(tmp_path, fake(1, epochs=1)))
     sweep = open_sweep(tmp_path / "sweep")
     happened: list[str] = []
     real = {name: getattr(os, name) for name in ("write", "fsync", "rename")}
@@ -267,7 +267,7 @@ def test_a_line_that_a_full_disk_tore_does_not_spoil_the_next(tmp_path: Path, mo
 
 def test_time_of_interrupted_lives_is_counted(tmp_path: Path) -> None:
     path = write(tmp_path, fake(1, epochs=10, epoch_seconds=0.2))
-    operations.prepare(path)
+    opening.prepare(path)
     directory = tmp_path / "sweep"
     first = start_worker(directory, 0)
     wait_until(lambda: any((directory / "checkpoints").glob("*/checkpoint.json")), 60, "a checkpoint")
@@ -286,7 +286,7 @@ def test_time_of_interrupted_lives_is_counted(tmp_path: Path) -> None:
 
 
 def test_a_silent_disk_is_an_error_not_a_no(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    operations.prepare(write(tmp_path, fake(1, epochs=1)))
+    opening.prepare(write(tmp_path, fake(1, epochs=1)))
     feed, _ = feed_of(Sweep(tmp_path / "sweep"), "a", [0.0])
     item = feed.next()
     assert item is not None

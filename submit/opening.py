@@ -1,0 +1,135 @@
+"""What a sweep file or directory stands for: its place, its plan, the sweep itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from edfstat.errors import InputError
+from edfstat.formats.places import home_path
+from submit.checking import unknown_names
+from submit.config import Config, read_config
+from submit.directory import Sweep, create_sweep, open_sweep
+from submit.planning import Plan, make_plan
+from submit.snapshot import describe_origin, snapshot_code
+
+__all__ = ["locate", "opened", "plan", "prepare"]
+
+#: Endings of sweep files; any other is part of the name, as in lr0.1.
+SUFFIXES = (".yaml", ".yml", ".json")
+
+
+def locate(
+    source: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None
+) -> tuple[Path, Config | None]:
+    """The sweep directory that a sweep file or directory stands for, and the file's configuration.
+
+    Parameters
+    ----------
+    source : path
+        Sweep file or sweep directory.
+    directory : path, optional
+        The sweep directory. Default: ``storage.directory`` of the file (relative to the file's folder), else beside
+        the file, with its name without the suffix.
+
+    Returns
+    -------
+    directory : Path
+    config : Config or None
+        None where `source` is a directory.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or has mistakes, or both a directory and another one are given.
+    """
+    path = home_path(source)
+    directory = None if directory is None else home_path(directory)
+    if directory is None and path.name == "sweep.yaml" and (path.parent / "provenance.json").is_file():
+        path = path.parent  # the file within a sweep directory is that sweep, not one to begin inside it
+    if path.is_dir():
+        if directory is not None and directory.resolve() != path.resolve():
+            raise InputError(
+                f"{path} is a sweep directory, so --directory {directory} has no meaning; leave it out, or give "
+                f"the sweep file, such as {path / 'sweep.yaml'}, to begin the same sweep there"
+            )
+        return path, None
+    config = read_config(path, unknown_names)
+    if directory is not None:
+        return directory, config
+    if config.storage.directory is not None:
+        return path.parent / home_path(config.storage.directory), config
+    beside = path.with_suffix("") if path.suffix.lower() in SUFFIXES else path.with_name(f"{path.name}.sweep")
+    return beside, config
+
+
+def plan(source: str | os.PathLike[str] | Config) -> Plan:
+    """The trials of a sweep; nothing is written or submitted.
+
+    Parameters
+    ----------
+    source : path or Config
+        Sweep file, sweep directory, or a configuration.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    InputError
+        With every mistake of the file, or what leaves nothing to draw.
+    """
+    if isinstance(source, Config):
+        return make_plan(source)
+    path, config = locate(source)
+    return _planned(config or open_sweep(path).config, source)
+
+
+def _planned(config: Config, source: str | os.PathLike[str]) -> Plan:
+    """The plan, or every mistake with the file that it is in."""
+    try:
+        return make_plan(config)
+    except InputError as error:
+        raise InputError("\n".join(f"{os.fspath(source)}: {line}" for line in str(error).splitlines())) from None
+
+
+def prepare(source: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None) -> Sweep:
+    """The sweep of a file or directory, planned and written if it is not there yet.
+
+    Parameters
+    ----------
+    source : path
+    directory : path, optional
+        As `locate`.
+
+    Returns
+    -------
+    Sweep
+
+    Raises
+    ------
+    InputError
+        If the file has mistakes, the directory cannot be made, or it holds another sweep.
+    """
+    path, config = locate(source, directory)
+    if config is None or (path / "sweep.yaml").exists():
+        return open_sweep(path, config)
+    if config.name is None:
+        # Names of files may hold what names of sweeps, which SLURM shows, may not.
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name.removesuffix(".sweep")).lstrip("._-")
+        config = config.model_copy(update={"name": name or "sweep"})
+    made = _planned(config, source)
+    with tempfile.TemporaryDirectory() as scratch:
+        code = Path(scratch) / "code"
+        snapshot_code(code, config.backend)
+        return create_sweep(path, config, made.trials, made.first, describe_origin(), code)
+
+
+def opened(source: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None) -> Sweep:
+    path, config = locate(source, directory)
+    if config is not None and not (path / "sweep.yaml").exists():
+        raise InputError(f"{source} has not been run yet (there is no sweep in {path}); start it with run")
+    return open_sweep(path, config)
