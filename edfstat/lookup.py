@@ -17,6 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat.errors import InputError
+from edfstat.formats.places import home_path
 from edfstat.population import ACCIDENTS
 from edfstat.records import make_record
 from edfstat.trials import Trial, canonical_json
@@ -112,7 +113,9 @@ def _plain(value: Any) -> Any:
 
 def _place(results: str | PathLike[str]) -> tuple[str, tuple[int, int]]:
     """Where the results are; size and modification time, which tell a changed file; of a folder, of all in it."""
-    path = os.path.abspath(results)  # noqa: PTH100 - a tenth of what Path takes, once for each trial
+    given = os.fspath(results)
+    # A tenth of what Path takes, once for each trial.
+    path = os.path.abspath(home_path(given) if given.startswith("~") else given)  # noqa: PTH100
     try:
         stat = os.stat(path)  # noqa: PTH116
     except OSError:

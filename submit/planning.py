@@ -6,13 +6,14 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edfstat.errors import InputError
+from edfstat.formats.places import home_path
+from edfstat.lookup import EXAMPLE
 from edfstat.trials import Trial
 from submit.checking import unknown_names, wrong_settings
 from submit.config import Caps, Config, Range, SpaceChoice
@@ -159,13 +160,14 @@ def _from_spaces(config: Config, rng: np.random.Generator) -> Iterator[Found]:
 
 def _from_results(config: Config, rng: np.random.Generator) -> Iterator[Found]:
     """Models drawn from a results file, for the lookup backend."""
+    from edfstat.example import example_population
     from edfstat.formats import load
 
     results = config.backend_options.get("results")
     if not isinstance(results, str):
         raise InputError("backend_options.results is missing; the lookup backend needs the path of a results file")
     try:
-        population = load(results)
+        population = example_population() if _place_of(results) == EXAMPLE else load(results)
     except (OSError, InputError) as error:
         raise InputError(f"backend_options.results: {error}") from None
     if "net" not in population.variables:
@@ -189,6 +191,12 @@ def _from_results(config: Config, rng: np.random.Generator) -> Iterator[Found]:
         counts = [np.asarray(columns.get(name, np.zeros(choice.count)), dtype=np.int64) for name in ("params", "flops")]
         sample = SpaceSample(choice.name, choice.count, int(where.size), inside.size / where.size, *counts)
         yield choice, [json.loads(net) for net in population["net"].values[chosen]], numbers, sample
+
+
+def _place_of(results: str) -> str:
+    """Where results are, wherever workers run; the bundled ones are in the package."""
+    path = home_path(results)
+    return EXAMPLE if results == EXAMPLE and not path.exists() else str(path.absolute())
 
 
 _COLUMNS = {
@@ -221,7 +229,7 @@ def _trials_of(
     epochs = _epochs(config)
     options = dict(config.backend_options)
     if config.backend == "lookup":
-        options["results"] = str(Path(options["results"]).absolute())
+        options["results"] = _place_of(options["results"])
     for i, net in enumerate(nets):
         settings = {name: values[i] for name, values in optim.items() if values is not None}
         settings |= {

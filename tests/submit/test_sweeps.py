@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import edfstat
+from edfstat.example import example_population
 from submit import opening, operations
 from submit.claims import Claims
 from submit.collecting import gather
@@ -203,6 +204,19 @@ def test_lookup_runs_a_sweep_against_published_records(tmp_path: Path) -> None:
     known = {json.dumps(job["net"], sort_keys=True): job["min_test_top1"] for job in jobs}
     population = operations.collect(path)
     assert [known[net] for net in population["net"].values] == population["error"].values.tolist()
+
+
+@pytest.mark.parametrize("results", ["~/kept.json", "example"])
+def test_lookup_in_results_of_the_home_folder_and_of_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    edfstat.save(example_population().drop_vars("source"), tmp_path / "kept.json")
+    config = {"spaces": [{"name": "ResNet", "count": 5}], "backend": "lookup", "backend_options": {"results": results}}
+    path = write(tmp_path, {**config, "workers": 1})
+    assert operations.run(path, cluster="debug").by_status == {"ok": 5}
+    errors = operations.collect(path)["error"].values
+    assert set(errors) <= set(example_population().sel(model=example_population()["space"] == "ResNet")["error"].values)
 
 
 def test_claims_are_exclusive_and_fenced(tmp_path: Path) -> None:
