@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from edfstat.reporting.ticks import nice_ticks
 from edfstat.verdicts import measure_words
 
 __all__ = ["Chart", "Series", "charts_of"]
@@ -137,7 +138,8 @@ def _complexity_charts(one: xr.Dataset, measure: str) -> Iterator[Chart]:
 def _log_ticks(low: float, high: float) -> list[float]:
     powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
     ticks = np.outer(powers, [1.0, 2.0, 5.0]).ravel()
-    return [float(tick) for tick in ticks if low <= tick <= high]
+    found = [float(tick) for tick in ticks if low <= tick <= high]
+    return found if len(found) >= 3 or low == high else nice_ticks(low, high)
 
 
 def _trend_chart(one: xr.Dataset, measure: str) -> Chart:

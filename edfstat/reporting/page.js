@@ -25,6 +25,13 @@
     return found;
   };
 
+  // Fewer than three ticks show no scale: where the range has fewer, it is cut finer.
+  const atLeastThree = (low, high, about) => {
+    let found = ticksOf(low, high, about);
+    for (let more = about + 1; found.length < 3 && more < 20; more++) found = ticksOf(low, high, more);
+    return found;
+  };
+
   const label = (v) => (Math.abs(v) >= 1000 ? Math.round(v).toLocaleString("en-US") : String(Number(v.toPrecision(6))));
 
   const isShown = (groups) => groups.every((name) => !hidden.has(name));
@@ -194,11 +201,18 @@
     drawAxes() {
       const { svg, left, right, top, floor, chart } = this;
       const about = Math.max(3, Math.floor((right - left) / 80));
-      const xs = chart.ticks.length ? chart.ticks.filter((v) => v >= this.range[0] * 0.999 && v <= this.range[1] * 1.001) : ticksOf(...this.range, about);
+      let xs = chart.ticks.filter((v) => v >= this.range[0] * 0.999 && v <= this.range[1] * 1.001);
+      if (xs.length < 3) xs = atLeastThree(...this.range, about);
+      let end = -Infinity;
       for (const value of xs) {
         const x = this.scale(value);
         svg.append(make("line", { class: "grid", x1: x, x2: x, y1: top, y2: floor }));
-        svg.append(make("text", { x, y: floor + 16, "text-anchor": "middle" }, label(value)));
+        const text = make("text", { x, y: floor + 16, "text-anchor": "middle" }, label(value));
+        svg.append(text);
+        // A label that would run into the one before is left to its line.
+        const half = text.getComputedTextLength() / 2;
+        if (x - half < end + 4) text.remove();
+        else end = x + half;
       }
       for (const value of ticksOf(...chart.yRange, 6)) {
         const y = this.level(value);

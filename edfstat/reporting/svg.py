@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edfstat.reporting.charts import Chart, Series, breaks
+from edfstat.reporting.ticks import nice_ticks, tick_text
 
-__all__ = ["chart_svg", "nice_ticks", "tick_text"]
+__all__ = ["chart_svg"]
 
 Floats = NDArray[np.float64]
 WIDTH, HEIGHT = 720, 380
@@ -34,20 +35,6 @@ def chart_svg(chart: Chart) -> str:
         "</g></svg>",
     ]
     return "".join(parts)
-
-
-def nice_ticks(low: float, high: float, about: int = 6) -> list[float]:
-    """Round numbers inside a range."""
-    step = 10.0 ** math.floor(math.log10((high - low) / about))
-    while (high - low) / step > about:
-        step *= 2 if str(step).lstrip("0.")[0] in "15" else 2.5
-    first = math.ceil(low / step - 1e-9)
-    return [round(k * step, 12) for k in range(first, math.floor(high / step + 1e-9) + 1)]
-
-
-def tick_text(value: float) -> str:
-    """A tick label without needless digits."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}"
 
 
 def _description(chart: Chart) -> str:

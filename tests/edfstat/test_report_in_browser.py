@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -46,7 +47,15 @@ const choose = (value) => {
 const result = { ready: document.documentElement.dataset.ready, first: charts().map((f) => f.dataset.chart) };
 result.pictures = all("svg.plot").length;
 result.curves = curves();
+// Left and right ends of the labels under each chart; its other two texts in the middle are the names of the axes.
+const ends = () => charts().map((figure) =>
+  [...figure.querySelectorAll("svg.plot text[text-anchor=middle]")].slice(0, -2).map((node) => {
+    const box = node.getBoundingClientRect();
+    return [box.left, box.right];
+  }));
+result.ticks = ends();
 result.flops = choose("flops");
+result.flopsTicks = ends();
 result.none = choose("none");
 result.all = choose("").length;
 choose("params");
@@ -160,3 +169,24 @@ def test_a_phone_need_not_scroll_sideways(browser, page, tmp_path):
     found = visit(browser, page, tmp_path, "--window-size=390,800")
     assert found["wide"] <= 0
     assert found["seen"] == []
+    assert len(found["ticks"]) == 6
+    assert min(map(len, found["ticks"])) >= 3
+    assert all(one[1] < other[0] for labels in found["ticks"] for one, other in pairwise(labels))
+
+
+def test_scales_of_a_wide_and_a_narrow_range_can_be_read_on_a_phone(browser, tmp_path):
+    """Params over three decades in logarithmic bins, and flops that differ by a tenth."""
+    rng = np.random.default_rng(2)
+    ds = build_population(
+        {
+            "error": 80 * rng.random(160),
+            "params": (10 ** rng.uniform(4, 7, 160)).astype(int),
+            "flops": rng.integers(50_000, 55_000, 160),
+            "space": ["A", "B"] * 80,
+        }
+    )
+    comparison = compare(ds, spacing="log", rng=0, n_resamples=9)
+    found = visit(browser, report(comparison, tmp_path / "report.html"), tmp_path, "--window-size=390,800")
+    assert min(map(len, [*found["ticks"], *found["flopsTicks"]])) >= 3
+    for labels in [*found["ticks"], *found["flopsTicks"]]:
+        assert all(one[1] < other[0] for one, other in pairwise(labels))
