@@ -17,6 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat.errors import InputError
+from edfstat.formats.naming import ARCHIVE, PUBLISHED_NAMES
 from edfstat.formats.places import home_path
 from edfstat.population import ACCIDENTS
 from edfstat.records import make_record
@@ -121,6 +122,10 @@ def _place(results: str | PathLike[str]) -> tuple[str, tuple[int, int]]:
     except OSError:
         if results == EXAMPLE:
             return EXAMPLE, (0, 0)
+        archive = Path(path).with_name(ARCHIVE)
+        if Path(path).stem in PUBLISHED_NAMES and archive.is_file():  # `load` finds it in there
+            stat = archive.stat()
+            return path, (stat.st_size, stat.st_mtime_ns)
         raise InputError(f"options['results'] names {path}, which is not there; give the path of results") from None
     if not S_ISDIR(stat.st_mode):
         return path, (stat.st_size, stat.st_mtime_ns)

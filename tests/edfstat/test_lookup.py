@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,16 @@ def test_the_bundled_population_is_a_benchmark_too() -> None:
         record = LookupBackend().run(wanted)
         assert record["min_test_top1"] == one["error"].item()
         assert min(record["test_ep_top1"]) == record["min_test_top1"]
+
+
+def test_a_file_inside_the_archive_beside_it_answers(tmp_path: Path) -> None:
+    """As `load` finds it there after a download."""
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        archive.write(SAMPLES / "ResNeXt-A.json", "nds_data/ResNeXt-A.json")
+    record = LookupBackend().run(trial(JOBS[3]["net"], tmp_path / "ResNeXt-A.json"))
+    assert record["min_test_top1"] == JOBS[3]["min_test_top1"]
+    with pytest.raises(InputError, match="which is not there"):
+        LookupBackend().run(trial(JOBS[3]["net"], tmp_path / "mine.json"))
 
 
 def test_what_is_not_there_is_an_input_error(tmp_path: Path) -> None:
