@@ -14,10 +14,10 @@ from edfstat.plot.style import GREY, axes_for, finish, legend, looks
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["random_search"]
+__all__ = ["FEW", "random_search"]
 
 #: Below this effective number of models a curve shows the few best models and no longer the space.
-_THIN = 5
+FEW = 5
 
 
 def random_search(
@@ -74,7 +74,7 @@ def random_search(
     for index, (name, look) in enumerate(looks(group_names(found)).items()):
         group = found.isel(group=index)
         line = group["search_quantile"].sel(q=0.5).values if failed else group["search_mean"].values
-        thin = group["search_support"].values < _THIN
+        thin = group["search_support"].values < FEW
         start = int(np.argmax(thin)) if thin.any() else sizes.size
         if band:
             low, high = (group["search_quantile"].isel(q=place).values for place in (0, -1))
@@ -90,7 +90,7 @@ def random_search(
             ax.plot(sizes[joined], line[joined], linewidth=1, zorder=1.9, **faint)
             ever_thin = True
     if ever_thin:
-        label = f"hollow: fewer than {_THIN} models decide"
+        label = f"hollow: fewer than {FEW} models decide"
         ax.plot([], [], "o", color=GREY, markerfacecolor="white", markersize=4, linestyle="none", label=label)
     ax.set_xscale("log", base=2)
     curve = "median" if failed else "mean"

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from edfstat.plot.search_curves import FEW
 from edfstat.reporting.ticks import nice_ticks
 from edfstat.verdicts import measure_words
 
@@ -24,7 +25,10 @@ LOWEST_KEPT = 120
 
 @dataclass(frozen=True)
 class Series:
-    """One curve: a step, a line or points with a band or interval; `groups` says whom it is about."""
+    """One curve: a step or a line, with a band or interval; `groups` says whom it is about.
+
+    With `hollow`, each value is marked, and those where it is true by a hollow mark.
+    """
 
     name: str
     color: int
@@ -34,6 +38,7 @@ class Series:
     lower: Floats | None = None
     upper: Floats | None = None
     dashed: bool = False
+    hollow: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -174,8 +179,11 @@ def _search_chart(one: xr.Dataset, measure: str, words: str) -> Chart:
     series, values = [], []
     for place, name in _groups(one):
         low, mid, high = one["search_quantile"].values[place].T
-        series.append(Series(name, place, [name], sizes, mid, low, np.where(np.isfinite(high), high, 1e3)))
+        hollow = one["search_support"].values[place] < FEW
+        high_end = np.where(np.isfinite(high), high, 1e3)
+        series.append(Series(name, place, [name], sizes, mid, low, high_end, hollow=hollow))
         values += [part[np.isfinite(part)] for part in (low, mid, high)]
+    thin = f" Hollow: fewer than {FEW} models decide." if any(np.any(s.hollow) for s in series) else ""
     pooled = np.concatenate(values)
     bottom, top = float(pooled.min()), min(float(pooled.max()), 1.2 * float(one.attrs["eps"]))
     return Chart(
@@ -184,7 +192,7 @@ def _search_chart(one: xr.Dataset, measure: str, words: str) -> Chart:
         x_range=_wide(1.0, float(sizes[-1])), y_range=_wide(bottom - 0.05 * (top - bottom), top),
         x_log=True, ticks=[float(m) for m in sizes[:: max(1, len(sizes) // 7)]], y_unit="%",
         note="Median error of the best of so many models drawn at random, computed exactly; shaded: from the 5 % to "
-        "the 95 % quantile over repeated searches.",
+        f"the 95 % quantile over repeated searches.{thin}",
     )  # fmt: skip
 
 
@@ -240,6 +248,7 @@ def as_plain(chart: Chart) -> dict[str, Any]:
             {
                 "name": s.name, "color": s.color, "groups": s.groups, "dashed": s.dashed, "x": _rounded(s.x),
                 "y": _rounded(s.y), "lower": _rounded(s.lower), "upper": _rounded(s.upper),
+                "hollow": None if s.hollow is None else s.hollow.tolist(),
             }
             for s in chart.series
         ],

@@ -194,7 +194,7 @@
       for (const series of shown) if (series.lower) inside.append(this.band(series));
       for (const series of shown) inside.append(this.curve(series));
       this.overlay = make("g", {});
-      svg.append(inside, this.overlay);
+      svg.append(inside, ...shown.flatMap((series) => this.marks(series)), this.overlay);
       this.point(null);
     }
 
@@ -244,6 +244,19 @@
     curve(series) {
       const text = this.points(series, series.y).map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L");
       return make("path", { class: `curve s${series.color % 8}`, d: text && `M${text}`, "stroke-dasharray": DASHES[series.color % 8] });
+    }
+
+    // Marks of the values in range, whole also where they lie on the edge.
+    marks(series) {
+      const found = [];
+      for (let i = 0; series.hollow && i < series.x.length; i++) {
+        if (series.y[i] === null) continue;
+        const [cx, cy] = [this.scale(series.x[i]), this.level(series.y[i])];
+        if (cx < this.left - 0.5 || cx > this.right + 0.5 || cy < this.top || cy > this.floor) continue;
+        const kind = `dot s${series.color % 8}${series.hollow[i] ? " hollow" : ""}`;
+        found.push(make("circle", { class: kind, cx, cy, r: 3.5 }));
+      }
+      return found;
     }
 
     band(series) {

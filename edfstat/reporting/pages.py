@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from edfstat.reporting.best import Best, best_drawings
-from edfstat.reporting.charts import Chart, charts_of
+from edfstat.reporting.charts import Chart, Series, charts_of
 from edfstat.reporting.method import REFERENCES, method_of
 from edfstat.reporting.paged_tables import table_pages
 from edfstat.reporting.provenance import provenance_of
@@ -99,10 +99,10 @@ def _text_pages(headline: str, text: str) -> list[Figure]:
 def _chart_page(charts: list[Chart]) -> Figure:
     figure = _blank()
     for place, chart in enumerate(charts):
-        axes = figure.add_axes((0.11, 0.58 - 0.48 * place, 0.83, 0.31))
+        axes = figure.add_axes((0.11, 0.6 - 0.48 * place, 0.83, 0.31))
         _draw(axes, chart)
         note = "\n".join(textwrap.wrap(chart.note, 105))
-        figure.text(0.11, 0.58 - 0.48 * place - 0.06, note, fontsize=8, va="top", parse_math=False)
+        figure.text(0.11, 0.6 - 0.48 * place - 0.06, note, fontsize=8, va="top", parse_math=False)
     return figure
 
 
@@ -116,6 +116,8 @@ def _draw(axes: Axes, chart: Chart) -> None:
             x, y = np.append(x[:1], x), np.append(0.0, y)
         (line,) = axes.plot(x, y, color=color, linestyle=DASHES[series.color % 8], drawstyle=how, linewidth=1.4)
         line.set_label(series.name if not series.name.startswith("_") else f" {series.name}")
+        if series.hollow is not None:
+            _draw_marks(axes, chart, series, color)
         if series.lower is not None and series.upper is not None:
             step: Any = "post" if chart.kind == "step" else None
             axes.fill_between(series.x, series.lower, series.upper, color=color, alpha=0.13, step=step, linewidth=0)
@@ -135,3 +137,14 @@ def _draw(axes: Axes, chart: Chart) -> None:
     legend = axes.legend(fontsize=8, frameon=False)
     for text in legend.get_texts():
         text.set_parse_math(False)
+
+
+def _draw_marks(axes: Axes, chart: Chart, series: Series, color: str) -> None:
+    """Marks of the values in range, whole also where they lie on the edge."""
+    low, high = chart.y_range
+    inside = (series.y >= low) & (series.y <= high)
+    for hollow, face in ((False, color), (True, "white")):
+        at = inside & (series.hollow == hollow)
+        axes.plot(
+            series.x[at], series.y[at], "o", color=color, markerfacecolor=face, markersize=4, zorder=3, clip_on=False
+        )

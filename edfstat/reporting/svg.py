@@ -32,7 +32,9 @@ def chart_svg(chart: Chart) -> str:
         f'<g clip-path="url(#{chart.key}-c)">',
         *(_band(chart, series) for series in chart.series),
         *(_curve(chart, series) for series in chart.series),
-        "</g></svg>",
+        "</g>",
+        *(_marks(chart, series) for series in chart.series),
+        "</svg>",
     ]
     return "".join(parts)
 
@@ -85,6 +87,17 @@ def _curve(chart: Chart, series: Series) -> str:
     dash = DASHES[series.color % 8]
     style = f' stroke-dasharray="{dash}"' if dash else ""
     return f'<path class="curve s{series.color % 8}" d="{paths}"{style}/>'
+
+
+def _marks(chart: Chart, series: Series) -> str:
+    """Marks of the values in range, whole also where they lie on the edge."""
+    if series.hollow is None:
+        return ""
+    return "".join(
+        f'<circle class="dot s{series.color % 8}{" hollow" * bool(hollow)}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
+        for x, y, hollow in zip(_x(chart, series.x), _y(chart, series.y), series.hollow, strict=True)
+        if TOP <= y <= HEIGHT - BOTTOM
+    )
 
 
 def _band(chart: Chart, series: Series) -> str:

@@ -58,6 +58,8 @@ result.flops = choose("flops");
 result.flopsTicks = ends();
 result.none = choose("none");
 result.all = choose("").length;
+const dots = (kind) => document.querySelectorAll(`figure[data-chart="search-none"] .dot${kind}`).length;
+result.dots = [dots(""), dots(".hollow")];
 choose("params");
 result.rowsBefore = all("#table-pairs tbody tr").filter(shown).length;
 const box = all("input[name=group]")[1];
@@ -137,7 +139,7 @@ def found(browser, page, tmp_path_factory):
     return visit(browser, page, tmp_path_factory.mktemp("visit"))
 
 
-def test_the_page_works(found):
+def test_the_page_works(found, page):
     assert found["seen"] == []
     assert int(found["ready"]) == found["pictures"] == 15
     # One measure is shown at first: complexity before and after, trend, distribution, search, eps.
@@ -149,6 +151,11 @@ def test_the_page_works(found):
     assert found["flops"] == [name.replace("params", "flops") for name in found["first"]]
     assert {"edf-none", "search-none", "eps-none"} <= set(found["none"])
     assert found["all"] == 15
+    charts = json.loads(re.search(r'id="chart-data">(.*?)</script>', page.read_text(encoding="utf-8"), re.S).group(1))
+    (search,) = [chart for chart in charts if chart["key"] == "search-none"]
+    # Best of 1, 2, 4, ... 64 models in each of three groups.
+    assert found["dots"] == [21, sum(sum(series["hollow"]) for series in search["series"])]
+    assert 0 < found["dots"][1] < 21
 
 
 def test_groups_can_be_hidden_and_shown(found):

@@ -103,6 +103,25 @@ def test_charts_hold_the_curves_of_the_comparison(page, comparison):
         assert "inf" not in picture.replace("confidence", "")
 
 
+def test_values_of_a_search_that_few_models_decide_are_hollow(comparison, page):
+    support = comparison["search_support"].sel(measure="params").values
+    chart = next(chart for chart in charts_of(comparison)["search"] if chart.measure == "params")
+    assert 0 < (support < 5).sum() < support.size
+    np.testing.assert_array_equal([series.hollow for series in chart.series], support < 5)
+    assert "Hollow: fewer than 5 models decide." in chart.note
+    picture = re.search(r'<figure[^>]*data-chart="search-params">.*?(<svg class="plot".*?</svg>)', page, re.S).group(1)
+    dots = [node.get("class") for node in ElementTree.fromstring(picture).iter("circle")]
+    assert [sum(f"s{place}" in dot and "hollow" in dot for dot in dots) for place in (0, 1)] == (support < 5).sum(
+        axis=1
+    ).tolist()
+    assert len(dots) == support.size
+    pages = [axes for figure in _pages(comparison) for axes in figure.axes if axes.get_title(loc="left") == chart.title]
+    lines = [line for line in pages[0].lines if line.get_markerfacecolor() == "white"]
+    assert sorted(x for line in lines for x in line.get_xdata()) == sorted(
+        float(m) for row in support for m, n in zip(comparison["m"].values, row, strict=True) if n < 5
+    )
+
+
 def test_the_shade_of_the_areas_by_eps_is_explained_where_there_is_one(comparison):
     (_, chart, *_) = charts_of(comparison)["eps"]
     assert "Shaded: at each eps by itself" in chart.note
