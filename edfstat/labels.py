@@ -180,7 +180,7 @@ def as_errors(values: Any, name: str = "error", *, nan: NanPolicy = "raise") -> 
 
 def _missing_as_nan(values: Any) -> Any:
     """The values with NaN for each that is None or masked."""
-    if isinstance(values, np.ma.MaskedArray):
+    if isinstance(values, np.ma.MaskedArray) and values.ndim:
         whole = np.array(values.data, dtype=object)
         whole[np.ma.getmaskarray(values)] = None
         values = whole
@@ -188,9 +188,9 @@ def _missing_as_nan(values: Any) -> Any:
         array = np.asarray(values)
     except (TypeError, ValueError):
         return values
-    if array.dtype.kind != "O":
+    if array.dtype.kind != "O" or array.ndim != 1:
         return values
-    return np.array([np.nan if value is None else value for value in array.tolist()], dtype=object)
+    return np.where(pd.isna(array), np.nan, array)
 
 
 def as_weights(weights: Any, length: int, name: str = "weights") -> Floats | None:

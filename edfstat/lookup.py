@@ -123,14 +123,19 @@ def _place(results: str | PathLike[str]) -> tuple[str, tuple[int, int]]:
         if results == EXAMPLE:
             return EXAMPLE, (0, 0)
         archive = Path(path).with_name(ARCHIVE)
-        if Path(path).stem in PUBLISHED_NAMES and archive.is_file():  # `load` finds it in there
+        # `load` finds published files in there.
+        if Path(path).suffix == ".json" and Path(path).stem in PUBLISHED_NAMES and archive.is_file():
             stat = archive.stat()
             return path, (stat.st_size, stat.st_mtime_ns)
-        raise InputError(f"options['results'] names {path}, which is not there; give the path of results") from None
+        raise _absent(path) from None
     if not S_ISDIR(stat.st_mode):
         return path, (stat.st_size, stat.st_mtime_ns)
     stats = [file.stat() for file in Path(path).rglob("*")]
     return path, (sum(one.st_size for one in stats), max([one.st_mtime_ns for one in stats], default=0))
+
+
+def _absent(path: str) -> InputError:
+    return InputError(f"options['results'] names {path}, which is not there; give the path of results")
 
 
 @dataclass(frozen=True)
@@ -147,7 +152,10 @@ def _results(path: str, stamp: tuple[int, int], curves: bool) -> _Known:
     from edfstat.example import example_population
     from edfstat.formats import load
 
-    population: xr.Dataset = example_population() if path == EXAMPLE else load(path, curves=curves)
+    try:
+        population: xr.Dataset = example_population() if path == EXAMPLE else load(path, curves=curves)
+    except FileNotFoundError:  # nor is it in the archive
+        raise _absent(path) from None
     if "net" not in population.variables:
         raise InputError(f"{path} does not say the models' architectures (net), so nothing can be looked up in it")
     columns = {str(name): v.values.tolist() for name, v in population.variables.items() if v.dims == ("model",)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from os import PathLike
@@ -50,7 +51,7 @@ def _text_or_mapping(value: Any) -> Any:
 
 
 def _one_value(value: Any) -> Any:
-    if not isinstance(value, str | int | float):
+    if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
         raise ValueError("give text, a number, true or false")
     return value
 
@@ -100,17 +101,20 @@ def _number_or(pattern: str) -> WithJsonSchema:
 _TIME = r"^\s*((\d+-)?\d+:\d\d:\d\d|\d+(\.\d+)?\s*(s|sec|m|min|h|hour|hours|d)?)\s*$"
 _SIZE = r"^\s*\d+(\.\d+)?\s*[mMgGtT]?[bB]?\s*$"
 Minutes = Annotated[float, BeforeValidator(_minutes), Field(gt=0), _number_or(_TIME)]
-#: At least a megabyte, as SLURM takes 0 for all the memory of a node; at most a petabyte.
-Gigabytes = Annotated[float, BeforeValidator(_gigabytes), Field(ge=1 / 1024, le=2**20), _number_or(_SIZE)]
+Gigabytes = Annotated[float, BeforeValidator(_gigabytes), Field(gt=0), _number_or(_SIZE)]
 Settings = Annotated[str | dict[str, Any], BeforeValidator(_text_or_mapping), AfterValidator(_as_json)]
 OneValue = Annotated[str | int | float | bool, BeforeValidator(_one_value)]
 
-#: Options of sbatch that are the sweep's own business, and what to use instead.
+#: Options of sbatch that are the sweep's own, and what to use instead.
 _TAKEN = {
-    "array": "workers", "job-name": "name", "output": "the folder logs", "error": "the folder logs",
-    "signal": "resources.warning", "time": "resources.time", "cpus-per-task": "resources.cpus",
-    "test-only": "the command doctor", "parsable": "nothing", "wrap": "resources.setup",
+    "array": "use workers", "job-name": "use name", "output": "it is in logs", "error": "it is in logs",
+    "signal": "use resources.warning", "time": "use resources.time", "cpus-per-task": "use resources.cpus",
+    "test-only": "the command doctor asks", "parsable": "it is always on", "wrap": "use resources.setup",
+    "requeue": "it is always on", "no-requeue": "workers come back as long as there is work",
 }  # fmt: skip
+#: Records hold seeds in 64 bits, those of reruns included. SLURM takes 0 MB for all the memory of a node.
+MOST_SEED = 2**62
+LEAST_MEMORY, MOST_MEMORY = 1 / 1024, 1e6
 
 
 class _Strict(BaseModel):
@@ -123,7 +127,7 @@ class _Strict(BaseModel):
         wanted = cls.model_fields[str(info.field_name)].annotation
         parts = value if isinstance(value, list | tuple) else [value]
         if wanted is not bool and any(isinstance(part, bool) for part in parts):
-            raise ValueError("give a number or text, not yes or no")
+            raise ValueError("yes and no mean nothing here")
         return value
 
 
@@ -199,14 +203,6 @@ class Resources(_Strict):
         default_factory=dict, description="any other parameter of sbatch, by its long name"
     )
 
-    @field_validator("sbatch")
-    @classmethod
-    def _free(cls, value: dict[str, OneValue]) -> dict[str, OneValue]:
-        for key in value:
-            if instead := _TAKEN.get(key.replace("_", "-")):
-                raise ValueError(f"{key} is the sweep's own; leave it out (use {instead})")
-        return value
-
 
 class Storage(_Strict):
     """Where things are kept."""
@@ -225,7 +221,7 @@ class Config(_Strict):
     recipe: Settings = Field("default", description="a recipe's name, or its settings")
     optim: Optim = Optim.model_validate({})
     reruns: int = Field(1, ge=1, le=1000, description="trainings of each architecture, with seeds of their own")
-    seed: int = Field(1, ge=0, le=2**62, description="decides the architectures drawn and the seeds of the trials")
+    seed: int = Field(1, ge=0, description="decides the architectures drawn and the seeds of the trials")
     backend: str = Field("torch", description="an installed backend, or module:attribute")
     backend_options: Annotated[dict[str, Any], AfterValidator(_as_json)] = Field(
         default_factory=dict, description="handed to the backend with each trial"
@@ -283,11 +279,41 @@ def read_config(
     submit.config.ConfigError: sweep: spaces[0].count is missing
     sweep: spaces[0].cuont is not a key; there are name, count, caps
     """
-    if isinstance(source, Mapping):
-        return _checked(source, "sweep", more)
-    path = Path(source)
+    where, values = ("sweep", source) if isinstance(source, Mapping) else (str(Path(source)), _values(Path(source)))
+    config = _checked(values, where, more)
+    if mistakes := _beyond(config):
+        raise ConfigError("\n".join(f"{where}: {mistake}" for mistake in mistakes))
+    return config
+
+
+def read_written(path: Path) -> Config:
+    """The configuration of a sweep directory, whose limits are those of the version that wrote it.
+
+    Raises
+    ------
+    ConfigError
+        As `read_config`.
+    """
+    return _checked(_values(path, written=True), str(path), lambda _: [])
+
+
+def _beyond(config: Config) -> list[str]:
+    """What a new sweep may not ask for, though sweeps of earlier versions may hold it."""
+    found = []
+    if config.seed > MOST_SEED:
+        found.append(f"seed is {config.seed}: give at most {MOST_SEED}")
+    memory = config.resources.memory
+    if memory is not None and not LEAST_MEMORY <= memory <= MOST_MEMORY:
+        found.append(f"resources.memory is {memory:g} GB: give at least 1 MB, and at most 1,000,000 GB")
+    for key in config.resources.sbatch:
+        if instead := _TAKEN.get(key.replace("_", "-")):
+            found.append(f"resources.sbatch.{key} is the sweep's own; leave it out ({instead})")
+    return found
+
+
+def _values(path: Path, *, written: bool = False) -> Mapping[str, Any]:
     try:
-        values = read_yaml(path)
+        values = read_yaml(path, written=written)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}); give a sweep file or a sweep directory") from None
     except InputError as error:
@@ -296,7 +322,7 @@ def read_config(
         raise ConfigError(f"{path} is empty; a sweep file is a mapping with the key spaces")
     if not isinstance(values, Mapping):
         raise ConfigError(f"{path} holds {type(values).__name__}; a sweep file is a mapping with the key spaces")
-    return _checked(values, str(path), more)
+    return values
 
 
 def _checked(values: Mapping[str, Any], where: str, more: Callable[[Mapping[str, Any]], list[str]]) -> Config:

@@ -15,16 +15,15 @@ from uuid import uuid4
 
 import msgspec
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from edfstat.errors import InputError
 from edfstat.trials import Trial, canonical_json
-from submit.config import Config, read_config
+from submit.config import Config, read_written
+from trainers.yaml_files import written_yaml
 
 __all__ = [
-    "FORMAT", "PlannedTrial", "Round", "Sweep", "changed_means", "create_sweep", "open_sweep", "with_means",
-    "write_atomically",
+    "FORMAT", "PlannedTrial", "Round", "Sweep", "as_yaml", "create_sweep", "open_sweep", "write_atomically",
 ]  # fmt: skip
 
 #: Version of the layout; a directory of another one is refused with what to do.
@@ -70,7 +69,7 @@ class Sweep:
 
     @cached_property
     def config(self) -> Config:
-        return read_config(self.path / "sweep.yaml")
+        return read_written(self.path / "sweep.yaml")
 
     @cached_property
     def table(self) -> NDArray[Any]:
@@ -230,7 +229,7 @@ def _fill(
     text = json.dumps({"format": FORMAT, **provenance}, indent=2, sort_keys=True)
     (folder / "provenance.json").write_text(text + "\n", encoding="utf-8")
     # Last, because its presence says that the directory is whole.
-    (folder / "sweep.yaml").write_text(_as_yaml(config), encoding="utf-8")
+    (folder / "sweep.yaml").write_text(as_yaml(config), encoding="utf-8")
 
 
 def open_sweep(path: Path, config: Config | None = None) -> Sweep:
@@ -267,24 +266,9 @@ def open_sweep(path: Path, config: Config | None = None) -> Sweep:
     return sweep
 
 
-def _as_yaml(config: Config) -> str:
-    return yaml.safe_dump(config.plain(), sort_keys=False)
-
-
-def changed_means(before: Config, now: Config) -> list[str]:
-    """Which means of a sweep, such as its resources, are not the same in two configurations."""
-    keys = ("workers", "trials_per_worker", "trial_timeout", "lease", "resources")
-    changed = [key for key in keys if getattr(before, key) != getattr(now, key)]
-    kept = before.storage.keep_checkpoints == now.storage.keep_checkpoints
-    return changed if kept else [*changed, "storage.keep_checkpoints"]
-
-
-def with_means(sweep: Sweep, config: Config) -> Sweep:
-    """The sweep with the means of `config`; its trials stay, as do its name and place."""
-    storage = {**config.plain()["storage"], "directory": sweep.config.plain()["storage"]["directory"]}
-    now = {**config.plain(), "name": sweep.config.name, "storage": storage}
-    write_atomically(sweep.path / "sweep.yaml", _as_yaml(Config.model_validate(now)))
-    return Sweep(sweep.path)
+def as_yaml(config: Config) -> str:
+    """A configuration as a sweep directory keeps it."""
+    return written_yaml(config.plain())
 
 
 def _identity(config: Config) -> dict[str, str]:

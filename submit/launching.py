@@ -108,7 +108,8 @@ def check_place(path: Path, cluster: Cluster) -> None:
         Naming the character.
     """
     # PYTHONPATH is cut at colons; the rest are for shells and for SLURM, which takes % for a job's number.
-    odd = [letter for letter in (":" if cluster != "slurm" else ':"\\`$%\n') if letter in str(path.absolute())]
+    letters = {"slurm": ':"\\`$%\n', "local": ":", "debug": ""}[cluster]
+    odd = [letter for letter in letters if letter in str(path.absolute())]
     if odd:
         raise InputError(
             f"the sweep directory {str(path)!r} has {odd[0]!r} in its path, which workers could not be started from; "

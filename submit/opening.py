@@ -61,8 +61,19 @@ def locate(
         return directory, config
     if config.storage.directory is not None:
         return path.parent / home_path(config.storage.directory), config
-    beside = path.with_suffix("") if path.suffix.lower() in SUFFIXES else path.with_name(f"{path.name}.sweep")
-    return beside, config
+    beside = path.with_suffix("")
+    if path.suffix.lower() in SUFFIXES or (path.suffix and _holds(beside, config)):
+        return beside, config
+    return path.with_name(f"{path.name}.sweep"), config
+
+
+def _holds(directory: Path, config: Config) -> bool:
+    """Whether the sweep of this configuration is there, as earlier versions put it for files of any ending."""
+    try:
+        open_sweep(directory, config)
+    except InputError:
+        return False
+    return True
 
 
 def plan(source: str | os.PathLike[str] | Config) -> Plan:
@@ -119,7 +130,9 @@ def prepare(source: str | os.PathLike[str], directory: str | os.PathLike[str] | 
         return open_sweep(path, config)
     if config.name is None:
         # Names of files may hold what names of sweeps, which SLURM shows, may not.
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name.removesuffix(".sweep")).lstrip("._-")
+        file = Path(source)
+        text = file.stem if file.suffix.lower() in SUFFIXES else file.name
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip("._-")
         config = config.model_copy(update={"name": name or "sweep"})
     made = _planned(config, source)
     with tempfile.TemporaryDirectory() as scratch:
@@ -129,6 +142,23 @@ def prepare(source: str | os.PathLike[str], directory: str | os.PathLike[str] | 
 
 
 def opened(source: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None) -> Sweep:
+    """The sweep of a file or directory, which must have been begun.
+
+    Parameters
+    ----------
+    source : path
+    directory : path, optional
+        As `locate`.
+
+    Returns
+    -------
+    Sweep
+
+    Raises
+    ------
+    InputError
+        If it has not been begun, or the directory holds another sweep.
+    """
     path, config = locate(source, directory)
     if config is not None and not (path / "sweep.yaml").exists():
         raise InputError(f"{source} has not been run yet (there is no sweep in {path}); start it with run")

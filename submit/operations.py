@@ -19,10 +19,9 @@ from edfstat.errors import InputError
 from edfstat.population import ACCIDENTS, STATUSES
 from submit import collecting, scheduler
 from submit.config import Config
-from submit.directory import Round, Sweep, changed_means, with_means
+from submit.directory import Round, Sweep
 from submit.launching import (
     Cluster,
-    Launch,
     active_launches,
     check_place,
     launch,
@@ -32,6 +31,7 @@ from submit.launching import (
     stop,
 )
 from submit.locking import only_one
+from submit.means import say_what_waits, take_over
 from submit.opening import locate, opened, prepare
 from submit.planning import batches_of
 from submit.status import Status, Tally, read_status
@@ -87,9 +87,10 @@ def run(
     """
     cluster = cluster or default_cluster()
     existing, config = locate(source, directory)
-    check_place(existing, cluster)
-    if cluster == "slurm" and not (existing / "sweep.yaml").exists() and config is not None:
-        scheduler.check_request(config)
+    if config is not None and not (existing / "sweep.yaml").exists():
+        check_place(existing, cluster)
+        if cluster == "slurm":
+            scheduler.check_request(config)
     sweep = prepare(source, directory)
     tally = Tally.kept(sweep)
     now = read_status(sweep, tally, ask_scheduler=False)
@@ -97,12 +98,10 @@ def run(
         tally.keep()
         return now
     watching = cluster != "slurm" if watch is None else watch
-    if config is not None:
-        sweep = _with_means(sweep, config)
     if cluster == "debug":
-        return _run_here(sweep, show)
+        return _run_here(sweep, config, show)
     try:
-        _ensure_workers(sweep, cluster, workers)
+        sweep = _ensure_workers(sweep, cluster, workers, config)
         if not watching:
             return read_status(sweep)
         if show is not None:
@@ -116,42 +115,30 @@ def run(
         raise
 
 
-def _with_means(sweep: Sweep, config: Config) -> Sweep:
-    """The sweep with the workers, limits and resources that its file asks for now, unless workers are at work."""
-    changed = changed_means(sweep.config, config)
-    if not changed:
-        return sweep
-    with only_one(sweep):
-        if active_launches(sweep, fresh=True):
-            say(
-                f"{', '.join(changed)} changed in the sweep file, but workers are at work with what it said before; "
-                "for the new, cancel and run again"
-            )
-            return sweep
-        say(f"{', '.join(changed)} changed in the sweep file; from now on it is as there")
-        return with_means(sweep, config)
-
-
-def _ensure_workers(sweep: Sweep, cluster: Cluster, workers: int | None) -> list[Launch]:
-    """Launch workers unless some already work or wait."""
+def _ensure_workers(sweep: Sweep, cluster: Cluster, workers: int | None, config: Config | None = None) -> Sweep:
+    """Launch workers, with the means of `config` from then on, unless some already work or wait."""
     with only_one(sweep):
         active = active_launches(sweep, fresh=True)
-        active = [each for each in active if not (sweep.path / "launches" / f"{each.id}.stop").exists()]
-        if active:
-            return active
+        if any(not (sweep.path / "launches" / f"{each.id}.stop").exists() for each in active):
+            if config is not None:
+                say_what_waits(sweep, config)
+            return sweep
+        check_place(sweep.path, cluster)
+        if config is not None:
+            sweep = take_over(sweep, config, cluster)
         if cluster == "slurm":
             scheduler.check_request(sweep.config)
         unfinished = read_status(sweep, ask_scheduler=False)
         wanted = min(workers or sweep.config.workers, unfinished.total - unfinished.finished)
         wanted = max(1, wanted)
-        made, jobs = launch(sweep, cluster, wanted)
+        _, jobs = launch(sweep, cluster, wanted)
         if len(jobs) < wanted:
             say(f"SLURM took {len(jobs)} of {wanted} workers, by its limits; the sweep goes on with those")
         if cluster == "local":
             # submitit would cancel nothing by itself, but keeps the process of a local job to wait for it.
             _forget_ended()
             _LOCAL_JOBS.extend(jobs)
-        return [made]
+        return sweep
 
 
 _LOCAL_JOBS: list[Any] = []
@@ -189,11 +176,13 @@ def _await_end(sweep: Sweep, patience: float = 60.0) -> None:
         time.sleep(0.2)
 
 
-def _run_here(sweep: Sweep, show: Show | None) -> Status:
+def _run_here(sweep: Sweep, config: Config | None, show: Show | None) -> Status:
     with only_one(sweep):
         active = active_launches(sweep)
         if active:
             raise InputError(f"{sweep.path} is at work already (launched by {active[-1].by}); wait, or cancel it")
+        if config is not None:
+            sweep = take_over(sweep, config, "debug")
         _, jobs = launch(sweep, "debug", 1)
     ended = threading.Event()
 

@@ -203,7 +203,7 @@ def read_status(sweep: Sweep, tally: Tally | None = None, *, ask_scheduler: bool
             name: count for code, name in enumerate(STATUSES) if (count := int(((tally.outcome == code) & done).sum()))
         },
         workers=len(living),
-        queued_workers=_queued(sweep, len(living)) if ask_scheduler else 0,
+        queued_workers=_queued(sweep, len(living)) if ask_scheduler and not done.all() else 0,
         elapsed=time.time() - known[-1].created if known else 0.0,
         left=0.0 if done.all() else rest / places if rest is not None and living else None,
         images_per_second=float(table["images"][done].sum()) / spent * min(places, max(1, len(running)))
@@ -234,9 +234,8 @@ def _queued(sweep: Sweep, working: int) -> int | None:
     jobs = scheduler.queue(sweep.path / "launches", names)
     if jobs is None:
         return None
-    running = sum(job.state == "RUNNING" for job in jobs)
-    ending = sum(job.state == "COMPLETING" for job in jobs)
-    return len(jobs) - ending - running + max(0, running - working)
+    # The answer may be a minute old, and what it calls waiting at work by now.
+    return max(0, sum(job.state != "COMPLETING" for job in jobs) - working)
 
 
 def status_lines(status: Status) -> list[str]:

@@ -12,14 +12,14 @@ import yaml
 from edfstat.errors import InputError
 from edfstat.formats.places import home_path
 
-__all__ = ["read_yaml"]
+__all__ = ["read_yaml", "written_yaml"]
 
 #: Bounds of a file: bytes; values once every alias is written out; values inside of one another.
 MAX_BYTES, MAX_VALUES, MAX_DEPTH = 2**22, 200_000, 40
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key that is there twice is a mistake, not a choice of the last."""
+class _Written(yaml.SafeLoader):
+    """YAML by version 1.1, as `written_yaml` writes it; a key that is there twice is a mistake, not a choice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -30,7 +30,10 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-# Numbers are those of YAML 1.2: by 1.1, 5e-4 is text, 010 is 8, and the time limit 12:00:00 is 43,200.
+class _Loader(_Written):
+    """YAML as people mean it: numbers by version 1.2. By 1.1, 5e-4 is text, 010 is 8, and 12:00:00 is 43,200."""
+
+
 _INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
 _NUMBERS = {
     _INT: r"[-+]?[0-9]+(_[0-9]+)*|0o[0-7]+|0x[0-9a-fA-F]+",
@@ -51,12 +54,35 @@ def _whole(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
 _Loader.add_constructor(_INT, _whole)
 
 
-def read_yaml(path: str | PathLike[str]) -> Any:
+class _Dumper(yaml.SafeDumper):
+    """Text that is a number by either version is quoted."""
+
+
+for _tag, _pattern in _NUMBERS.items():
+    _Dumper.add_implicit_resolver(_tag, re.compile(f"({_pattern})$"), list("-+.0123456789"))
+
+
+def written_yaml(value: Any) -> str:
+    """Plain values as YAML that gives the same values by version 1.1 and 1.2.
+
+    Examples
+    --------
+    >>> print(written_yaml({"name": "08", "time": "12:00:00", "lr": 5e-4}), end="")
+    name: '08'
+    time: '12:00:00'
+    lr: 0.0005
+    """
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False)
+
+
+def read_yaml(path: str | PathLike[str], *, written: bool = False) -> Any:
     """The value that a YAML file holds; JSON is YAML, too.
 
     Parameters
     ----------
     path : path
+    written : bool, default False
+        Whether a program wrote it, by YAML 1.1: the numbers of people are those of version 1.2.
 
     Returns
     -------
@@ -84,7 +110,7 @@ def read_yaml(path: str | PathLike[str]) -> Any:
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path} has more than {MAX_BYTES / 2**20:.0f} MiB; give a file of settings in YAML")
     try:
-        loader = _Loader(path.read_text(encoding="utf-8"))
+        loader = (_Written if written else _Loader)(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise InputError(f"{path} is not text; give a file in YAML") from None
     except yaml.YAMLError as error:  # characters that no YAML may hold

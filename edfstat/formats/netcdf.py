@@ -80,9 +80,12 @@ def write_netcdf(population: xr.Dataset, path: Path) -> None:
 
 
 def _is_attribute(value: Any) -> bool:
-    """Whether netCDF can hold it: text, a number, or a list of only one of them."""
+    """Whether netCDF can hold it: text, numbers, or a list of texts."""
+    texts = value if isinstance(value, list | tuple) and value else [value]
+    if all(isinstance(text, str) for text in texts):
+        return not any("\x00" in text for text in texts)
     try:
-        return np.asarray(value).dtype.kind in "iufUS" or all(isinstance(item, str) for item in np.ravel(value))
+        return np.asarray(value).dtype.kind in "iuf"
     except ValueError:  # a ragged list
         return False
 

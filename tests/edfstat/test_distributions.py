@@ -139,6 +139,7 @@ def test_nan_errors():
     "errors",
     [
         [1.0, None, 2.0],
+        [1.0, pd.NA, 2.0],
         np.array([1.0, None, 2.0], dtype=object),
         np.ma.array([1.0, 5.0, 2.0], mask=[False, True, False]),
         np.ma.array([1, 5, 2], mask=[False, True, False]),
@@ -274,3 +275,10 @@ def test_mixture_in_chosen_shares():
 def test_errors_may_be_negative():
     """-log likelihoods and the like: eq. 5's sum, 1 - mean(min(1, e / eps)), by hand 1 - (-.5 + .5 + 1) / 3."""
     assert edf([-1.0, 1.0, 3.0]).auc(2.0) == pytest.approx(1 - 1 / 3)
+
+
+@pytest.mark.parametrize("errors", [None, np.ma.masked, np.ma.array(1.0, mask=True), [[None, 1.0]], "x", object()])
+@pytest.mark.parametrize("nan", ["raise", "drop", "fail"])
+def test_what_is_no_list_of_errors(errors: Any, nan: Any) -> None:
+    with pytest.raises(InputError, match="error"):
+        edf(errors, nan=nan)

@@ -86,8 +86,9 @@ def test_a_file_inside_the_archive_beside_it_answers(tmp_path: Path) -> None:
         archive.write(SAMPLES / "ResNeXt-A.json", "nds_data/ResNeXt-A.json")
     record = LookupBackend().run(trial(JOBS[3]["net"], tmp_path / "ResNeXt-A.json"))
     assert record["min_test_top1"] == JOBS[3]["min_test_top1"]
-    with pytest.raises(InputError, match="which is not there"):
-        LookupBackend().run(trial(JOBS[3]["net"], tmp_path / "mine.json"))
+    for absent in ("mine.json", "ResNeXt-A.nc", "DARTS.json"):
+        with pytest.raises(InputError, match="which is not there"):
+            LookupBackend().run(trial(JOBS[3]["net"], tmp_path / absent))
 
 
 def test_what_is_not_there_is_an_input_error(tmp_path: Path) -> None:

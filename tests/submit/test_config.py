@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from submit.config import ConfigError, json_schema, read_config
+from submit.scheduler import sbatch_options
 from submit.sweep import main
 from tests.submit.sweeps import fake, write
 
@@ -263,3 +264,51 @@ def test_the_documentation_explains_every_key() -> None:
     shapes = [schema, *schema["$defs"].values()]
     missing = [key for shape in shapes for key in shape["properties"] if f"`{key}`" not in text]
     assert not missing
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"workers": True}, "workers is True: yes and no mean nothing here"),
+        ({"seed": 2**70}, f"seed is {2**70}: give at most {2**62}"),
+        ({"optim": {"base_lr": float("nan")}}, "optim.base_lr is nan: input should be a finite number"),
+        (
+            {"optim": {"wd": {"choice": [0.1, float("inf")]}}},
+            "optim.wd.choice[1] is inf: input should be a finite number",
+        ),
+        ({"optim": {"wd": [1]}}, "optim.wd is [1]: give a number, or one of choice, uniform, log_uniform"),
+        ({"resources": {"memory": float("inf")}}, "resources.memory is inf: input should be a finite number"),
+        ({"resources": {"memory": 1e-9}}, "resources.memory is 1e-09 GB: give at least 1 MB, and at most 1,000,000 GB"),
+        (
+            {"resources": {"sbatch": {"array": "0-3"}}},
+            "resources.sbatch.array is the sweep's own; leave it out (use workers)",
+        ),
+        ({"resources": {"sbatch": {"x": [1]}}}, "resources.sbatch.x is [1]: give text, a number, true or false"),
+        (
+            {"resources": {"sbatch": {"x": float("nan")}}},
+            "resources.sbatch.x is nan: give text, a number, true or false",
+        ),
+        ({"resources": {"setup": "module load x"}}, "resources.setup is 'module load x': input should be a list"),
+        ({"recipe": ["default"]}, "recipe is ['default']: give a name, or a mapping of settings"),
+    ],
+)
+def test_one_mistake_is_one_line_that_says_the_remedy(changes: dict, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read_config({"spaces": SPACES, **changes})
+    assert str(refused.value) == f"sweep: {said}"
+
+
+def test_options_that_are_all_the_sweeps_own_are_all_named() -> None:
+    with pytest.raises(ConfigError) as refused:
+        read_config(
+            {"spaces": [{"name": "V", "count": 6}], "resources": {"sbatch": {"time": 3, "job_name": "x", "gres": 1}}}
+        )
+    assert [line.split()[1] for line in str(refused.value).splitlines()] == [
+        "resources.sbatch.time", "resources.sbatch.job_name",
+    ]  # fmt: skip
+
+
+def test_flags_that_are_false_are_not_given() -> None:
+    sbatch = {"exclusive": False, "contiguous": True, "gres": "gpu:1"}
+    config = read_config({"spaces": SPACES, "resources": {"sbatch": sbatch}})
+    assert sbatch_options(config) == {"cpus-per-task": 1, "contiguous": True, "gres": "gpu:1"}

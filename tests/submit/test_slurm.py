@@ -136,6 +136,7 @@ def test_run_returns_at_once_and_says_that_workers_come(
     assert not shown.err
     assert "2 waiting or starting" in shown.out
     wait_until(lambda: operations.status(path).complete, 120, "the end of the sweep")
+    assert operations.status(path).queued_workers == 0
     finished_once(tmp_path / "sweep")
 
 
@@ -150,9 +151,16 @@ def test_resources_that_changed_in_the_file_hold_for_the_next_workers(
     operations.run(path, cluster="slurm")
     assert "workers, resources changed in the sweep file, but workers are at work" in capsys.readouterr().err
     operations.cancel(path)
-    wait_until(lambda: not slurm.call("squeue", "-h").stdout.strip(), 60, "the end of the jobs")
+    before = (tmp_path / "sweep" / "sweep.yaml").read_bytes()
+    write(tmp_path, {**config, "resources": {**config["resources"], "partition": "nowhere"}})
+    with pytest.raises(InputError, match="partition"):
+        operations.resume(path, cluster="slurm")
+    assert (tmp_path / "sweep" / "sweep.yaml").read_bytes() == before
+    capsys.readouterr()
+    # At once: workers that were told to stop may still be ending.
+    write(tmp_path, {**config, **changed})
     operations.resume(path, cluster="slurm")
-    assert "from now on it is as there" in capsys.readouterr().err
+    assert capsys.readouterr().err == "workers, resources changed in the sweep file; from now on it is as there\n"
     name = launches(opened(path))[-1].job_name
     jobs = slurm.call("squeue", "-h", "--array", f"--name={name}", "--format=%l|%m").stdout.split()
     assert jobs == ["23:00|100M"]

@@ -118,7 +118,7 @@ def test_what_a_file_would_lose_is_refused_by_name(tmp_path: Path, suffix: str, 
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("value", [True, None, {"a": 1}, [1, None], [[1], [1, 2]]])
+@pytest.mark.parametrize("value", [True, None, {"a": 1}, [1, None], [[1], [1, 2]], ["a", 1], ["a", None]])
 def test_attributes_that_netcdf_cannot_hold_are_refused_by_name(tmp_path: Path, value: Any) -> None:
     ds = build_population({"error": [5.0, 6], "space": ["A", "A"]}, {"mine": value})
     with pytest.raises(FormatError, match="the attribute mine is"):
