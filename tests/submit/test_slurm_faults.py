@@ -189,7 +189,8 @@ def test_full_disk_is_waited_for(slurm: Cluster, tmp_path: Path, undisturbed: di
         faulty.check(undisturbed)
     finally:
         try:
-            operations.cancel(folder / "sweep")
+            if (folder / "sweep").is_dir():
+                operations.cancel(folder / "sweep")
         finally:
             subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
