@@ -16,7 +16,7 @@ from edfstat.errors import InputError
 from submit import scheduler
 from submit.config import Config
 from submit.directory import open_sweep
-from submit.launching import Cluster
+from submit.launching import Cluster, check_place
 from submit.opening import locate
 from submit.running import load_backend
 from submit.snapshot import PACKAGES, snapshot_code
@@ -60,10 +60,19 @@ def examine(source: str | os.PathLike[str], cluster: Cluster) -> list[Finding]:
     """
     path, config = locate(source)
     config = config or open_sweep(path).config
-    findings = [_writable(path), _backend(config)]
+    findings = [*_odd_letters(path, cluster), _writable(path), _backend(config)]
     if cluster == "slurm":
         findings += _slurm(path, config)
     return findings
+
+
+def _odd_letters(path: Path, cluster: Cluster) -> list[Finding]:
+    try:
+        check_place(path, cluster)
+    except InputError as error:
+        what, _, remedy = str(error).rpartition("; ")
+        return [Finding(False, what, remedy)]
+    return []
 
 
 def _writable(path: Path) -> Finding:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 from submit import scheduler
 from submit.config import Config
 from submit.directory import Sweep, as_yaml, write_atomically
 from submit.launching import Cluster
+from submit.watching import say
 
 __all__ = ["changed_means", "say_what_waits", "take_over"]
 
@@ -24,7 +23,7 @@ def changed_means(before: Config, now: Config) -> list[str]:
 def say_what_waits(sweep: Sweep, config: Config) -> None:
     """Tell that workers are at work with the means of before."""
     if changed := changed_means(sweep.config, config):
-        _say(
+        say(
             f"{', '.join(changed)} changed in the sweep file, but workers are at work with what it said before; "
             "for the new, cancel and run again"
         )
@@ -41,7 +40,7 @@ def take_over(sweep: Sweep, config: Config, cluster: Cluster) -> Sweep:
         If SLURM would not take workers that ask for these resources; then all is as before.
     """
     if config.trials_per_worker != sweep.config.trials_per_worker:
-        _say(
+        say(
             f"trials_per_worker changed in the sweep file, but stays {sweep.config.trials_per_worker} for the trials "
             "that are planned; retry --slots changes it for those that failed"
         )
@@ -55,9 +54,5 @@ def take_over(sweep: Sweep, config: Config, cluster: Cluster) -> Sweep:
     storage = {**before["storage"], "keep_checkpoints": now["storage"]["keep_checkpoints"]}
     made = Config.model_validate({**now, **kept, "storage": storage})
     write_atomically(sweep.path / "sweep.yaml", as_yaml(made))
-    _say(f"{', '.join(changed)} changed in the sweep file; from now on it is as there")
+    say(f"{', '.join(changed)} changed in the sweep file; from now on it is as there")
     return Sweep(sweep.path)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")

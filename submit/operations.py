@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -35,7 +34,7 @@ from submit.means import say_what_waits, take_over
 from submit.opening import locate, opened, prepare
 from submit.planning import batches_of
 from submit.status import Status, Tally, read_status
-from submit.watching import Show, follow, shown
+from submit.watching import Show, follow, say, shown
 
 __all__ = ["cancel", "collect", "default_cluster", "report", "resume", "retry", "run", "status"]
 
@@ -383,8 +382,3 @@ def report(source: str | os.PathLike[str], output: str | os.PathLike[str] | None
     with suppress(InputError, OSError):  # a sweep that may only be read
         edfstat.save(population, sweep.path / "population.nc")
     return target
-
-
-def say(text: str) -> None:
-    """One line for the user, on stderr."""
-    sys.stderr.write(text + "\n")

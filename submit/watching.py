@@ -1,4 +1,4 @@
-"""Watching a sweep: a bar on a terminal, plain lines elsewhere, and new workers where all died."""
+"""What a user sees while a sweep runs: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ from submit.directory import Sweep
 from submit.launching import active_launches
 from submit.status import Status, Tally, duration, read_status
 
-__all__ = ["Show", "follow", "shown"]
+__all__ = ["Show", "follow", "say", "shown"]
 
 #: Seconds between plain lines.
 LINE_EVERY = 10.0
 
 Show = Callable[[Status], None]
+
+
+def say(text: str) -> None:
+    """One line for the user, on stderr."""
+    sys.stderr.write(text + "\n")
 
 
 @contextmanager

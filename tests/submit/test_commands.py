@@ -164,7 +164,12 @@ def test_folders_that_workers_could_not_start_from_are_refused(
         said = capsys.readouterr().err
         assert said.count("\n") == 1
         assert "workers could not be started from" in said
-    assert [p.name for p in tmp_path.iterdir()] == ["sweep.yaml"]
+    (tmp_path / "a:b").mkdir()
+    finding = examine(write(tmp_path / "a:b", fake(2, epochs=1)), "local")[0]
+    assert not finding.good
+    assert "workers could not be started from" in finding.line()
+    assert not examine(path, "local")[0].what.startswith("the sweep directory")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a:b", "sweep.yaml"]
 
 
 def test_retrying_leaves_as_many_beside_a_trial_as_before_but_for_want_of_memory(tmp_path: Path) -> None:
