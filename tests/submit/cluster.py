@@ -115,9 +115,12 @@ class Cluster:
 
     def _database(self) -> None:
         data, sock = self.folder / "db", self.folder / "db.sock"
+        # Of its own: two servers that start at once would give their temporary tables the same names.
+        scratch = self.folder / "db.tmp"
+        scratch.mkdir()
         made = subprocess.run(
             [program("mariadb-install-db"), "--no-defaults", "--user=root", f"--datadir={data}", "--skip-test-db",
-             "--auth-root-authentication-method=normal"],
+             f"--tmpdir={scratch}", "--auth-root-authentication-method=normal"],
             check=False, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
         if made.returncode:
@@ -125,7 +128,7 @@ class Cluster:
         self.start(
             "mariadbd", "mariadbd", "--no-defaults", "--user=root", f"--datadir={data}", f"--socket={sock}",
             f"--port={self.ports['database']}", "--bind-address=127.0.0.1", f"--pid-file={self.folder / 'db.pid'}",
-            "--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0",
+            f"--tmpdir={scratch}", "--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0",
         )  # fmt: skip
         client = ["mariadb", "--no-defaults", f"--socket={sock}", "-u", "root", "-e"]
         words = (
