@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -17,21 +16,20 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
 from edfstat.errors import InputError
 from edfstat.trials import canonical_json
+from submit.mistakes import sentences
+from submit.quantities import Gigabytes, Minutes
 from trainers.yaml_files import read_yaml
 
 __all__ = ["Caps", "Config", "ConfigError", "Range", "Resources", "SpaceChoice", "json_schema", "read_config"]
 
 #: submitit takes any job whose limit is ten minutes or less for timed out when it is preempted.
 SHORTEST_TIME_MIN = 11.0
-
-_UNITS = {"s": 1 / 60, "sec": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "hour": 60.0, "hours": 60.0, "d": 1440.0}
 
 
 class ConfigError(InputError):
@@ -67,41 +65,6 @@ def _as_json(value: Any) -> Any:
     return value
 
 
-def _minutes(value: Any) -> Any:
-    """Minutes from a number, ``"90 min"``, ``"1.5h"``, ``"01:30:00"`` or ``"2-00:00:00"``."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip().lower()
-    clock = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)", text)
-    if clock:
-        days, hours, minutes, seconds = (int(part or 0) for part in clock.groups())
-        return days * 1440 + hours * 60 + minutes + seconds / 60
-    plain = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text)
-    if plain and (plain[2] in _UNITS or not plain[2]):
-        return float(plain[1]) * _UNITS.get(plain[2], 1.0)
-    raise ValueError('give minutes as a number, or text such as "90 min", "4h" or "1-00:00:00"')
-
-
-def _gigabytes(value: Any) -> Any:
-    """Gigabytes from a number or text such as ``"16GB"`` or ``"500 MB"``."""
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(m|g|t)?b?", value.strip().lower())
-    if not match:
-        raise ValueError('give gigabytes as a number, or text such as "16GB" or "500MB"')
-    return float(match[1]) * {"m": 1 / 1024, "g": 1.0, "t": 1024.0}[match[2] or "g"]
-
-
-def _number_or(pattern: str) -> WithJsonSchema:
-    """What an editor is to accept: a number, or text of that form."""
-    number, text = {"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": pattern}
-    return WithJsonSchema({"anyOf": [number, text]})
-
-
-_TIME = r"^\s*((\d+-)?\d+:\d\d:\d\d|\d+(\.\d+)?\s*(s|sec|m|min|h|hour|hours|d)?)\s*$"
-_SIZE = r"^\s*\d+(\.\d+)?\s*[mMgGtT]?[bB]?\s*$"
-Minutes = Annotated[float, BeforeValidator(_minutes), Field(gt=0), _number_or(_TIME)]
-Gigabytes = Annotated[float, BeforeValidator(_gigabytes), Field(gt=0), _number_or(_SIZE)]
 Settings = Annotated[str | dict[str, Any], BeforeValidator(_text_or_mapping), AfterValidator(_as_json)]
 OneValue = Annotated[str | int | float | bool, BeforeValidator(_one_value)]
 
@@ -329,86 +292,9 @@ def _checked(values: Mapping[str, Any], where: str, more: Callable[[Mapping[str,
     try:
         return Config.model_validate(dict(values))
     except ValidationError as error:
-        lines = [_sentence(dict(e), where) for e in _telling([dict(e) for e in error.errors()])]
+        lines = sentences(error, where, Config)
         lines += [f"{where}: {mistake}" for mistake in more(values)]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from None
-
-
-def _telling(errors: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Without what only follows from other mistakes: a list counted without its faulty items, other alternatives."""
-    places = [tuple(error["loc"]) for error in errors]
-    kept = []
-    for error, place in zip(errors, places, strict=True):
-        inside = any(other[: len(place)] == place and len(other) > len(place) for other in places)
-        if inside and error["type"] == "too_short":
-            continue
-        mapping = isinstance(error["input"], Mapping)
-        if (place[-1:] == ("float",) and mapping) or (error["type"] == "model_type" and "Range" in str(place[-1:])):
-            continue
-        kept.append(error)
-    return kept
-
-
-def _sentence(error: dict[str, Any], where: str) -> str:
-    location = tuple(error["loc"])
-    key = _key(location)
-    if error["type"] == "missing":
-        return f"{where}: {key} is missing"
-    if error["type"] == "extra_forbidden":
-        return f"{where}: {key} is not a key; there are {', '.join(_siblings(location))}"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    message = message.replace("valid tuple", "list").replace("valid dictionary", "mapping")
-    if not key:
-        return f"{where}: {message}"
-    return f"{where}: {key} is {_short(error['input'])}: {message}"
-
-
-def _key(location: tuple[Any, ...]) -> str:
-    """Key path as a user writes it; pydantic's names of the alternatives of a union are left out."""
-    text = ""
-    for part in location:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif _is_field(part):
-            text += f".{part}" if text else part
-    return text
-
-
-def _is_field(part: str) -> bool:
-    return re.fullmatch(r"[\w.-]+", part) is not None and part not in (
-        "float",
-        "int",
-        "str",
-        "bool",
-        "Range",
-        "constrained-int",
-    )
-
-
-def _siblings(location: tuple[Any, ...]) -> list[str]:
-    model: Any = Config
-    for part in location[:-1]:
-        if isinstance(part, str) and part in getattr(model, "model_fields", {}):
-            model = _model_of(model.model_fields[part].annotation) or model
-        elif part == "Range":
-            model = Range
-    return list(model.model_fields)
-
-
-def _model_of(annotation: Any) -> Any:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in getattr(annotation, "__args__", ()):
-        found = _model_of(inner)
-        if found is not None and found is not Range:
-            return found
-    return None
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def json_schema() -> dict[str, Any]:

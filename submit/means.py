@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from submit import scheduler
 from submit.config import Config
 from submit.directory import Sweep, as_yaml, write_atomically
-from submit.launching import Cluster
 from submit.watching import say
 
 __all__ = ["changed_means", "say_what_waits", "take_over"]
@@ -29,15 +27,10 @@ def say_what_waits(sweep: Sweep, config: Config) -> None:
         )
 
 
-def take_over(sweep: Sweep, config: Config, cluster: Cluster) -> Sweep:
+def take_over(sweep: Sweep, config: Config) -> Sweep:
     """The sweep with the means of `config`, on disk before any worker starts; its trials, name and place stay.
 
-    Call it while holding the right to launch.
-
-    Raises
-    ------
-    InputError
-        If SLURM would not take workers that ask for these resources; then all is as before.
+    Call it while holding the right to launch, and once the scheduler would take workers that ask for so much.
     """
     if config.trials_per_worker != sweep.config.trials_per_worker:
         say(
@@ -47,8 +40,6 @@ def take_over(sweep: Sweep, config: Config, cluster: Cluster) -> Sweep:
     changed = changed_means(sweep.config, config)
     if not changed:
         return sweep
-    if cluster == "slurm":
-        scheduler.check_request(config)
     before, now = sweep.config.plain(), config.plain()
     kept = {key: before[key] for key in before if key not in (*_MEANS, "storage")}
     storage = {**before["storage"], "keep_checkpoints": now["storage"]["keep_checkpoints"]}

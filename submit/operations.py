@@ -123,10 +123,10 @@ def _ensure_workers(sweep: Sweep, cluster: Cluster, workers: int | None, config:
                 say_what_waits(sweep, config)
             return sweep
         check_place(sweep.path, cluster)
-        if config is not None:
-            sweep = take_over(sweep, config, cluster)
         if cluster == "slurm":
-            scheduler.check_request(sweep.config)
+            scheduler.check_request(config or sweep.config)
+        if config is not None:
+            sweep = take_over(sweep, config)
         unfinished = read_status(sweep, ask_scheduler=False)
         wanted = min(workers or sweep.config.workers, unfinished.total - unfinished.finished)
         wanted = max(1, wanted)
@@ -181,7 +181,7 @@ def _run_here(sweep: Sweep, config: Config | None, show: Show | None) -> Status:
         if active:
             raise InputError(f"{sweep.path} is at work already (launched by {active[-1].by}); wait, or cancel it")
         if config is not None:
-            sweep = take_over(sweep, config, "debug")
+            sweep = take_over(sweep, config)
         _, jobs = launch(sweep, "debug", 1)
     ended = threading.Event()
 

@@ -289,6 +289,10 @@ def test_the_documentation_explains_every_key() -> None:
             "resources.sbatch.x is nan: give text, a number, true or false",
         ),
         ({"resources": {"setup": "module load x"}}, "resources.setup is 'module load x': input should be a list"),
+        (
+            {"optim": {"wd": {"uniform": [1, 2], "unifrom": 1}}},
+            "optim.wd.unifrom is not a key; there are choice, uniform, log_uniform",
+        ),
         ({"recipe": ["default"]}, "recipe is ['default']: give a name, or a mapping of settings"),
     ],
 )

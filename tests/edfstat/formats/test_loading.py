@@ -23,11 +23,6 @@ SAMPLES = Path(__file__).parents[2] / "data" / "published"
 NAMES = ["DARTS", "DARTS_in", "ResNeXt-A", "ResNet"]
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EDFSTAT_CACHE", str(tmp_path / "cache"))
-
-
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("piece", [1 << 20, 3000])
 def test_every_value_is_that_of_the_file(name: str, piece: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,11 +19,6 @@ EVERY = [".nc", ".zarr", ".parquet", ".csv", ".json", ".jsonl", ".jsonl.gz"]
 TABULAR = EVERY[2:]
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EDFSTAT_CACHE", str(tmp_path / "cache"))
-
-
 @pytest.mark.parametrize("suffix", EVERY)
 @pytest.mark.parametrize("name", [*NAMES, "ResNet_reruns"])
 def test_round_trips_are_exact(tmp_path: Path, suffix: str, name: str) -> None:
