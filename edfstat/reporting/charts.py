@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat.plot.search_curves import FEW
-from edfstat.reporting.ticks import nice_ticks
+from edfstat.ticks import log_ticks
 from edfstat.verdicts import measure_words
 
 __all__ = ["Chart", "Series", "charts_of"]
@@ -117,7 +117,7 @@ def _complexity_charts(one: xr.Dataset, measure: str) -> Iterator[Chart]:
     edges = np.concatenate([one["slot_lower"].values[:1], one["slot_upper"].values]) / scale
     top = 100 * float(max(np.nanmax(one["share_before"].values), np.nanmax(one["share_after"].values)))
     log = one.attrs["spacing"] == "log" and float(edges[0]) > 0
-    ticks = _log_ticks(float(edges[0]), float(edges[-1])) if log else []
+    ticks = log_ticks(float(edges[0]), float(edges[-1])) if log else []
     after = (
         f"The compared range is cut into {int(one['bins'])} bins, each with the same weight in every group. "
         "The steps drawn here are cut otherwise and may differ."
@@ -140,19 +140,12 @@ def _complexity_charts(one: xr.Dataset, measure: str) -> Iterator[Chart]:
         )  # fmt: skip
 
 
-def _log_ticks(low: float, high: float) -> list[float]:
-    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    ticks = np.outer(powers, [1.0, 2.0, 5.0]).ravel()
-    found = [float(tick) for tick in ticks if low <= tick <= high]
-    return found if len(found) >= 3 or low == high else nice_ticks(low, high)
-
-
 def _trend_chart(one: xr.Dataset, measure: str) -> Chart:
     lower, upper = one["bin_lower"].values, one["bin_upper"].values
     scale, unit = _scaled(float(np.nanmax(upper)))
     ends = (float(np.nanmin(lower)) / scale, float(np.nanmax(upper)) / scale)
     log = one.attrs["spacing"] == "log" and ends[0] > 0
-    ticks = _log_ticks(*ends) if log else []
+    ticks = log_ticks(*ends) if log else []
     used = np.flatnonzero(np.isfinite(lower))
     edges = np.append(lower[used], upper[used[-1]]) / scale
     series, values = [], []

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edfstat.reporting.charts import Chart, Series, breaks
-from edfstat.reporting.ticks import nice_ticks, tick_text
+from edfstat.ticks import nice_ticks, tick_text
 
 __all__ = ["chart_svg"]
 
