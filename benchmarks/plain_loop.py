@@ -33,8 +33,12 @@ class Transformed(Dataset):
         return self.transform(self.images[index]), int(self.labels[index])
 
 
+class TorchNorm(nn.BatchNorm2d):
+    """torch's batch norm by a name that our kernels do not take."""
+
+
 def stock(net):
-    """The network with torch's own layers where ours have gradients of their own; the weights stay."""
+    """The network with torch's own layers where ours are computed another way; the weights stay."""
     from trainers.nets.depthwise import DepthwiseConv
     from trainers.nets.pooling import AveragePool
 
@@ -47,6 +51,10 @@ def stock(net):
         elif isinstance(child, AveragePool):
             how = {part: getattr(child, part) for part in ("stride", "padding", "count_include_pad")}
             setattr(net, name, nn.AvgPool2d(child.kernel_size, **how))
+        elif isinstance(child, nn.BatchNorm2d):
+            usual = TorchNorm(child.num_features, child.eps, child.momentum)
+            usual.weight, usual.bias = child.weight, child.bias
+            setattr(net, name, usual)
         else:
             stock(child)
     return net

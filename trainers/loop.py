@@ -133,8 +133,8 @@ def train(
         try:
             session = Session(task, where, precision=precision, compile=compile)
             used = {"precision": session.precision, "threads": number, "recipe": session.recipe.to_dict()}
-            if session.fused:
-                used["kernels"] = "triton"
+            if session.kernels is not None:
+                used["kernels"] = session.kernels
             _run(task, session, curves, folder, should_stop, limit, listener, profile)
         except (TrialInterrupted, InputError):
             raise

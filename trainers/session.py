@@ -46,7 +46,7 @@ class Session:
     """
 
     def __init__(self, task: Task, device: torch.device, *, precision: str, compile: bool) -> None:
-        from trainers.nets import build, gpu
+        from trainers.nets import build
 
         self.task, self.device, self.recipe = task, device, task.recipe
         self.rank, self.world = parallel.place()
@@ -61,12 +61,21 @@ class Session:
         self.optimizer = steps.make_optimizer(self.net, self.recipe, device)
         self.feed = self._feed()
         self.model = cast(nn.Module, torch.compile(self.net)) if compile else self.net
-        #: Whether the record is one of layers computed by this package's kernels, which differ by rounding.
-        #: With `compile` they are those of the evaluation alone.
-        self.fused = device.type == "cuda" and self.precision == "bf16" and gpu.available()
+        self.kernels = self._kernels()
         self.step = self._step()
         # Capture pays where launches bound the step.
         self.capture = device.type == "cuda" and self.world == 1 and not compile
+
+    def _kernels(self) -> str | None:
+        """What compiled this package's own kernels where they compute layers, as these differ by rounding.
+
+        With `compile` they are those of the evaluation alone.
+        """
+        from trainers.nets import cpu, gpu
+
+        if self.device.type == "cuda":
+            return "triton" if self.precision == "bf16" and gpu.available() else None
+        return "c" if self.world == 1 and cpu.fused(torch.empty(0)) else None
 
     def _step(self) -> steps.Step:
         if self.world == 1:

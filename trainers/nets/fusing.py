@@ -1,4 +1,4 @@
-"""A sequence of layers on a GPU, by as few kernels as they can be."""
+"""A sequence of layers by as few passes over the images as they can be."""
 
 from __future__ import annotations
 
@@ -8,24 +8,43 @@ from collections.abc import Iterable
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from trainers.nets import gpu_conv, gpu_norm
+from trainers.nets import cpu_norm
 from trainers.nets.convolutions import Conv
 
-__all__ = ["run"]
+__all__ = ["on_cpu", "on_gpu"]
 
 
-def run(layers: Iterable[nn.Module], x: Tensor, added: Tensor | None) -> Tensor:
+def on_cpu(layers: Iterable[nn.Module], x: Tensor, added: Tensor | None) -> Tensor:
+    """Output of the last layer; with `added`, the ReLU of both together.
+
+    A batch norm does the addition and the ReLU after it.
+    """
+    rest = deque(layers)
+    while rest:
+        layer = rest.popleft()
+        if isinstance(layer, nn.BatchNorm2d) and cpu_norm.takes(layer, x):
+            extra, rectify = _taken_along(rest, added)
+            x = cpu_norm.normalised(x, layer, extra, rectify=rectify)
+            added = added if extra is None else None
+        else:
+            x = layer(x)
+    return x if added is None else relu(added + x, inplace=True)
+
+
+def on_gpu(layers: Iterable[nn.Module], x: Tensor, added: Tensor | None) -> Tensor:
     """Output of the last layer; with `added`, the ReLU of both together.
 
     A convolution gives the batch norm after it the moments of its output, and does its work in evaluation. A batch
     norm does the addition and the ReLU after it.
     """
+    from trainers.nets import gpu_conv, gpu_norm  # which need Triton
+
     rest, moments = deque(layers), None
     while rest:
         layer = rest.popleft()
         if isinstance(layer, Conv) and layer.fuses(x):
             conv = x, layer.weight, layer.stride[0], layer.cast
-            norm = _norm_of(rest, x)
+            norm = rest[0] if rest and isinstance(rest[0], nn.BatchNorm2d) and gpu_norm.takes(rest[0], x) else None
             if norm is not None and not norm.training:
                 rest.popleft()
                 extra, rectify = _taken_along(rest, added)
@@ -41,11 +60,6 @@ def run(layers: Iterable[nn.Module], x: Tensor, added: Tensor | None) -> Tensor:
         else:
             x, moments = layer(x), None
     return x if added is None else relu(added + x, inplace=True)
-
-
-def _norm_of(rest: deque[nn.Module], x: Tensor) -> nn.BatchNorm2d | None:
-    """The batch norm that comes next, if it is one made here."""
-    return rest[0] if rest and isinstance(rest[0], nn.BatchNorm2d) and gpu_norm.takes(rest[0], x) else None
 
 
 def _taken_along(rest: deque[nn.Module], added: Tensor | None) -> tuple[Tensor | None, bool]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainers.nets import gpu
+from trainers.nets import cpu, fusing, gpu
 from trainers.nets.convolutions import conv
 
 __all__ = [
@@ -23,14 +23,14 @@ __all__ = [
 
 
 class Layers(nn.Sequential):
-    """Layers one after another, by fewer kernels on a GPU."""
+    """Layers one after another, by fewer passes over the images where kernels of this package take several at once."""
 
     def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
         """Output of the last layer; with `added`, the ReLU of both together."""
+        if cpu.fused(x):
+            return fusing.on_cpu(self, x, added)
         if gpu.fused(x):
-            from trainers.nets import fusing
-
-            return fusing.run(self, x, added)
+            return fusing.on_gpu(self, x, added)
         for layer in self:
             x = layer(x)
         return x if added is None else functional.relu(added + x, inplace=True)

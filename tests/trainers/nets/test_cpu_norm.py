@@ -1,0 +1,288 @@
+"""Batch norm with addition and ReLU as the C compiler makes it, against torch's own in float64."""
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from edfstat import Trial
+from trainers import build, train
+from trainers.nets import cpu, cpu_norm
+
+#: Largest relative error, by norm, that rounding explains.
+ROUNDING = {torch.float32: 2e-6, torch.bfloat16: 4e-3}
+#: With and without what comes after: (an addition, a ReLU).
+AFTER = [(False, False), (False, True), (True, True)]
+NETS: dict[str, dict[str, Any]] = {
+    "residual blocks": {"block_type": "res_basic_block", "ds": [1, 2, 1], "ws": [16, 24, 80], "ss": [1, 2, 1]},
+    "plain blocks": {"block_type": "double_plain_block", "ds": [1, 2, 1], "ws": [16, 24, 80], "ss": [1, 2, 1]},
+    "cells": {
+        "genotype": {
+            "normal": [["sep_conv_3x3", 0], ["conv_3x3", 1]], "normal_concat": [2],
+            "reduce": [["dil_conv_3x3", 0], ["skip_connect", 1]], "reduce_concat": [2],
+        },
+        "width": 16, "depth": 3, "aux": False, "drop_prob": 0.0,
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def _anew() -> Iterator[None]:
+    """What was compiled is forgotten before and after."""
+    cpu.functions.cache_clear()
+    yield
+    cpu.functions.cache_clear()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiler() -> None:
+    if not cpu.available():
+        if os.environ.get("EDFSTAT_REQUIRE_COMPILER") == "1":
+            pytest.fail("there is no C compiler and EDFSTAT_REQUIRE_COMPILER is 1")
+        pytest.skip("there is no C compiler")
+
+
+def images(*shape: int, seed: int) -> Tensor:
+    drawn = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return drawn.contiguous(memory_format=torch.channels_last)
+
+
+def norm_of(channels: int) -> nn.BatchNorm2d:
+    norm = nn.BatchNorm2d(channels)
+    generator = torch.Generator().manual_seed(9)
+    for tensor in (norm.weight, norm.bias, norm.running_mean):
+        tensor.data.copy_(torch.randn(channels, generator=generator))
+    return norm
+
+
+def everything(norm: nn.BatchNorm2d, x: Tensor, added: Tensor | None, rectify: bool, ours: bool) -> dict[str, Tensor]:
+    """Output, gradients and statistics, for one random gradient of the output."""
+    x = x.detach().clone(memory_format=torch.channels_last).requires_grad_()
+    added = None if added is None else added.detach().clone(memory_format=torch.channels_last).requires_grad_()
+    if ours:
+        y = cpu_norm.normalised(x, norm, added, rectify=rectify)
+    else:
+        y = norm(x) if added is None else norm(x) + added
+        y = y.relu() if rectify else y
+    y.backward(images(*y.shape, seed=4).to(y.dtype))
+    found = {"output": y, "inner": x.grad, "weight": norm.weight.grad, "bias": norm.bias.grad}
+    if added is not None:
+        found["added"] = added.grad
+    return {name: tensor.detach() for name, tensor in {**found, **dict(norm.named_buffers())}.items()}
+
+
+def compare(x: Tensor, added: Tensor | None, rectify: bool, rounding: float) -> None:
+    ours, theirs = norm_of(x.shape[1]), norm_of(x.shape[1]).double()
+    got = everything(ours, x, added, rectify, True)
+    expected = everything(theirs, x.double(), None if added is None else added.double(), rectify, False)
+    assert got.keys() == expected.keys()
+    assert got["output"].dtype == got["inner"].dtype == x.dtype
+    assert got["output"].is_contiguous(memory_format=torch.channels_last)
+    for name, value in got.items():
+        exact = expected[name].double()
+        off = (value.double() - exact).norm() / exact.norm()
+        assert off < rounding, f"{name}: {off:.1e}"
+
+
+@pytest.mark.parametrize("kind", ROUNDING)
+@pytest.mark.parametrize(("add", "rectify"), AFTER)
+@pytest.mark.parametrize("channels", [16, 17, 24, 32, 40, 48, 50, 64, 72, 144])
+def test_agrees_with_float64(channels: int, add: bool, rectify: bool, kind: torch.dtype) -> None:
+    """Rows that are no multiple of how many are summed together, in channels that are none of the vectors' length."""
+    x = images(5, channels, 11, 13, seed=1).to(kind)
+    compare(x, images(*x.shape, seed=2).to(kind) if add else None, rectify, ROUNDING[kind])
+
+
+@pytest.mark.parametrize("shape", [(2, 16, 1, 1), (3, 16, 1, 1), (1, 24, 1, 5), (1, 80, 2, 1)])
+def test_few_pixels(shape: tuple[int, ...]) -> None:
+    """Of two pixels only the sign is left, and nearly no gradient: no farther from float64 than torch in float32 is."""
+    x = images(*shape, seed=1).float()
+    exact = everything(norm_of(shape[1]).double(), x.double(), None, True, False)
+    ours, torchs = (everything(norm_of(shape[1]), x, None, True, mine) for mine in (True, False))
+    for name, expected in exact.items():
+        off, allowed = ((one[name].double() - expected.double()).norm() for one in (ours, torchs))
+        assert off <= 2 * allowed + 1e-6 * expected.double().norm(), name
+
+
+def test_any_order_in_memory() -> None:
+    x = images(4, 16, 5, 6, seed=1).float().contiguous()
+    compare(x, None, True, ROUNDING[torch.float32])
+
+
+@pytest.mark.parametrize("channels", [16, 144])
+def test_a_large_mean_costs_no_digits(channels: int) -> None:
+    """Float32 has 4 digits left beside a mean of 1,000: sums of squares about zero would leave none of the variance."""
+    x = (images(8, channels, 32, 32, seed=1) + 1000).float()
+    got = everything(norm_of(channels), x, None, False, True)
+    expected = everything(norm_of(channels).double(), x.double(), None, False, False)
+    assert torch.allclose(got["running_var"].double(), expected["running_var"], rtol=1e-6)
+    assert torch.allclose(got["output"].double(), expected["output"], atol=2e-3)
+
+
+def test_the_same_bits_every_time() -> None:
+    x, added = (images(16, 48, 16, 16, seed=seed).to(torch.bfloat16) for seed in (1, 2))
+    first, second = (everything(norm_of(48), x, added, True, True) for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("kind", ROUNDING)
+@pytest.mark.parametrize(("add", "rectify"), AFTER)
+def test_evaluation(add: bool, rectify: bool, kind: torch.dtype) -> None:
+    norm = norm_of(40).eval()
+    x, added = (images(3, 40, 7, 5, seed=seed).to(kind) for seed in (1, 2))
+    with torch.no_grad():
+        assert cpu_norm.takes(norm, x)
+        got = cpu_norm.normalised(x, norm, added if add else None, rectify=rectify)
+        expected = norm.double()(x.double()) + (added.double() if add else 0)
+    expected = expected.relu() if rectify else expected
+    assert got.dtype == kind
+    assert (got.double() - expected).norm() / expected.norm() < ROUNDING[kind]
+
+
+def test_bf16_is_rounded_as_torch_rounds() -> None:
+    """Every number of bf16, times numbers that give ties, overflow and denormals, and what is no number."""
+    every = torch.arange(2**16, dtype=torch.int32).to(torch.int16).view(torch.bfloat16)
+    x = every.repeat_interleave(16).reshape(-1, 16, 1, 1)
+    norm = nn.BatchNorm2d(16, eps=0.0).eval()  # of mean 0 and variance 1: the weight is the factor
+    norm.weight.data.copy_(torch.tensor([1.0, -1.0, 1.5, 1.0078125, 3.0, 0.1, 2.0**-20, 1e30] * 2))
+    with torch.no_grad():
+        got = cpu_norm.normalised(x, norm, rectify=False)
+    expected = (x.float() * norm.weight[:, None, None]).to(torch.bfloat16)
+    assert torch.equal(got.isnan(), expected.isnan())
+    assert torch.equal(got[~got.isnan()], expected[~expected.isnan()])
+
+
+@pytest.mark.parametrize("kind", ROUNDING)
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_what_is_no_number_stays_none(bad: float, kind: torch.dtype) -> None:
+    """So that a training that diverged is seen to."""
+    x = images(2, 32, 4, 4, seed=1).to(kind)
+    x[1, 5, 2, 2] = bad
+    y = cpu_norm.normalised(x, norm_of(32), rectify=True)
+    assert y[:, 5].isnan().all()
+    assert not y[:, [c for c in range(32) if c != 5]].isnan().any()
+
+
+@pytest.mark.parametrize(
+    ("norm", "x"),
+    [
+        (nn.BatchNorm2d(8), torch.zeros(2, 8, 2, 2)),
+        (nn.BatchNorm2d(4112), torch.zeros(2, 4112, 1, 1)),
+        (nn.BatchNorm2d(16, affine=False), torch.zeros(2, 16, 2, 2)),
+        (nn.BatchNorm2d(16, track_running_stats=False), torch.zeros(2, 16, 2, 2)),
+        (nn.BatchNorm2d(16, momentum=None), torch.zeros(2, 16, 2, 2)),
+        (nn.BatchNorm2d(16).eval(), torch.zeros(2, 16, 2, 2)),
+        (nn.BatchNorm2d(16).double(), torch.zeros(2, 16, 2, 2, dtype=torch.float64)),
+        (nn.BatchNorm2d(16), torch.zeros(1, 16, 1, 1)),
+        (nn.SyncBatchNorm(16), torch.zeros(2, 16, 2, 2)),
+    ],
+)
+def test_the_rest_is_left_to_torch(norm: nn.Module, x: Tensor) -> None:
+    assert not cpu_norm.takes(norm, x)
+
+
+def test_a_layer_with_a_hook_is_called() -> None:
+    net, seen = build(NETS["residual blocks"], num_classes=10), []
+    handles = [m.register_forward_hook(lambda *_: seen.append(1)) for m in net.modules() if type(m) is nn.BatchNorm2d]
+    net(torch.randn(4, 3, 16, 16))
+    assert len(seen) == len(handles) == 1 + 2 * 3 + 2
+
+
+def gradients(net: nn.Module, x: Tensor) -> list[Tensor]:
+    net.zero_grad()
+    net(x).logsumexp(1).sum().backward()
+    return [p.grad.clone() for p in net.parameters()]
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_networks_have_the_same_gradients(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(1)
+    net = build(NETS[name], num_classes=10).to(memory_format=torch.channels_last)
+    x = torch.randn(8, 3, 16, 16).contiguous(memory_format=torch.channels_last)
+    made = []
+    monkeypatch.setattr(
+        cpu_norm, "normalised", lambda *a, _real=cpu_norm.normalised, **k: made.append(1) or _real(*a, **k)
+    )
+    ours = gradients(net, x)
+    assert len(made) == sum(
+        type(m) is nn.BatchNorm2d and m.num_features >= 16 and "Reduction" not in type(parent).__name__
+        for parent in net.modules() for m in parent.children()
+    )  # fmt: skip
+    monkeypatch.setattr(cpu, "fused", lambda x: False)
+    for got, expected in zip(ours, gradients(net, x), strict=True):
+        assert (got - expected).norm() <= 1e-4 * expected.norm() + 1e-6
+
+
+def test_only_where_a_trial_has_one_thread() -> None:
+    assert cpu.fused(torch.zeros(1))
+    torch.set_num_threads(2)
+    assert not cpu.fused(torch.zeros(1))
+
+
+def test_training_is_about_the_same_and_the_record_says_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = {"block_type": "res_basic_block", "ds": [1, 1, 1, 1], "ws": [16, 16, 16, 16], "ss": [1, 1, 2, 2]}
+    trial = Trial("any", net, "digits", {"batch_size": 32}, {"max_ep": 2, "base_lr": 0.02})
+    ours = train(trial, device="cpu")
+    assert ours["provenance"]["kernels"] == "c"
+    monkeypatch.setattr(cpu, "fused", lambda x: False)
+    theirs = train(trial, device="cpu")
+    assert "kernels" not in theirs["provenance"]
+    assert ours["train_ep_loss"] == pytest.approx(theirs["train_ep_loss"], rel=0.02)
+    assert ours["train_ep_loss"] != theirs["train_ep_loss"]
+
+
+def kept_in(folder: Path) -> list[Path]:
+    return sorted((folder / "edfstat" / "kernels").iterdir())
+
+
+@pytest.mark.usefixtures("_anew")
+def test_compiled_once_and_again_where_the_file_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    # By other processes, as none opens a file of one name twice.
+    command = [sys.executable, "-c", "from trainers.nets import cpu; assert cpu.available()"]
+    subprocess.run(command, check=True)
+    (made,) = kept_in(tmp_path)
+    whole, written = made.read_bytes(), made.stat().st_mtime_ns
+    subprocess.run(command, check=True)
+    assert made.stat().st_mtime_ns == written
+    made.write_bytes(whole[:1000])
+    assert cpu.available()
+    assert kept_in(tmp_path) == [made]
+    assert made.read_bytes() == whole
+
+
+@pytest.mark.usefixtures("_anew")
+def test_a_cache_that_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert cpu.available()
+
+
+@pytest.mark.usefixtures("_anew")
+@pytest.mark.parametrize(("compiler", "said"), [("no-such-cc", "no-such-cc"), ("cc -fno-such-flag", "-fno-such-flag")])
+def test_without_a_compiler_torch_does_it(
+    compiler: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CC", compiler)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with caplog.at_level(logging.INFO, "trainers"):
+        assert not cpu.available()
+        assert not cpu.available()
+    (message,) = caplog.messages  # once, not in each layer
+    assert said in message
+    assert build(NETS["plain blocks"], num_classes=10)(torch.randn(2, 3, 8, 8)).shape == (2, 10)

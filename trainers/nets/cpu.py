@@ -1,0 +1,148 @@
+"""Functions that this machine's C compiler makes of `cpu_norm.c`, and whether layers use them.
+
+They do on a CPU where a trial has one thread, as trials side by side have. They are compiled once for a machine, in
+about three seconds, and kept in the user's cache; without a compiler torch's own layers do the same work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import logging
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from trainers.whole_files import replace_file
+
+__all__ = ["available", "functions", "fused"]
+
+logger = logging.getLogger("trainers")
+
+SOURCE = Path(__file__).with_name("cpu_norm.c")
+#: No part of the C library is used, so that a compiler without its development files will do.
+FLAGS = ("-std=gnu11", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi", "-fPIC")
+LINKED = ("-shared", "-nostdlib")
+#: Seconds after which a compiler is given up.
+PATIENCE = 120
+
+_POINTER, _NUMBER, _REAL, _FLAG = ctypes.c_void_p, ctypes.c_long, ctypes.c_double, ctypes.c_int
+_ARGUMENTS = {
+    "forward": [_POINTER] * 8 + [_NUMBER] * 2 + [_REAL] * 2 + [_FLAG] * 2,
+    "backward": [_POINTER] * 7 + [_NUMBER] * 2 + [_FLAG] * 2,
+    "fixed": [_POINTER] * 7 + [_NUMBER] * 2 + [_REAL] + [_FLAG] * 2,
+}
+
+
+def fused(x: Tensor) -> bool:
+    """Whether layers that take x use them; under `torch.compile`, which makes kernels itself, they do not."""
+    return (
+        x.device.type == "cpu"
+        and torch.get_num_threads() == 1
+        and not torch.compiler.is_compiling()
+        and available()
+    )  # fmt: skip
+
+
+def available() -> bool:
+    """Whether they could be compiled here."""
+    return functions() is not None
+
+
+@cache
+def functions() -> ctypes.CDLL | None:
+    """The compiled functions; None, with a reason in the log, where there are none."""
+    try:
+        return _loaded(_compiler())
+    except (OSError, subprocess.SubprocessError) as error:
+        said = getattr(error, "stderr", None) or str(error)
+        logger.info("batch norm is torch's own here, which takes up to three times as long: %s", said.strip()[-500:])
+        return None
+
+
+def _loaded(compiler: list[str]) -> ctypes.CDLL:
+    key = _key(compiler)
+    if (kept := _kept(key)) is not None:
+        return _opened(kept)
+    with tempfile.TemporaryDirectory() as scratch:
+        made = Path(scratch) / "cpu_norm.so"
+        _compile(compiler, made)
+        try:
+            made = _keep(made.read_bytes(), key)
+        except OSError as error:  # each process compiles its own, then
+            logger.info("compiled layers cannot be kept: %s", error)
+        return _opened(made)
+
+
+def _kept(key: str) -> Path | None:
+    """The file of that key, if it is what its name says: a process that opens a damaged one dies."""
+    for path in sorted(_folder().glob(f"cpu_norm-{key}-*.so")):
+        with contextlib.suppress(OSError):
+            if path.stem.endswith(f"-{_digest(path.read_bytes())}"):
+                return path
+    return None
+
+
+def _keep(content: bytes, key: str) -> Path:
+    path = _folder() / f"cpu_norm-{key}-{_digest(content)}.so"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, lambda part: part.write_bytes(content))
+    return path
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:20]
+
+
+def _opened(path: Path) -> ctypes.CDLL:
+    library = ctypes.CDLL(str(path))
+    for name, kinds in _ARGUMENTS.items():
+        function = getattr(library, name)
+        function.argtypes, function.restype = kinds, None
+    return library
+
+
+def _compiler() -> list[str]:
+    """The command of the environment variable CC, else cc."""
+    if sys.platform != "linux":
+        raise OSError(f"it is compiled on Linux only, not on {sys.platform}")
+    command = shlex.split(os.environ.get("CC", "")) or ["cc"]
+    if shutil.which(command[0]) is None:
+        raise OSError(f"there is no C compiler {command[0]!r} on the PATH")
+    return command
+
+
+def _compile(compiler: list[str], target: Path) -> None:
+    command = [*compiler, *FLAGS, *LINKED, "-o", str(target), str(SOURCE)]
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE)
+
+
+def _folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edfstat" / "kernels"
+
+
+def _key(compiler: list[str]) -> str:
+    """What the functions depend on: machines of several kinds may share a home."""
+    made_by = subprocess.run([*compiler, "--version"], check=True, capture_output=True, timeout=PATIENCE).stdout
+    flags = " ".join((*FLAGS, *LINKED)).encode()
+    return _digest(b"\0".join([SOURCE.read_bytes(), made_by, flags, platform.machine().encode(), _processor()]))
+
+
+def _processor() -> bytes:
+    """Model and instructions of the first core, as the system lists them."""
+    try:
+        text = Path("/proc/cpuinfo").read_bytes().partition(b"\n\n")[0]
+    except OSError:
+        return platform.processor().encode()
+    told = (b"model name", b"flags", b"Features", b"CPU part", b"CPU implementer", b"isa")
+    return b"\n".join(line for line in text.splitlines() if line.startswith(told))
