@@ -14,7 +14,7 @@ from edfstat import kernels
 from edfstat.area_bands import influence, path_length, simultaneous_critical
 from edfstat.arguments import choice, confidence_level, flag, points
 from edfstat.errors import InputError
-from edfstat.labels import ArrayLike, WeightKind, as_errors, as_strata, as_weights, coded, repeated
+from edfstat.labels import ArrayLike, WeightKind, as_errors, as_strata, as_weights, coded, repeated, same_models
 
 __all__ = ["auc", "auc_difference"]
 
@@ -75,6 +75,7 @@ def auc(
     0.225
     """
     choice(kind, "kind", ("design", "frequency"), "give 'design' or 'frequency'")
+    same_models(error=error, weights=weights, strata=strata)
     errors = as_errors(error)
     if kind != "design":
         errors, labels = repeated(weights, errors, strata)
@@ -98,6 +99,7 @@ class _Sample(NamedTuple):
 
 def _checked(error: Any, weights: Any, strata: Any, suffix: str = "") -> _Sample:
     """A sample; messages name arguments that end in `suffix`."""
+    same_models(**{"error" + suffix: error, "weights" + suffix: weights, "strata" + suffix: strata})
     errors = as_errors(error, "error" + suffix)
     size = errors.size
     normalised = as_weights(weights, size, "weights" + suffix)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edfstat.arguments import number, points, shown
 from edfstat.errors import InputError, PopulationError
-from edfstat.labels import as_labels, coded, grid_of_numbers, relabel
+from edfstat.labels import as_labels, coded, grid_of_numbers, relabel, same_models
 
 __all__ = ["balance_weights"]
 
@@ -73,6 +73,7 @@ def balance_weights(
     tolerance = number(tolerance, "tolerance", "give a number above 0, in standard deviations")
     if not 0 < tolerance < math.inf:
         raise InputError(f"tolerance is {tolerance}; give a number above 0, in standard deviations")
+    same_models(covariates=covariates, groups=groups)
     labels, codes = coded(as_labels(groups, "groups", length=values.shape[0]), "groups")
     aim = _target(target, values, labels, codes)
     scale = values.std(axis=0)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edfstat.arguments import choice, points, shown, whole
 from edfstat.errors import InputError, PopulationError
-from edfstat.labels import as_labels, coded, grid_of_numbers
+from edfstat.labels import as_labels, coded, grid_of_numbers, same_models
 
 __all__ = ["Binning", "bin_models", "feasible_bins"]
 
@@ -47,7 +47,7 @@ def bin_models(
     choice(empty, "empty", ("raise", "drop", "merge"))
     min_count = whole(min_count, "min_count", "give a whole number of at least 1")
     values = _values(complexity)
-    labels, codes = _groups(groups, values.shape[0])
+    labels, codes = _groups(groups, complexity, values.shape[0])
     inside, bounds = _support(values, codes, labels, limits, bins)
     edges = [
         _edges(axis[inside], wanted, spacing, *bound)
@@ -86,7 +86,7 @@ def feasible_bins(complexity: Any, groups: Any, spacing: str, limits: Any, limit
     limit = whole(limit, "limit", "give a whole number of at least 1")
     min_count = whole(min_count, "min_count", "give a whole number of at least 1")
     values = _values(complexity)
-    labels, codes = _groups(groups, values.shape[0])
+    labels, codes = _groups(groups, complexity, values.shape[0])
     inside, bounds = _support(values, codes, labels, limits, limit)
     # More bins than models would leave some of them short.
     limit = min(limit, values.shape[0] // min_count + 1)
@@ -107,7 +107,8 @@ def _values(complexity: Any) -> Floats:
     return values
 
 
-def _groups(groups: Any, length: int) -> tuple[NDArray[Any], Codes]:
+def _groups(groups: Any, complexity: Any, length: int) -> tuple[NDArray[Any], Codes]:
+    same_models(complexity=complexity, groups=groups)
     if groups is None:
         return np.array(["all"], dtype=object), np.zeros(length, dtype=np.intp)
     labels, codes = coded(as_labels(groups, "groups", length=length), "groups")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edfstat.arguments import number, points, shown, whole
 from edfstat.errors import InputError
-from edfstat.labels import ArrayLike, as_errors, as_weights
+from edfstat.labels import ArrayLike, as_errors, as_weights, same_models
 from edfstat.ranks import finite_vector
 
 __all__ = ["hit_probability", "search_budget", "time_to_target"]
@@ -203,6 +203,7 @@ def _mean_cost(error: Any, cost: Any, weights: Any) -> float:
 
 
 def _checked(error: Any, cost: Any, weights: Any) -> tuple[Floats, Floats, Floats]:
+    same_models(error=error, cost=cost, weights=weights)
     errors = as_errors(error)
     costs = finite_vector(cost, "cost", errors.size)
     if costs.min() <= 0:

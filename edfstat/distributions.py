@@ -23,6 +23,7 @@ from edfstat.labels import (
     as_weights,
     coded,
     repeated,
+    same_models,
 )
 
 if TYPE_CHECKING:
@@ -456,6 +457,7 @@ def edf(
             raise InputError("weights and strata are part of an EDF; give them with the errors instead")
         return error
     choice(kind, "kind", ("design", "frequency"), "give 'design' or 'frequency'")
+    same_models(error=error, weights=weights, strata=strata)
     errors = as_errors(error, nan=nan)
     if kind != "design":
         errors, labels = repeated(weights, errors, strata)
@@ -483,6 +485,7 @@ def edf_of(error: ArrayLike | EDF, weights: Any, name: str, weights_name: str) -
         if weights is not None:
             raise InputError(f"{weights_name} are part of the EDF {name}; give its errors instead")
         return error
+    same_models(**{name: error, weights_name: weights})
     errors = as_errors(error, name)
     normalised = as_weights(weights, errors.size, weights_name)
     return _built(errors, normalised, float(errors.size) if weights is None else _sum(weights))

@@ -27,6 +27,7 @@ __all__ = [
     "grid_of_numbers",
     "relabel",
     "repeated",
+    "same_models",
 ]
 
 ArrayLike = Sequence[float] | NDArray[Any] | xr.DataArray
@@ -243,6 +244,34 @@ def repeated(counts: Any, errors: Floats, strata: Any) -> tuple[Floats, NDArray[
         return np.repeat(errors, repeats), None
     labels = as_strata(strata, "strata", length=errors.size, weights=times)
     return np.repeat(errors, repeats), np.repeat(labels, repeats)
+
+
+def same_models(**arrays: Any) -> None:
+    """Refuse DataArrays whose labels say that they list other models than the first, or the same in another order.
+
+    Values are paired by position, so such arrays would be paired wrongly without a word.
+
+    Raises
+    ------
+    InputError
+        Naming the array and the first place that differs.
+    """
+    (first, reference), *others = arrays.items()
+    if not isinstance(reference, xr.DataArray) or reference.ndim == 0:
+        return
+    along = reference.dims[0]
+    index = reference.indexes.get(along)
+    for name, array in others:
+        other = array.indexes.get(along) if isinstance(array, xr.DataArray) and array.dims[:1] == (along,) else None
+        if index is None or other is None or len(other) != len(index) or index.equals(other):
+            continue
+        where = next(
+            place for place, (a, b) in enumerate(zip(index, other)) if a != b and not (pd.isna(a) and pd.isna(b))
+        )
+        raise InputError(
+            f"{name} has other labels along {along!r} than {first} (at {where}: {other[where]!r}, {index[where]!r}); "
+            f"bring it into the same order, by {name}.reindex_like({first})"
+        )
 
 
 def relabel(result: NDArray[Any], template: Any, name: str) -> Any:

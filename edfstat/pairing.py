@@ -14,7 +14,7 @@ from edfstat import kernels, permutations
 from edfstat.arguments import number
 from edfstat.distributions import EDF, edf
 from edfstat.errors import InputError, PopulationError
-from edfstat.labels import ArrayLike, as_errors, as_numbers, as_strata, as_weights, coded
+from edfstat.labels import ArrayLike, as_errors, as_numbers, as_strata, as_weights, coded, same_models
 
 __all__ = ["Pair", "pair_up"]
 
@@ -104,6 +104,7 @@ def _sample(errors: ArrayLike | EDF, weights: ArrayLike | None, strata: Any, nam
         kept = errors.strata
         raw = np.ones(kept.errors.size) if kept.weights is None else kept.weights
         return _Sample(kept.errors, raw / raw.sum(), raw, kept.labels[kept.codes])
+    same_models(**{name: errors, f"weights_{name}": weights, f"strata_{name}": strata})
     checked = as_errors(errors, name)
     normalised = as_weights(weights, checked.size, f"weights_{name}")
     labels = None if strata is None else as_strata(strata, f"strata_{name}", length=checked.size)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edfstat.arguments import generator, shares, whole
 from edfstat.errors import InputError
-from edfstat.labels import ArrayLike, as_errors, as_weights, relabel
+from edfstat.labels import ArrayLike, as_errors, as_weights, relabel, same_models
 from edfstat.ranks import finite_vector, models_drawn, relative_rank
 
 __all__ = ["best_shares", "parameter_range", "range_pvalue", "relative_rank"]
@@ -80,6 +80,7 @@ def parameter_range(
     >>> found.values.tolist(), round(found.attrs["effective_models"], 2)
     ([8.0, 32.0, 64.0], 3.05)
     """
+    same_models(error=error, parameter=parameter, weights=weights)
     share, failed = _shares_without_failures(error, n_draw, weights)
     values = finite_vector(parameter, "parameter", share.size)
     at = shares(levels, "levels", "give values from 0 to 1")
@@ -131,6 +132,7 @@ def best_shares(error: ArrayLike, m: int, weights: ArrayLike | None = None) -> A
     >>> best_shares([3.0, 4.0, 4.0, 9.0], m=2).round(4).tolist()
     [0.4375, 0.25, 0.25, 0.0625]
     """
+    same_models(error=error, weights=weights)
     errors = as_errors(error)
     mass = as_weights(weights, errors.size)
     return relabel(_best_shares(errors, mass, models_drawn(m, "m")), error, "best_shares")
@@ -177,6 +179,7 @@ def range_pvalue(
     >>> range_pvalue(range(100), width, n_draw=20, rng=0) < 0.01
     True
     """
+    same_models(error=error, parameter=parameter, weights=weights)
     share, _ = _shares_without_failures(error, n_draw, weights)
     values = finite_vector(parameter, "parameter", share.size)
     n_resamples = whole(n_resamples, "n_resamples", "give a whole number of at least 1")

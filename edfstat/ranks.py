@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edfstat.arguments import choice, shown, whole
 from edfstat.errors import InputError
-from edfstat.labels import ArrayLike, as_errors, as_labels, as_numbers, coded, relabel
+from edfstat.labels import ArrayLike, as_errors, as_labels, as_numbers, coded, relabel, same_models
 
 __all__ = ["finite_vector", "models_drawn", "rank_map", "relative_rank"]
 
@@ -48,6 +48,7 @@ def relative_rank(error: ArrayLike, groups: ArrayLike | None = None) -> Any:
     >>> relative_rank([7.0, 5.0, 6.0, 6.0]).tolist()
     [1.0, 0.25, 0.625, 0.625]
     """
+    same_models(error=error, groups=groups)
     errors = as_errors(error)
     if groups is None:
         codes, counts = np.zeros(errors.size, dtype=np.intp), np.array([errors.size])
@@ -99,6 +100,7 @@ def rank_map(
     >>> cells["mean"].values.tolist(), cells["count"].values.tolist()
     ([[0.2, nan], [nan, 0.9]], [[2, 0], [0, 1]])
     """
+    same_models(rank=rank, x=x, y=y)
     values = finite_vector(rank, "rank")
     choice(spacing, "spacing", ("log", "uniform"), "give 'log' or 'uniform'")
     counts = _cells(bins)

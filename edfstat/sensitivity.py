@@ -14,7 +14,7 @@ from edfstat import kernels
 from edfstat.arguments import number, points, shown, whole
 from edfstat.complexity import Empty, Spacing, complexity_bins
 from edfstat.errors import InputError, PopulationError
-from edfstat.labels import ArrayLike, as_errors, as_labels, coded, grid_of_numbers
+from edfstat.labels import ArrayLike, as_errors, as_labels, coded, grid_of_numbers, same_models
 
 __all__ = ["bin_sensitivity"]
 
@@ -66,6 +66,7 @@ def bin_sensitivity(
     >>> found.auc_difference.round(3).values.tolist()
     [[0.1], [0.1]]
     """
+    same_models(error=error, complexity=complexity, groups=groups)
     errors = as_errors(error)
     labels, _ = coded(as_labels(groups, "groups", length=errors.size), "groups")
     eps = number(eps, "eps", "give an error above 0")

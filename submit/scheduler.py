@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,12 @@ __all__ = [
 #: Seconds between two questions to the scheduler about one sweep, whoever asks.
 PATIENCE = 60.0
 TIMEOUT = 30
+#: Seconds after which a busy controller is asked again, and what SLURM's commands print of one.
+AGAIN = (1.0, 4.0)
+BUSY = (
+    "Socket timed out", "Unable to contact slurm controller", "Zero Bytes were transmitted or received",
+    "Resource temporarily unavailable",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,26 +62,30 @@ def slurm_is_here() -> bool:
     return shutil.which("sbatch") is not None
 
 
-def ask(*command: str, timeout: float = TIMEOUT) -> str:
-    """What a SLURM command prints.
+def ask(*command: str, timeout: float = TIMEOUT, again: Sequence[float] = AGAIN) -> str:
+    """What a SLURM command prints; asked once more after each of the waits `again` while the controller is busy.
 
     Raises
     ------
     InputError
         If it is not there, does not answer, or fails.
     """
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
-    except FileNotFoundError:
-        raise InputError(
-            f"{command[0]} is not on the PATH; run on a machine of the cluster, or use --cluster local"
-        ) from None
-    except subprocess.TimeoutExpired:
-        raise InputError(f"{command[0]} did not answer in {timeout:g} s; is the SLURM controller up?") from None
-    if done.returncode:
+    for wait in (*again, None):
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+        except FileNotFoundError:
+            raise InputError(
+                f"{command[0]} is not on the PATH; run on a machine of the cluster, or use --cluster local"
+            ) from None
+        except subprocess.TimeoutExpired:
+            raise InputError(f"{command[0]} did not answer in {timeout:g} s; is the SLURM controller up?") from None
+        if not done.returncode:
+            return done.stdout
         said = " ".join((done.stderr or done.stdout).split())
-        raise InputError(f"{command[0]} failed: {said}")
-    return done.stdout
+        if wait is None or not any(word in said for word in BUSY):
+            break
+        time.sleep(wait)
+    raise InputError(f"{command[0]} failed: {said}")
 
 
 def read_limits() -> Limits:
@@ -161,7 +172,10 @@ def queue(folder: Path, names: list[str], *, fresh: bool = False) -> list[Queued
         if time.monotonic() - when < PATIENCE and not forgotten:
             return told
     try:
-        text = ask("squeue", "--noheader", "--array", f"--name={','.join(names)}", "--format=%i|%T|%r|%j")
+        text = ask(
+            "squeue", "--noheader", "--array", f"--name={','.join(names)}", "--format=%i|%T|%r|%j",
+            again=AGAIN if fresh else (),
+        )  # fmt: skip
     except InputError:
         _asked[folder] = (time.monotonic(), None, False)
         if fresh:

@@ -124,3 +124,23 @@ def test_cancel_asks_the_workers_though_the_scheduler_does_not_answer(slurm: Sch
     with pytest.raises(InputError, match="scancel failed"):
         operations.cancel(sweep.path)
     assert len(list((sweep.path / "launches").glob("*.stop"))) == 2
+
+
+def test_a_busy_controller_is_asked_again(tmp_path: Path) -> None:
+    """And one that refuses is not: its answer would be the same."""
+    script, calls = tmp_path / "scontrol", tmp_path / "calls"
+    script.write_text(
+        f"#!/bin/sh\necho call >> {calls}\n"
+        f"[ $(wc -l < {calls}) -gt 2 ] && echo answer && exit\n"
+        "echo 'slurm_load_ctl_conf error: Socket timed out on send/recv operation' >&2; exit 1\n"
+    )
+    script.chmod(0o755)
+    assert scheduler.ask(str(script), again=(0.01, 0.01)) == "answer\n"
+    calls.unlink()
+    with pytest.raises(InputError, match="Socket timed out"):
+        scheduler.ask(str(script), again=())
+    assert len(calls.read_text().splitlines()) == 1
+    script.write_text(f"#!/bin/sh\necho call >> {calls}\necho 'Invalid account specified' >&2; exit 1\n")
+    with pytest.raises(InputError, match="Invalid account"):
+        scheduler.ask(str(script), again=(0.01, 0.01))
+    assert len(calls.read_text().splitlines()) == 2

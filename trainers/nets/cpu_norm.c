@@ -1,14 +1,15 @@
 /* Batch norm with the addition and the ReLU that follow it, on one core.
 
-   A tensor of images in channels_last order is a matrix: a row for each pixel, a column for each channel. torch
-   passes over it seven or eight times for these three layers, forwards and backwards; here it is four times. Numbers are float or, where
-   `half`, bfloat16; all arithmetic is in float, sums of many rows in double. Nothing of the C library is used. */
+   A tensor of images in channels_last order is a matrix: a row for each pixel, a column for each channel. torch passes
+   over it seven or eight times for these three layers, forwards and backwards; here it is four times. Numbers are float
+   or, where `half`, bfloat16; all arithmetic is in float, sums of many rows in double. Nothing of the C library is
+   used. */
 
 typedef float lanes __attribute__((vector_size(64)));
 typedef unsigned bits __attribute__((vector_size(64)));
 typedef unsigned short halves __attribute__((vector_size(32)));
 
-/* LANES: numbers computed at a time, and so the fewest channels. MOST: the most channels, which scratch space is for. */
+/* LANES: numbers computed at a time, and so the fewest channels. MOST: the most, for which there is scratch space. */
 enum { LANES = 16, MOST = 4096 };
 
 /* Inlined with `half`, `add` and `rectify` known, so that no branch on them is left in a loop. */
@@ -124,7 +125,7 @@ INLINE void sum_narrow(Summed of, double *one, double *two, int what, int half, 
     }
 }
 
-/* Rows of many channels, read in the order in which they lie: sums in memory, which the cache nearest to the core holds. */
+/* Rows of many channels, read as they lie: sums in memory, which the cache nearest to the core holds. */
 INLINE void sum_wide(Summed of, double *one, double *two, int what, int half, int add, int rectify)
 {
     enum { CHUNK = 64 };
