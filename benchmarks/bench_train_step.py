@@ -64,9 +64,12 @@ def about(precision="auto"):
     """Where and with what this was measured."""
     import torch
 
+    from trainers.nets import cpu
+
     fast = torch.cpu._is_avx512_bf16_supported() and precision != "fp32"
     return {
         "cores": CORES, "machine": platform.machine(), "processor": _processor(), "bf16 instructions": fast,
+        "AMX": torch.cpu._is_amx_tile_supported(), "batch norm": "in C" if cpu.available() else "torch's",
         "bar": 2.5 if fast else 1.6, "date": f"{datetime.now(UTC):%Y-%m-%d}", "python": platform.python_version(),
         "torch": version("torch"), "torchvision": version("torchvision"), "unit": "images/s", "precision": precision,
     }  # fmt: skip
@@ -83,7 +86,7 @@ def _processor():
 def command(found, output):
     """What measures these networks in this precision, and writes to this file."""
     words = ["python", "-m", "benchmarks.bench_train_step"]
-    if (precision := found["about"].get("precision", "auto")) != "auto":
+    if (precision := found["about"]["precision"]) != "auto":
         words += ["--precision", precision]
     if set(found["nets"]) != set(NAMES):
         words += ["--names", *found["nets"]]
@@ -101,12 +104,13 @@ def page(found, output=RESULTS):
         "",
         f"{about['cores']} cores ({about['processor']}), {about['date']}, Python {about['python']}, "
         f"torch {about['torch']}, torchvision {about['torchvision']}. bf16 "
-        f"instructions {'are' if about['bf16 instructions'] else 'are not'} used, so the bar is {bar} times the loop.",
+        f"instructions {'are' if about['bf16 instructions'] else 'are not'} used "
+        f"({'with' if about['AMX'] else 'no'} AMX), so the bar is {bar} times the loop.",
         f"Command: `{command(found, output)}`, which writes this page and its figures as JSON.",
         "",
         "Images per second of training, batch 128, 32x32 images. The loop: torchvision transforms v2, DataLoader (the",
         "better of none and as many workers as cores), fp32, torch's own layers, eager, one trial on all threads.",
-        f"Ours: one trial per core, precision `{found['about'].get('precision', 'auto')}`.",
+        f"Ours: one trial per core, precision `{about['precision']}`, batch norm {about['batch norm']}.",
         "Of each space: the network of median operations among 101 sampled under the paper's caps. Ratios: median of the",  # noqa: E501
         "rounds (lowest to highest). Load: of the machine over the last minute, of which the benchmark makes",
         "about as much as there are cores; more means that others computed, too.",

@@ -64,7 +64,7 @@ def functions() -> ctypes.CDLL | None:
     """The compiled functions; None, with a reason in the log, where there are none."""
     try:
         return _loaded(_compiler())
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:  # RuntimeError: nobody's home is known
         said = getattr(error, "stderr", None) or str(error)
         logger.info("batch norm is torch's own here, which takes up to three times as long: %s", said.strip()[-500:])
         return None
