@@ -20,7 +20,8 @@ __all__ = ["autocast_for", "context", "local_gpu", "pick", "release", "settings"
 #: More than any machine has cores; beyond, libraries fail in ways of their own.
 MOST_THREADS = 1024
 #: Below this many multiply-adds an image, casting on a CPU costs about what bf16 arithmetic saves. Measured on one with
-#: AMX: above it Vanilla and ResNet are mostly about twice as fast, ResNeXt 1.1 to 3 times, cell networks 0.9 to 1.3.
+#: AMX: above it Vanilla and ResNet are mostly about twice as fast, ResNeXt 1.1 to 3 times, cell networks 0.9 to 1.3; on
+#: one without, all of them 1.0 to 1.8 times.
 SMALL_NET = 3_000_000
 
 

@@ -29,13 +29,15 @@ logger = logging.getLogger("trainers")
 
 @dataclass
 class Curves:
-    """What was seen so far: one entry per epoch."""
+    """What was seen so far: one entry per epoch, and by what."""
 
     train_ep_loss: list[float | None] = field(default_factory=list)
     train_ep_top1: list[float | None] = field(default_factory=list)
     test_ep_top1: list[float | None] = field(default_factory=list)
     seconds: float = 0.0
     train_seconds: float = 0.0
+    #: What computed the layers, in the order in which it did; of one kind unless a trial went on elsewhere.
+    kernels: list[str] = field(default_factory=list)
 
 
 def train(
@@ -133,8 +135,6 @@ def train(
         try:
             session = Session(task, where, precision=precision, compile=compile)
             used = {"precision": session.precision, "threads": number, "recipe": session.recipe.to_dict()}
-            if session.kernels is not None:
-                used["kernels"] = session.kernels
             _run(task, session, curves, folder, should_stop, limit, listener, profile)
         except (TrialInterrupted, InputError):
             raise
@@ -146,6 +146,8 @@ def train(
                 used["traceback"] = "".join(traceback.format_exception(error))[-4000:]
     session = None
     devices.release(where)
+    if set(curves.kernels) - {"torch"}:
+        used["kernels"] = ", then ".join(curves.kernels)
     record = _record(task, curves, status, message, outcomes.provenance(where, **used))
     if folder is not None and _leader():
         trial_folder.leave(record, folder)
@@ -163,6 +165,7 @@ def _run(
             f"the processes of the trial found different checkpoints in {folder} (here of epoch {start}); let all of "
             "them see one folder, or delete its checkpoint"
         )
+    _note_kernels(session, curves)
     progress = Progress(folder if _leader() else None, listener, done=start)
     epochs = session.recipe.epochs
     before, begun = curves.seconds, time.perf_counter()
@@ -194,6 +197,17 @@ def _run(
                 raise TrialInterrupted(f"trial {task.trial.id[:12]} stopped after epoch {epoch + 1} of {epochs}")
             if out_of_time is not None and out_of_time():
                 raise outcomes.Stopped("timeout", f"{limit:g} s were over after epoch {epoch + 1} of {epochs}")
+
+
+def _note_kernels(session: Session, curves: Curves) -> None:
+    name = session.kernels or "torch"
+    if curves.kernels and curves.kernels[-1] != name:
+        logger.warning(
+            "the trial began with layers computed by %s and goes on with %s; its numbers may differ by rounding from "
+            "those of a trial that was not interrupted", curves.kernels[-1], name,
+        )  # fmt: skip
+    if not curves.kernels or curves.kernels[-1] != name:
+        curves.kernels.append(name)
 
 
 def _leader() -> bool:

@@ -71,11 +71,12 @@ class Session:
 
         With `compile` they are those of the evaluation alone.
         """
-        from trainers.nets import cpu, gpu
+        from trainers.nets import cpu, cpu_norm, gpu
 
         if self.device.type == "cuda":
             return "triton" if self.precision == "bf16" and gpu.available() else None
-        return "c" if self.world == 1 and cpu.fused(torch.empty(0)) else None
+        widths = [m.num_features for m in self.net.modules() if type(m) is nn.BatchNorm2d]
+        return "c" if max(widths, default=0) >= cpu_norm.FEWEST and cpu.fused(torch.empty(0)) else None
 
     def _step(self) -> steps.Step:
         if self.world == 1:

@@ -21,9 +21,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from torch import Tensor
-
-from trainers.whole_files import replace_file
+from torch import Tensor, nn
 
 __all__ = ["available", "functions", "fused"]
 
@@ -45,13 +43,21 @@ _ARGUMENTS = {
 
 
 def fused(x: Tensor) -> bool:
-    """Whether layers that take x use them; under `torch.compile`, which makes kernels itself, they do not."""
+    """Whether layers that take x use them.
+
+    They do not where something else than numbers goes through a network: under `torch.compile`, which makes kernels
+    itself, while it is traced or transformed, or where hooks listen to every module.
+    """
     return (
-        x.device.type == "cpu"
+        not torch.compiler.is_compiling()
+        and type(x) is Tensor
+        and x.device.type == "cpu"
         and torch.get_num_threads() == 1
-        and not torch.compiler.is_compiling()
+        and torch._C._get_tracing_state() is None
+        and not torch._C._are_functorch_transforms_active()
+        and not nn.modules.module._has_any_global_hook()  # type: ignore[no-untyped-call]
         and available()
-    )  # fmt: skip
+    )
 
 
 def available() -> bool:
@@ -64,24 +70,30 @@ def functions() -> ctypes.CDLL | None:
     """The compiled functions; None, with a reason in the log, where there are none."""
     try:
         return _loaded(_compiler())
-    except (OSError, RuntimeError, subprocess.SubprocessError) as error:  # RuntimeError: nobody's home is known
+    # RuntimeError: nobody's home is known, or what was compiled is not whole; ValueError: CC has an odd quote.
+    except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
         said = getattr(error, "stderr", None) or str(error)
-        logger.info("batch norm is torch's own here, which takes up to three times as long: %s", said.strip()[-500:])
+        logger.info("batch norm is torch's own here, which may take up to three times as long: %s", said.strip()[-500:])
         return None
 
 
 def _loaded(compiler: list[str]) -> ctypes.CDLL:
     key = _key(compiler)
     if (kept := _kept(key)) is not None:
-        return _opened(kept)
+        with contextlib.suppress(OSError):  # a home whose files cannot be run
+            return _opened(kept)
     with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch) / "cpu_norm.so"
         _compile(compiler, made)
         try:
-            made = _keep(made.read_bytes(), key)
+            library = _opened(made)
+        except OSError:  # a place for temporary files that cannot be run
+            return _opened(_keep(made.read_bytes(), key))
+        try:
+            _keep(made.read_bytes(), key)
         except OSError as error:  # each process compiles its own, then
             logger.info("compiled layers cannot be kept: %s", error)
-        return _opened(made)
+        return library
 
 
 def _kept(key: str) -> Path | None:
@@ -94,9 +106,16 @@ def _kept(key: str) -> Path | None:
 
 
 def _keep(content: bytes, key: str) -> Path:
-    path = _folder() / f"cpu_norm-{key}-{_digest(content)}.so"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, lambda part: part.write_bytes(content))
+    folder = _folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"cpu_norm-{key}-{_digest(content)}.so"
+    handle, part = tempfile.mkstemp(suffix=".part", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(part).replace(path)
+    finally:
+        Path(part).unlink(missing_ok=True)
     return path
 
 
@@ -105,9 +124,20 @@ def _digest(content: bytes) -> str:
 
 
 def _opened(path: Path) -> ctypes.CDLL:
+    """The functions of a file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened as a library.
+    RuntimeError
+        If a function is not there: some options of a compiler hide them.
+    """
     library = ctypes.CDLL(str(path))
     for name, kinds in _ARGUMENTS.items():
-        function = getattr(library, name)
+        function = getattr(library, name, None)
+        if function is None:
+            raise RuntimeError(f"the compiler left out {name}")
         function.argtypes, function.restype = kinds, None
     return library
 
@@ -124,7 +154,7 @@ def _compiler() -> list[str]:
 
 def _compile(compiler: list[str], target: Path) -> None:
     command = [*compiler, *FLAGS, *LINKED, "-o", str(target), str(SOURCE)]
-    subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE)
+    subprocess.run(command, check=True, capture_output=True, text=True, errors="replace", timeout=PATIENCE)
 
 
 def _folder() -> Path:
@@ -134,8 +164,8 @@ def _folder() -> Path:
 def _key(compiler: list[str]) -> str:
     """What the functions depend on: machines of several kinds may share a home."""
     made_by = subprocess.run([*compiler, "--version"], check=True, capture_output=True, timeout=PATIENCE).stdout
-    flags = " ".join((*FLAGS, *LINKED)).encode()
-    return _digest(b"\0".join([SOURCE.read_bytes(), made_by, flags, platform.machine().encode(), _processor()]))
+    words = "\0".join((*compiler, *FLAGS, *LINKED, platform.machine())).encode()
+    return _digest(b"\0".join([SOURCE.read_bytes(), made_by, words, _processor()]))
 
 
 def _processor() -> bytes:

@@ -5,12 +5,19 @@
    or, where `half`, bfloat16; all arithmetic is in float, sums of many rows in double. Nothing of the C library is
    used. */
 
-typedef float lanes __attribute__((vector_size(64)));
-typedef unsigned bits __attribute__((vector_size(64)));
-typedef unsigned short halves __attribute__((vector_size(32)));
-
-/* LANES: numbers computed at a time, and so the fewest channels. MOST: the most, for which there is scratch space. */
+/* LANES: numbers computed at a time, as many as a register holds, as compilers take longer vectors apart badly. Rows
+   have at least 16 channels, and at most MOST, for which there is scratch space. */
+#if defined __AVX512F__
 enum { LANES = 16, MOST = 4096 };
+#elif defined __AVX2__
+enum { LANES = 8, MOST = 4096 };
+#else
+enum { LANES = 4, MOST = 4096 };
+#endif
+
+typedef float lanes __attribute__((vector_size(4 * LANES)));
+typedef unsigned bits __attribute__((vector_size(4 * LANES)));
+typedef unsigned short halves __attribute__((vector_size(2 * LANES)));
 
 /* Inlined with `half`, `add` and `rectify` known, so that no branch on them is left in a loop. */
 #define INLINE static inline __attribute__((always_inline))
@@ -206,6 +213,18 @@ static void apply_any(const void *x, const void *added, void *y, const float *sc
 #undef CALL
 }
 
+static void first_mean(const void *x, float *mean, long rows, long channels, int half)
+{
+    long few = rows < 64 ? rows : 64;
+    for (long next = 0; next < channels; next += LANES) {
+        long c = placed(next, channels);
+        lanes sum = {0};
+        for (long row = 0; row < few; row++)
+            sum += load(x, row * channels + c, half);
+        store(mean, c, sum / (float)few, 0);
+    }
+}
+
 /* y = relu(batch_norm(x) + added), statistics of the batch. `kept`, 4 rows of channels, is for `backward`: mean,
    1 / standard deviation, scale, shift. The running statistics take a share `momentum` of the new ones. */
 void forward(const void *x, const void *added, void *y, const float *weight, const float *bias, float *running_mean,
@@ -214,9 +233,8 @@ void forward(const void *x, const void *added, void *y, const float *weight, con
 {
     float *mean = kept, *rstd = kept + channels, *scale = kept + 2 * channels, *shift = kept + 3 * channels;
     double one[MOST], two[MOST];
-    /* About the first pixel, so that squares lose no digits where the mean is large; into `mean` for the time being. */
-    for (long next = 0; next < channels; next += LANES)
-        store(mean, placed(next, channels), load(x, placed(next, channels), half), 0);
+    /* About the mean of the first pixels, so that squares lose no digits where the mean is large. */
+    first_mean(x, mean, rows, channels, half);
     Summed of = {.x = x, .centre = mean, .rows = rows, .channels = channels};
     if (half)
         sum_rows(of, one, two, MOMENTS, 1, 0, 0);

@@ -11,26 +11,28 @@ from torch.autograd.function import once_differentiable
 
 from trainers.nets import cpu
 
-__all__ = ["normalised", "takes"]
+__all__ = ["FEWEST", "normalised", "takes"]
 
-#: Numbers that are computed at a time, and channels that there is scratch space for: see cpu_norm.c.
+#: Channels that are worth it, and that there is scratch space for: see cpu_norm.c.
 FEWEST, MOST = 16, 4096
 TYPES = (torch.float32, torch.bfloat16)
 
 
-def takes(norm: nn.Module, x: Tensor) -> bool:
-    """Whether a layer on x is a batch norm of those made here.
-
-    One that others listen to by hooks is not, as it would not be called.
-    """
+def takes(norm: nn.BatchNorm2d, x: Tensor) -> bool:
+    """Whether a batch norm of x is one of those made here: what they compute with lies in memory as they read it."""
     if type(norm) is not nn.BatchNorm2d or not (norm.affine and norm.track_running_stats):
         return False
     if norm.training:
         ready = norm.momentum is not None and x.numel() > x.shape[1]
     else:
         ready = not torch.is_grad_enabled()
-    plain = x.dtype in TYPES and norm.weight.dtype == torch.float32
-    return ready and plain and FEWEST <= x.shape[1] <= MOST and not (norm._forward_hooks or norm._forward_pre_hooks)
+    fits = x.dim() == 4 and x.dtype in TYPES and x.shape[1] == norm.num_features and FEWEST <= x.shape[1] <= MOST
+    values = (norm.weight, norm.bias, cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var))
+    return ready and fits and all(_is_plain(part) for part in values)
+
+
+def _is_plain(values: Tensor) -> bool:
+    return values.dtype == torch.float32 and values.device.type == "cpu" and values.is_contiguous()
 
 
 def normalised(x: Tensor, norm: nn.BatchNorm2d, added: Tensor | None = None, *, rectify: bool) -> Tensor:
@@ -43,7 +45,7 @@ def normalised(x: Tensor, norm: nn.BatchNorm2d, added: Tensor | None = None, *, 
     norm : BatchNorm2d
         Its parameters and running statistics, which are updated if it is in training.
     added : Tensor, optional
-        Of the shape of x; `rectify` must be true then.
+        Of the shape and type of x; `rectify` must be true then.
     rectify : bool
 
     Returns
@@ -58,7 +60,9 @@ def normalised(x: Tensor, norm: nn.BatchNorm2d, added: Tensor | None = None, *, 
     >>> not cpu.available() or torch.allclose(normalised(x, norm, rectify=False), norm(x), atol=1e-6)
     True
     """
-    x, added = _dense(x), None if added is None else _dense(added.to(x.dtype))
+    if added is not None and not (rectify and (added.shape, added.dtype) == (x.shape, x.dtype)):
+        raise ValueError("what is added must be of the shape and type of x, and a ReLU come after it")
+    x, added = _dense(x), None if added is None else _dense(added)
     if norm.training:
         return cast(Tensor, _Normalised.apply(x, norm.weight, norm.bias, added, norm, rectify))
     y = torch.empty_like(x)
@@ -107,7 +111,7 @@ def _functions() -> ctypes.CDLL:
 
 
 def _dense(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=torch.channels_last)
+    return x.resolve_neg().contiguous(memory_format=torch.channels_last)
 
 
 def _places(*tensors: Tensor | None) -> list[int | None]:

@@ -22,8 +22,9 @@ def on_cpu(layers: Iterable[nn.Module], x: Tensor, added: Tensor | None) -> Tens
     rest = deque(layers)
     while rest:
         layer = rest.popleft()
-        if isinstance(layer, nn.BatchNorm2d) and cpu_norm.takes(layer, x):
-            extra, rectify = _taken_along(rest, added)
+        if isinstance(layer, nn.BatchNorm2d) and not _listened_to(layer) and cpu_norm.takes(layer, x):
+            fits = added is not None and (added.shape, added.dtype) == (x.shape, x.dtype)
+            extra, rectify = _taken_along(rest, added if fits else None)
             x = cpu_norm.normalised(x, layer, extra, rectify=rectify)
             added = added if extra is None else None
         else:
@@ -64,7 +65,14 @@ def on_gpu(layers: Iterable[nn.Module], x: Tensor, added: Tensor | None) -> Tens
 
 def _taken_along(rest: deque[nn.Module], added: Tensor | None) -> tuple[Tensor | None, bool]:
     """What a batch norm adds, and whether a ReLU comes last; the layer of that is taken away."""
-    if rest and isinstance(rest[0], nn.ReLU):
+    if rest and isinstance(rest[0], nn.ReLU) and not _listened_to(rest[0]):
         rest.popleft()
         return None, True
     return (added, True) if added is not None and not rest else (None, False)
+
+
+def _listened_to(module: nn.Module) -> bool:
+    """Whether hooks wait for a module to be called, which it is not where something else does its work."""
+    return bool(
+        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
+    )

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from edfstat import Trial
+from edfstat.errors import TrialInterrupted
 from trainers import build, train
 from trainers.nets import cpu, cpu_norm
+from trainers.nets.layers import Layers
 
 #: Largest relative error, by norm, that rounding explains.
 ROUNDING = {torch.float32: 2e-6, torch.bfloat16: 4e-3}
@@ -63,32 +66,35 @@ def images(*shape: int, seed: int) -> Tensor:
 
 
 def norm_of(channels: int) -> nn.BatchNorm2d:
-    norm = nn.BatchNorm2d(channels)
+    norm = nn.BatchNorm2d(channels, eps=0.03, momentum=0.7)
     generator = torch.Generator().manual_seed(9)
     for tensor in (norm.weight, norm.bias, norm.running_mean):
         tensor.data.copy_(torch.randn(channels, generator=generator))
     return norm
 
 
-def everything(norm: nn.BatchNorm2d, x: Tensor, added: Tensor | None, rectify: bool, ours: bool) -> dict[str, Tensor]:
+def everything(
+    norm: nn.BatchNorm2d, x: Tensor, added: Tensor | None, rectify: bool, ours: bool, dense: bool = True
+) -> dict[str, Tensor]:
     """Output, gradients and statistics, for one random gradient of the output."""
-    x = x.detach().clone(memory_format=torch.channels_last).requires_grad_()
-    added = None if added is None else added.detach().clone(memory_format=torch.channels_last).requires_grad_()
+    x = x.detach().clone().requires_grad_()
+    added = None if added is None else added.detach().clone().requires_grad_()
     if ours:
         y = cpu_norm.normalised(x, norm, added, rectify=rectify)
     else:
         y = norm(x) if added is None else norm(x) + added
         y = y.relu() if rectify else y
-    y.backward(images(*y.shape, seed=4).to(y.dtype))
+    gradient = images(*y.shape, seed=4).to(y.dtype)
+    y.backward(gradient if dense else gradient.contiguous())
     found = {"output": y, "inner": x.grad, "weight": norm.weight.grad, "bias": norm.bias.grad}
     if added is not None:
         found["added"] = added.grad
     return {name: tensor.detach() for name, tensor in {**found, **dict(norm.named_buffers())}.items()}
 
 
-def compare(x: Tensor, added: Tensor | None, rectify: bool, rounding: float) -> None:
+def compare(x: Tensor, added: Tensor | None, rectify: bool, rounding: float, dense: bool = True) -> None:
     ours, theirs = norm_of(x.shape[1]), norm_of(x.shape[1]).double()
-    got = everything(ours, x, added, rectify, True)
+    got = everything(ours, x, added, rectify, True, dense)
     expected = everything(theirs, x.double(), None if added is None else added.double(), rectify, False)
     assert got.keys() == expected.keys()
     assert got["output"].dtype == got["inner"].dtype == x.dtype
@@ -119,9 +125,34 @@ def test_few_pixels(shape: tuple[int, ...]) -> None:
         assert off <= 2 * allowed + 1e-6 * expected.double().norm(), name
 
 
-def test_any_order_in_memory() -> None:
-    x = images(4, 16, 5, 6, seed=1).float().contiguous()
-    compare(x, None, True, ROUNDING[torch.float32])
+@pytest.mark.parametrize("channels", [257, 1000, 4096])
+def test_many_channels(channels: int) -> None:
+    x, added = (images(3, channels, 5, 5, seed=seed).float() for seed in (1, 2))
+    compare(x, added, True, ROUNDING[torch.float32])
+
+
+@pytest.mark.parametrize("dense", [True, False])
+@pytest.mark.parametrize("kind", ROUNDING)
+def test_any_order_in_memory(kind: torch.dtype, dense: bool) -> None:
+    """Of images, of what is added, and of the gradient that comes back."""
+    x, added = (images(4, 24, 5, 6, seed=seed).to(kind) for seed in (1, 2))
+    compare(x.contiguous(), added, True, ROUNDING[kind], dense)
+    compare(x, added.contiguous(), True, ROUNDING[kind], dense)
+    compare(x, images(4, 24, 5, 9, seed=3).to(kind)[..., 2:8], True, ROUNDING[kind], dense)
+
+
+@pytest.mark.parametrize("level", ["x86-64-v2", "x86-64-v3"])
+@pytest.mark.usefixtures("_anew")
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="these are levels of x86")
+def test_processors_with_shorter_registers(level: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(cpu, "FLAGS", [f"-march={level}" if "-march" in flag else flag for flag in cpu.FLAGS])
+    assert cpu.available()
+    for kind, rounding in ROUNDING.items():
+        for channels in (16, 17, 24, 30, 40, 64, 80):
+            x, added = (images(5, channels, 11, 13, seed=seed).to(kind) for seed in (1, 2))
+            compare(x, None, False, rounding)
+            compare(x, added, True, rounding)
 
 
 @pytest.mark.parametrize("channels", [16, 144])
@@ -173,9 +204,14 @@ def test_what_is_no_number_stays_none(bad: float, kind: torch.dtype) -> None:
     """So that a training that diverged is seen to."""
     x = images(2, 32, 4, 4, seed=1).to(kind)
     x[1, 5, 2, 2] = bad
+    x.requires_grad_()
     y = cpu_norm.normalised(x, norm_of(32), rectify=True)
+    others = [c for c in range(32) if c != 5]
     assert y[:, 5].isnan().all()
-    assert not y[:, [c for c in range(32) if c != 5]].isnan().any()
+    assert not y[:, others].isnan().any()
+    y.backward(torch.ones_like(y))
+    assert x.grad[:, 5].isnan().all()
+    assert not x.grad[:, others].isnan().any()
 
 
 @pytest.mark.parametrize(
@@ -190,17 +226,77 @@ def test_what_is_no_number_stays_none(bad: float, kind: torch.dtype) -> None:
         (nn.BatchNorm2d(16).double(), torch.zeros(2, 16, 2, 2, dtype=torch.float64)),
         (nn.BatchNorm2d(16), torch.zeros(1, 16, 1, 1)),
         (nn.SyncBatchNorm(16), torch.zeros(2, 16, 2, 2)),
+        (nn.BatchNorm2d(16), torch.zeros(2, 64, 2, 2)),
+        (nn.BatchNorm2d(16), torch.zeros(16, 16, 2)),
+        (nn.BatchNorm2d(16).to(torch.bfloat16), torch.zeros(2, 16, 2, 2, dtype=torch.bfloat16)),
     ],
 )
 def test_the_rest_is_left_to_torch(norm: nn.Module, x: Tensor) -> None:
     assert not cpu_norm.takes(norm, x)
 
 
-def test_a_layer_with_a_hook_is_called() -> None:
+def hooked(net: nn.Module, kind: str, of: type) -> list[int]:
+    """A list that grows with each call of a hook on the modules of a kind."""
+    seen: list[int] = []
+    for module in net.modules():
+        if type(module) is of:
+            getattr(module, f"register_{kind}_hook")(lambda *_: seen.append(1))
+    return seen
+
+
+@pytest.mark.parametrize("kind", ["forward", "forward_pre", "full_backward", "full_backward_pre"])
+@pytest.mark.parametrize(("of", "count"), [(nn.BatchNorm2d, 1 + 2 * 3 + 2), (nn.ReLU, 1 + 3)])
+def test_layers_with_hooks_are_called(kind: str, of: type, count: int) -> None:
+    net = build(NETS["residual blocks"], num_classes=10)
+    for module in net.modules():  # which hooks of the gradient do not go together with
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+    seen = hooked(net, kind, of)
+    net(torch.randn(4, 3, 16, 16)).sum().backward()
+    assert len(seen) == count
+
+
+def test_hooks_on_every_module_see_all_of_them() -> None:
     net, seen = build(NETS["residual blocks"], num_classes=10), []
-    handles = [m.register_forward_hook(lambda *_: seen.append(1)) for m in net.modules() if type(m) is nn.BatchNorm2d]
-    net(torch.randn(4, 3, 16, 16))
-    assert len(seen) == len(handles) == 1 + 2 * 3 + 2
+    handle = nn.modules.module.register_module_forward_hook(lambda module, *_: seen.append(type(module)))
+    try:
+        net(torch.randn(4, 3, 16, 16))
+    finally:
+        handle.remove()
+    assert seen.count(nn.BatchNorm2d) == 1 + 2 * 3 + 2
+
+
+def test_what_follows_is_left_alone_where_it_is_something_else() -> None:
+    """An addition after the layers' own ReLU, of another shape, or of another type."""
+    x, norm = images(3, 16, 4, 4, seed=1).float(), norm_of(16)
+    y = norm(x)
+    for added in (
+        images(3, 16, 4, 4, seed=2).float(),
+        images(3, 16, 1, 1, seed=2).float(),
+        images(3, 16, 4, 4, seed=2),
+    ):
+        for own, expected in ([], y), ([nn.ReLU()], y.relu()):
+            got = Layers(norm, *own)(x, added)
+            assert got.dtype == added.dtype
+            assert torch.allclose(got, (expected + added).relu().to(got.dtype), atol=1e-5)
+    with pytest.raises(ValueError, match="shape and type"):
+        cpu_norm.normalised(x, norm, x[..., :2], rectify=True)
+
+
+def test_compiled_by_torch_a_network_is_one_graph() -> None:
+    net = build(NETS["residual blocks"], num_classes=10)
+    x = torch.randn(4, 3, 16, 16)
+    torch._dynamo.reset()
+    assert torch.compile(net, backend="eager", fullgraph=True)(x).shape == (4, 10)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace:FutureWarning")
+def test_traced_and_transformed_by_torch() -> None:
+    net = build(NETS["plain blocks"], num_classes=10).eval()
+    x, other = torch.randn(2, 4, 3, 16, 16)
+    with torch.no_grad():
+        assert torch.allclose(torch.jit.trace(net, x)(other), net(other), atol=1e-5)
+        assert torch.allclose(torch.vmap(net)(torch.stack([x, other]))[1], net(other), atol=1e-5)
 
 
 def gradients(net: nn.Module, x: Tensor) -> list[Tensor]:
@@ -246,6 +342,28 @@ def test_training_is_about_the_same_and_the_record_says_how(monkeypatch: pytest.
     assert ours["train_ep_loss"] != theirs["train_ep_loss"]
 
 
+def test_a_record_says_where_the_layers_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An interrupted trial that goes on on a machine without a compiler."""
+    net = {"block_type": "res_basic_block", "ds": [1, 1], "ws": [16, 16], "ss": [1, 2]}
+    trial = Trial("any", net, "digits", {"batch_size": 128}, {"max_ep": 3})
+    with pytest.raises(TrialInterrupted):
+        train(trial, device="cpu", directory=tmp_path, should_stop=lambda: True)
+    with monkeypatch.context() as without:
+        without.setattr(cpu, "fused", lambda x: False)
+        with pytest.raises(TrialInterrupted):
+            train(trial, device="cpu", directory=tmp_path, should_stop=lambda: True)
+    assert "began with layers computed by c and goes on with torch" in caplog.text
+    assert train(trial, device="cpu", directory=tmp_path)["provenance"]["kernels"] == "c, then torch, then c"
+
+
+def test_networks_too_narrow_for_it_are_not_said_to_use_it() -> None:
+    net = {"block_type": "res_basic_block", "ds": [1, 1], "ws": [8, 8], "ss": [1, 2]}
+    record = train(Trial("any", net, "digits", {"batch_size": 128}, {"max_ep": 1}), device="cpu")
+    assert "kernels" not in record["provenance"]
+
+
 def kept_in(folder: Path) -> list[Path]:
     return sorted((folder / "edfstat" / "kernels").iterdir())
 
@@ -266,6 +384,29 @@ def test_compiled_once_and_again_where_the_file_is_damaged(tmp_path: Path, monke
     assert made.read_bytes() == whole
 
 
+@pytest.mark.parametrize("change", ["compiler", "flags", "source", "processor"])
+def test_another_file_for_what_is_made_otherwise(change: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    before = cpu._key(["cc"])
+    (tmp_path / "other.c").write_text(cpu.SOURCE.read_text() + "/* changed */")
+    if change == "flags":
+        monkeypatch.setattr(cpu, "FLAGS", (*cpu.FLAGS, "-g"))
+    elif change == "source":
+        monkeypatch.setattr(cpu, "SOURCE", tmp_path / "other.c")
+    elif change == "processor":
+        monkeypatch.setattr(cpu, "_processor", lambda: b"another")
+    assert cpu._key(["cc", "-O1"] if change == "compiler" else ["cc"]) != before
+
+
+@pytest.mark.usefixtures("_anew")
+def test_a_kept_file_that_cannot_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a file system that is mounted noexec: each process compiles its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    content = b"no library"
+    (tmp_path / "edfstat" / "kernels").mkdir(parents=True)
+    (tmp_path / "edfstat" / "kernels" / f"cpu_norm-{cpu._key(['cc'])}-{cpu._digest(content)}.so").write_bytes(content)
+    assert cpu.available()
+
+
 @pytest.mark.usefixtures("_anew")
 def test_a_cache_that_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
@@ -274,7 +415,15 @@ def test_a_cache_that_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.usefixtures("_anew")
-@pytest.mark.parametrize(("compiler", "said"), [("no-such-cc", "no-such-cc"), ("cc -fno-such-flag", "-fno-such-flag")])
+@pytest.mark.parametrize(
+    ("compiler", "said"),
+    [
+        ("no-such-cc", "no-such-cc"),
+        ("cc -fno-such-flag", "-fno-such-flag"),
+        ("cc 'x", "No closing quotation"),
+        ("cc -fvisibility=hidden", "left out forward"),
+    ],
+)
 def test_without_a_compiler_torch_does_it(
     compiler: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
