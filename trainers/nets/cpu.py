@@ -14,6 +14,7 @@ import os
 import platform
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -97,10 +98,15 @@ def _loaded(compiler: list[str]) -> ctypes.CDLL:
 
 
 def _kept(key: str) -> Path | None:
-    """The file of that key, if it is what its name says: a process that opens a damaged one dies."""
+    """The file of that key, if it is what its name says, as a process that opens a damaged one dies.
+
+    And if nobody else could have written it: what is opened is run.
+    """
     for path in sorted(_folder().glob(f"cpu_norm-{key}-*.so")):
         with contextlib.suppress(OSError):
-            if path.stem.endswith(f"-{_digest(path.read_bytes())}"):
+            about = path.lstat()
+            ours = about.st_uid == os.getuid() and stat.S_ISREG(about.st_mode) and not about.st_mode & 0o022
+            if ours and path.stem.endswith(f"-{_digest(path.read_bytes())}"):
                 return path
     return None
 

@@ -408,6 +408,24 @@ def test_a_kept_file_that_cannot_be_run(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("_anew")
+def test_a_file_that_others_could_have_written_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    key, content = cpu._key(["cc"]), b"of somebody"
+    (tmp_path / "edfstat" / "kernels").mkdir(parents=True)
+    planted = tmp_path / "edfstat" / "kernels" / f"cpu_norm-{key}-{cpu._digest(content)}.so"
+    planted.write_bytes(content)
+    planted.chmod(0o644)
+    assert cpu._kept(key) == planted
+    planted.chmod(0o666)
+    assert cpu._kept(key) is None
+    planted.chmod(0o644)
+    planted.rename(tmp_path / "elsewhere.so")
+    planted.symlink_to(tmp_path / "elsewhere.so")
+    assert cpu._kept(key) is None
+    assert cpu.available()
+
+
+@pytest.mark.usefixtures("_anew")
 def test_a_cache_that_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
