@@ -15,7 +15,7 @@ import torch
 from edfstat.errors import InputError
 from trainers.evaluation import Autocast
 
-__all__ = ["autocast_for", "context", "local_gpu", "pick", "release", "settings", "thread_count"]
+__all__ = ["autocast_for", "context", "cores", "local_gpu", "pick", "release", "settings", "thread_count"]
 
 #: More than any machine has cores; beyond, libraries fail in ways of their own.
 MOST_THREADS = 1024
@@ -57,10 +57,13 @@ def local_gpu() -> int:
 
 
 def release(device: torch.device) -> None:
-    """Give back what a trial held on a GPU, so that the trials beside it and the next one find it free."""
+    """Give back what a trial held, so that the trials beside it and the next one find it free."""
+    gc.collect()
     if device.type == "cuda":
-        gc.collect()
         torch.cuda.empty_cache()
+    else:
+        with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def autocast_for(device: torch.device, precision: str, flops: int) -> tuple[str, Autocast]:
@@ -150,6 +153,11 @@ def thread_count(threads: int | None = None) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_THREADS:
         raise InputError(f"threads (EDFSTAT_THREADS) is {text!r:.80}; give a whole number from 1 to {MOST_THREADS}")
     return int(text)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def context(device: torch.device) -> AbstractContextManager[object]:

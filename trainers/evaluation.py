@@ -46,12 +46,21 @@ def precise_norm(model: nn.Module, feed: Feed, epoch: int, autocast: Autocast) -
 
 @torch.no_grad()
 def count_wrong(model: nn.Module, feed: Feed, autocast: Autocast) -> Tensor:
-    """Number of test images whose class is not the likeliest one, as a tensor on the device."""
+    """Test images whose class is not the likeliest one, and how many of these have no likeliest class.
+
+    Outputs that are not all finite name none: the largest of NaN would be the first class.
+
+    Returns
+    -------
+    Tensor, shape (2,)
+        Of whole numbers, on the device.
+    """
     model.eval()
-    wrong: Tensor | None = None
+    counts: Tensor | None = None
     for images, labels in feed.test():
         with autocast():
             output = logits(model(images))
-        misses = (output.argmax(1) != labels).sum()
-        wrong = misses if wrong is None else wrong + misses
-    return torch.zeros((), dtype=torch.int64) if wrong is None else wrong
+        lost = ~output.isfinite().all(1)
+        misses = torch.stack([((output.argmax(1) != labels) | lost).sum(), lost.sum()])
+        counts = misses if counts is None else counts + misses
+    return torch.zeros(2, dtype=torch.int64) if counts is None else counts

@@ -17,7 +17,7 @@ from edfstat.errors import InputError, TrialInterrupted
 from edfstat.formats.places import home_path
 from edfstat.records import make_record
 from edfstat.trials import Trial
-from trainers import checkpoints, devices, outcomes, parallel, trial_folder
+from trainers import checkpoints, devices, outcomes, parallel, trial_folder, ways
 from trainers.progress import Progress
 from trainers.session import Session
 from trainers.task import Task, check_seconds, prepare
@@ -36,8 +36,8 @@ class Curves:
     test_ep_top1: list[float | None] = field(default_factory=list)
     seconds: float = 0.0
     train_seconds: float = 0.0
-    #: What computed the layers, in the order in which it did; of one kind unless a trial went on elsewhere.
-    kernels: list[str] = field(default_factory=list)
+    #: How it was computed: precision, threads, kernels. More than one unless a trial went on in another way.
+    ways: list[dict[str, Any]] = field(default_factory=list)
 
 
 def train(
@@ -109,7 +109,7 @@ def train(
     """
     where = devices.pick(device)
     folder = None if directory is None else home_path(directory)
-    if folder is not None and (done := trial_folder.finished(folder, trial)) is not None:
+    if folder is not None and (done := _finished(trial, folder, where)) is not None:
         return done
     if profile and folder is None:
         raise InputError("profile writes its trace to directory; give one")
@@ -140,17 +140,31 @@ def train(
             raise
         except Exception as error:
             # A trial that fails is a result: the process goes on to the next one.
-            status, message = outcomes.status_of(error)
+            status, message = parallel.first_failure(*outcomes.status_of(error))
             if status == "error":
                 logger.warning("trial %s: %s", trial.id[:12], message, exc_info=True)
                 used["traceback"] = "".join(traceback.format_exception(error))[-4000:]
     session = None
     devices.release(where)
-    if set(curves.kernels) - {"torch"}:
-        used["kernels"] = ", then ".join(curves.kernels)
+    used |= ways.in_words(curves.ways)
     record = _record(task, curves, status, message, outcomes.provenance(where, **used))
     if folder is not None and _leader():
         trial_folder.leave(record, folder)
+    return record
+
+
+def _finished(trial: Trial, folder: Path, device: torch.device) -> dict[str, Any] | None:
+    """The trial's record, if there is one; the first process decides, as the others may see folders of their own."""
+    record: dict[str, Any] | None = None
+    refusal = ""
+    if _leader():
+        try:
+            record = trial_folder.finished(folder, trial)
+        except InputError as error:
+            refusal = str(error)
+    record, refusal = parallel.of_leader((record, refusal), parallel.place()[1], device)
+    if refusal:
+        raise parallel.Disagreement(refusal)
     return record
 
 
@@ -165,10 +179,12 @@ def _run(
             f"the processes of the trial found different checkpoints in {folder} (here of epoch {start}); let all of "
             "them see one folder, or delete its checkpoint"
         )
-    _note_kernels(session, curves)
+    ways.note(curves.ways, {
+        "precision": session.precision, "threads": torch.get_num_threads(), "kernels": session.kernels or "torch",
+    })  # fmt: skip
     progress = Progress(folder if _leader() else None, listener, done=start)
     epochs = session.recipe.epochs
-    before, begun = curves.seconds, time.perf_counter()
+    before, begun = max(curves.seconds, _spent(task, folder)), time.perf_counter()
 
     def agreed(flag: bool) -> bool:
         return parallel.agreed(flag, session.device, session.world)
@@ -176,9 +192,11 @@ def _run(
     for epoch in range(start, epochs):
         out_of_time = (lambda: agreed(before + time.perf_counter() - begun > limit)) if limit is not None else None
         trace = folder / "trace.json" if profile and folder is not None and epoch == start and _leader() else None
-        seen = session.epoch(epoch, out_of_time, trace)
-        elapsed = time.perf_counter() - begun
-        curves.seconds = before + elapsed
+        try:
+            seen = session.epoch(epoch, out_of_time, trace)
+        finally:
+            elapsed = time.perf_counter() - begun
+            curves.seconds = before + elapsed
         curves.train_seconds += seen.seconds
         curves.train_ep_loss.append(outcomes.clean(seen.loss, 5))
         curves.train_ep_top1.append(seen.train_error)
@@ -191,6 +209,8 @@ def _run(
         })  # fmt: skip
         if curves.train_ep_loss[-1] is None:
             raise outcomes.Stopped("diverged", f"the training loss was not finite in epoch {epoch + 1}")
+        if seen.test_error is None:
+            raise outcomes.Stopped("diverged", f"no output was finite after epoch {epoch + 1}")
         if epoch + 1 < epochs:
             _save(task, session, curves, folder)
             if should_stop is not None and agreed(should_stop()):
@@ -199,15 +219,9 @@ def _run(
                 raise outcomes.Stopped("timeout", f"{limit:g} s were over after epoch {epoch + 1} of {epochs}")
 
 
-def _note_kernels(session: Session, curves: Curves) -> None:
-    name = session.kernels or "torch"
-    if curves.kernels and curves.kernels[-1] != name:
-        logger.warning(
-            "the trial began with layers computed by %s and goes on with %s; its numbers may differ by rounding from "
-            "those of a trial that was not interrupted", curves.kernels[-1], name,
-        )  # fmt: skip
-    if not curves.kernels or curves.kernels[-1] != name:
-        curves.kernels.append(name)
+def _spent(task: Task, folder: Path | None) -> float:
+    """Seconds that earlier runs took, also in an epoch that the time limit cut off."""
+    return 0.0 if folder is None else trial_folder.seconds(folder, task.trial)
 
 
 def _leader() -> bool:

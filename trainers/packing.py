@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import multiprocessing
-import os
 import signal
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
@@ -22,7 +21,7 @@ from edfstat.errors import InputError, TrialInterrupted
 from edfstat.formats.places import home_path
 from edfstat.records import make_record
 from edfstat.trials import Trial
-from trainers import devices
+from trainers import devices, trial_folder
 from trainers.loop import train
 from trainers.memory import training_bytes
 from trainers.mps import shared_gpu
@@ -34,28 +33,32 @@ logger = logging.getLogger("trainers")
 
 #: Memory of a GPU that a process takes before it trains, in bytes (estimated, not measured).
 CONTEXT_BYTES = 2**30
+#: What a process says once it has started.
+READY = "ready"
 #: A captured step holds its memory beside that of the steps that warmed it up. An estimate for fp32: in bf16, a
 #: ResNet-56 on an H200 reserved 0.70 GiB where 0.68 are counted.
 CAPTURED = 2
 
 
-def automatic_workers(device: str = "auto", task: Task | None = None) -> int:
+def automatic_workers(device: str = "auto", task: Task | None = None, threads: int | None = None) -> int:
     """How many trials to run side by side.
 
     Parameters
     ----------
     device : str, default "auto"
-        On a CPU one trial per core. On a GPU at most 8, at most one per core, and no more than its free memory
-        holds.
+        On a CPU as many as the cores have room for with the threads of each. On a GPU at most 8, at most that many,
+        and no more than its free memory holds.
     task : Task, optional
         The trial that takes the most memory. Default: one that takes 1 GiB.
+    threads : int, optional
+        As for `train`.
 
     Returns
     -------
     int
         At least 1.
     """
-    cores = len(os.sched_getaffinity(0))
+    cores = max(1, devices.cores() // devices.thread_count(threads))
     where = devices.pick(device)
     if where.type == "cpu":
         return cores
@@ -103,7 +106,8 @@ def train_many(
     Raises
     ------
     InputError
-        Before anything is trained: if `workers` is not a whole number from 1, or a trial makes no sense.
+        Before anything is trained: if `workers` is not a whole number from 1, a trial makes no sense or is there
+        twice, or `directory` cannot be written to. If the processes cannot start, for want of that line for instance.
 
     Examples
     --------
@@ -125,13 +129,28 @@ def train_many(
     devices.autocast_for(place, precision, 0)
     devices.thread_count(threads)
     largest = _largest(trials, root)
-    number = automatic_workers(device, largest) if workers is None else workers
+    if directory is not None:
+        _refuse_repeated(trials)
+        trial_folder.make(directory)
+    number = automatic_workers(device, largest, threads) if workers is None else workers
     options = {
         # Not "auto": a process that finds no GPU must say so, and not train on the CPU.
         "device": str(place), "root": root, "threads": threads, "precision": precision, "time_limit": time_limit,
         "compile": compile,
     }  # fmt: skip
     return _records(deque(trials), number, place, directory, options)
+
+
+def _refuse_repeated(trials: Sequence[Trial]) -> None:
+    """Two processes in the folder of one trial would take each other's checkpoints."""
+    places: dict[str, int] = {}
+    for position, trial in enumerate(trials):
+        before = places.setdefault(trial.id, position)
+        if before != position:
+            raise InputError(
+                f"trials[{position}] is trials[{before}] again, and both would train in one folder; leave it out, or "
+                "give it another seed"
+            )
 
 
 def _largest(trials: Sequence[Trial], root: str | PathLike[str] | None) -> Task | None:
@@ -150,11 +169,12 @@ def _largest(trials: Sequence[Trial], root: str | PathLike[str] | None) -> Task 
 
 @dataclass
 class _Worker:
-    """A process and the trial that it has."""
+    """A process, the trial that it has, and whether it has said that it is there."""
 
     process: SpawnProcess
     pipe: Connection
     trial: Trial | None = None
+    ready: bool = False
 
     def end(self) -> None:
         self.pipe.close()
@@ -177,6 +197,9 @@ def _records(
             while busy := {worker.pipe: worker for worker in team if worker.trial is not None}:
                 for pipe in wait(list(busy)):
                     worker = busy[pipe]  # type: ignore[index]
+                    if not worker.ready:
+                        _welcome(worker)
+                        continue
                     trial, record = worker.trial, _answer(worker)
                     if waiting:
                         if worker.process.exitcode is not None:
@@ -215,6 +238,23 @@ def _hand(worker: _Worker, trial: Trial, directory: str | PathLike[str] | None) 
         worker.pipe.send((trial.to_dict(), folder))
 
 
+def _welcome(worker: _Worker) -> None:
+    """Hear that a process has started; one that ends before that is nothing of its trial's.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        worker.ready = worker.pipe.recv() == READY
+    except (EOFError, OSError):
+        worker.process.join()
+        raise InputError(
+            f"a process of train_many could not start ({_cause(worker.process.exitcode)}; what it printed says more); "
+            'call train_many from a file, below: if __name__ == "__main__":'
+        ) from None
+
+
 def _answer(worker: _Worker) -> dict[str, Any]:
     trial, worker.trial = worker.trial, None
     assert trial is not None
@@ -238,6 +278,7 @@ def _serve(pipe: Connection, options: dict[str, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
+    pipe.send(READY)
     with contextlib.suppress(EOFError, BrokenPipeError, TrialInterrupted):
         while True:
             described, folder = pipe.recv()

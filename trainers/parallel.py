@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 from collections.abc import Iterable
 from typing import Any, cast
@@ -14,9 +15,12 @@ from torch import Tensor, nn
 from edfstat.errors import InputError
 
 __all__ = [
-    "Disagreement", "SyncNorm", "agreed", "alike", "join", "leave", "place", "share_of", "sum_gradients", "synced",
-    "total",
+    "Disagreement", "SyncNorm", "agreed", "alike", "first_failure", "join", "leave", "of_leader", "place", "share_of",
+    "sum_gradients", "synced", "total",
 ]  # fmt: skip
+
+#: Where the processes keep who failed first.
+FAILURE = "edfstat: first failure"
 
 
 class Disagreement(InputError):
@@ -213,6 +217,28 @@ def alike(number: int, device: torch.device, world: int) -> bool:
     ends = torch.tensor([number, -number], dtype=torch.float64, device=device)
     dist.all_reduce(ends, op=dist.ReduceOp.MAX)
     return bool(ends.sum() == 0)
+
+
+def of_leader(value: Any, world: int, device: torch.device) -> Any:
+    """What the first process has, in all of them."""
+    if world == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0, device=device)
+    return box[0]
+
+
+def first_failure(status: str, message: str) -> tuple[str, str]:
+    """Status and message of the process that failed first, which the others only see as one that has gone."""
+    if place()[1] == 1:
+        return status, message
+    try:
+        # Set by the first, read by those after it.
+        kept = dist.distributed_c10d._get_default_store().compare_set(FAILURE, "", json.dumps([status, message]))
+        found = json.loads(kept)
+    except (RuntimeError, ValueError):  # whoever keeps it has gone, too
+        return status, message
+    return str(found[0]), str(found[1])
 
 
 def total(value: Tensor, world: int) -> Tensor:

@@ -157,7 +157,7 @@ def resolve(
     settings = dict(RECIPES[name].get(dataset, RECIPES[name][""]))
     for given in (overrides, optim or {}):
         for short, long in _OPTIM.items():
-            if short in given and long in given and given[short] != given[long]:
+            if short != long and short in given and long in given and given[short] != given[long]:
                 raise InputError(f"recipe: {short} and {long} are the same setting; give one of them")
         settings |= {_OPTIM.get(key, key): value for key, value in given.items()}
     known = {field.name for field in fields(Recipe)}

@@ -24,7 +24,10 @@ __all__ = ["Seen", "Session"]
 
 @dataclass(frozen=True)
 class Seen:
-    """What an epoch gave: mean loss, errors in percent, the rate at its start, images and seconds of training."""
+    """What an epoch gave: mean loss, errors in percent, the rate at its start, images and seconds of training.
+
+    The test error is None where the loss, or the outputs for every test image, were not finite.
+    """
 
     loss: float
     train_error: float | None
@@ -67,12 +70,14 @@ class Session:
         self.capture = device.type == "cuda" and self.world == 1 and not compile
 
     def _kernels(self) -> str | None:
-        """What compiled this package's own kernels where they compute layers, as these differ by rounding.
+        """What compiled the kernels that compute layers where they are not torch's own, as these differ by rounding.
 
-        With `compile` they are those of the evaluation alone.
+        With `compile` this package's own compute the evaluation alone.
         """
         from trainers.nets import cpu, cpu_norm, gpu
 
+        if self.model is not self.net:
+            return "torch.compile"
         if self.device.type == "cuda":
             return "triton" if self.precision == "bf16" and gpu.available() else None
         widths = [m.num_features for m in self.net.modules() if type(m) is nn.BatchNorm2d]
@@ -122,8 +127,10 @@ class Session:
         if outcomes.clean(mean_loss, 5) is not None:
             if self.recipe.precise_bn:
                 precise_norm(self.net, self.feed, epoch, self.autocast)
-            misses = parallel.total(count_wrong(self.net, self.feed, self.autocast).to(self.device), self.world)
-            test_error = round(100 * int(misses) / self.feed.test_images, 4)
+            counts = count_wrong(self.net, self.feed, self.autocast).to(self.device)
+            wrong_ones, lost = parallel.total(counts, self.world).tolist()
+            if lost < self.feed.test_images:
+                test_error = round(100 * wrong_ones / self.feed.test_images, 4)
         return Seen(mean_loss, round(100 * totals[1] / images, 4), test_error, self._rate(epoch), images, seconds)
 
     def _train(self, epoch: int, out_of_time: Callable[[], bool] | None, profiler: Any) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainers import devices
 from trainers.feeds import EPOCH, NORM, Batch, seed_of
 from trainers.photographs import decoded, decoded_together, decodes, read, resized
 
@@ -184,4 +185,4 @@ def random_box(height: int, width: int, rng: np.random.Generator) -> tuple[int, 
 def _workers(world: int) -> int:
     # The processes of one machine share its cores.
     local = int(os.environ.get("LOCAL_WORLD_SIZE", world))
-    return max(1, len(os.sched_getaffinity(0)) // max(local, 1))
+    return max(1, devices.cores() // max(local, 1))

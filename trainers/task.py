@@ -75,13 +75,14 @@ def prepare(trial: Trial, root: str | PathLike[str] | None = None) -> Task:
         architecture, stem=stem, image_size=size, in_channels=train.in_channels,
         num_classes=train.num_classes,
     )  # fmt: skip
-    # Published cell networks say themselves whether they train with an auxiliary head and dropped paths.
-    recipe = replace(
-        recipe,
-        image_size=size,
-        aux_weight=recipe.aux_weight or (AUX_WEIGHT if net.get("aux") else 0.0),
-        drop_path=recipe.drop_path or net.get("drop_prob") or 0.0,
-    )
+    # Published cell networks say themselves whether they train with an auxiliary head and dropped paths; a recipe's own
+    # zero overrules them.
+    given = {*trial.optim, *(trial.recipe if isinstance(trial.recipe, Mapping) else ())}
+    if "aux_weight" not in given and net.get("aux"):
+        recipe = replace(recipe, aux_weight=recipe.aux_weight or AUX_WEIGHT)
+    if "drop_path" not in given:
+        recipe = replace(recipe, drop_path=recipe.drop_path or net.get("drop_prob") or 0.0)
+    recipe = replace(recipe, image_size=size)
     numbers = {name: int(np.ravel(values)[0]) for name, values in counts.items()}
     return Task(trial, recipe, architecture, train, test, stem, numbers)
 
@@ -114,16 +115,16 @@ def check_seconds(limit: Any) -> None:
 
 
 @lru_cache(maxsize=8)
-def _cached(name: str, root: str | None, split: str) -> Any:
+def _cached(name: str, root: str | None, split: str, limit: int | None) -> Any:
     # Trials of one sweep share their images; a process reads them once.
-    return datasets.get(name, root, split)
+    return datasets.get(name, root, split) if limit is None else _cached(name, root, split, None).subset(limit)
 
 
 def _images(trial: Trial, root: str | None, split: str) -> Any:
-    images = _cached(trial.dataset, root, split)
+    images = _cached(trial.dataset, root, split, None)
     limit = trial.options.get(f"{split}_images")
     if limit is None:
         return images
     if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= len(images):
         raise InputError(f"option {split}_images is {limit!r}; give a whole number from 1 to {len(images)}")
-    return images.subset(limit)
+    return _cached(trial.dataset, root, split, limit)

@@ -14,7 +14,7 @@ from edfstat.trials import Trial
 from trainers.checkpoints import checkpoint_path
 from trainers.whole_files import remove_parts, replace_file
 
-__all__ = ["finished", "leave", "make"]
+__all__ = ["finished", "leave", "make", "seconds"]
 
 logger = logging.getLogger("trainers")
 
@@ -58,10 +58,27 @@ def finished(folder: Path, trial: Trial) -> dict[str, Any] | None:
     InputError
         If it is another trial's.
     """
-    try:
-        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+    record = _record(folder)
+    if record is None:
         return None
     if not isinstance(record, dict) or record.get("trial_id") != trial.id:
         raise InputError(f"{folder} holds the record of another trial; give each trial a directory of its own")
     return record if record.get("status") in ("ok", "diverged") else None
+
+
+def seconds(folder: Path, trial: Trial) -> float:
+    """Seconds of training in an earlier run of the trial that an accident ended, such as its time limit; else 0."""
+    record = _record(folder)
+    if not isinstance(record, dict) or record.get("trial_id") != trial.id:
+        return 0.0
+    provenance = record.get("provenance")
+    spent = provenance.get("seconds") if isinstance(provenance, dict) else None
+    return float(spent) if isinstance(spent, int | float) else 0.0
+
+
+def _record(folder: Path) -> Any:
+    """What ``record.json`` holds; None if it cannot be read."""
+    try:
+        return json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None

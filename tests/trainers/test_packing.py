@@ -155,11 +155,41 @@ def test_a_generator_of_trials_is_trained() -> None:
     assert [r["rng_seed"] for r in train_many((trial(s, 1) for s in (5,)), device="cpu", workers=1)] == [5]
 
 
-def test_a_folder_that_cannot_be_made_is_told_in_each_record(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    (record,) = train_many([trial(1, 1)], device="cpu", workers=1, directory=tmp_path / "file")
-    assert record["status"] == "error"
-    assert "cannot be written to" in record["message"]
+    with pytest.raises(InputError, match="cannot be written to"):
+        train_many([trial(1, 1)], device="cpu", workers=1, directory=tmp_path / "file")
+
+
+def test_a_trial_that_is_there_twice_is_refused_where_it_has_a_folder(tmp_path: Path) -> None:
+    twice = [trial(1, 1), trial(2, 1), trial(1, 1)]
+    with pytest.raises(InputError, match=r"trials\[2\] is trials\[0\] again"):
+        train_many(twice, device="cpu", directory=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_script_without_its_guard_is_told_so(tmp_path: Path) -> None:
+    """Its processes run the whole script again, and fail; that is no trial's fault."""
+    (tmp_path / "script.py").write_text(
+        "from trainers import train_many\nfrom edfstat import Trial\n"
+        f"net = {NET!r}\n"
+        "print(list(train_many([Trial('any', net, 'digits')], device='cpu', workers=1)))\n"
+    )
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "could not start" in done.stderr
+    assert 'if __name__ == "__main__":' in done.stderr
+
+
+def test_cores_are_shared_out_with_the_threads_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
+    assert [automatic_workers("cpu", threads=n) for n in (1, 4, 5, 99)] == [16, 4, 3, 1]
+    monkeypatch.setenv("EDFSTAT_THREADS", "8")
+    assert automatic_workers("cpu") == 2
+    monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
+    monkeypatch.setattr(os, "cpu_count", lambda: 24)
+    assert automatic_workers("cpu") == 3
 
 
 def test_as_many_side_by_side_as_the_memory_of_the_gpu_holds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,6 +120,44 @@ def test_processes_that_found_different_checkpoints_refuse_to_train(photographs:
     assert (tmp_path / "0" / "checkpoint.pt").exists()
 
 
+def test_the_record_is_of_the_process_that_failed(photographs: Path, tmp_path: Path) -> None:
+    """The first one writes it, which sees no more of the others' failures than that they have gone."""
+    (tmp_path / "trial.json").write_text(json.dumps(trial().to_dict()))
+    code = """
+import os, sys
+from trainers.__main__ import main
+from trainers.session import Session
+if os.environ["RANK"] == "1":
+    def damaged(*_):
+        raise MemoryError("out of memory for photograph.jpg")
+    Session.epoch = damaged
+sys.exit(main(sys.argv[1:]))
+"""
+    command = [sys.executable, "-c", code, "trial.json", "--root", str(photographs), "--device", "cpu"]
+    running = started(command, tmp_path)
+    (said, _), _ = [process.communicate(timeout=100) for process in running]
+    record = json.loads(said)
+    assert (record["status"], record["message"]) == ("oom", "out of memory for photograph.jpg")
+    assert [process.returncode for process in running] == [1, 1]
+
+
+def test_a_finished_trial_is_finished_for_all(photographs: Path, tmp_path: Path) -> None:
+    """Also for those that see a folder of their own, in which no record was left."""
+    (tmp_path / "trial.json").write_text(json.dumps(trial().to_dict()))
+    record = train(trial(), device="cpu", root=photographs, directory=tmp_path / "0")
+    command = [sys.executable, "-m", "trainers", "trial.json", "--root", str(photographs), "--device", "cpu"]
+    code = "import os, sys; os.execv(sys.executable, [*sys.argv[1:], '--directory', os.environ['RANK']])"
+    running = started([sys.executable, "-c", code, *command], tmp_path)
+    said = [process.communicate(timeout=100) for process in running]
+    assert [process.returncode for process in running] == [0, 0], said
+    assert json.loads(said[0][0]) == record
+    (tmp_path / "0" / "record.json").write_text(json.dumps({**record, "trial_id": "another"}))
+    running = started([sys.executable, "-c", code, *command], tmp_path)
+    said = [process.communicate(timeout=100) for process in running]
+    assert [process.returncode for process in running] == [2, 2], said
+    assert all("holds the record of another trial" in text for _, text in said)
+
+
 def test_no_thread_of_the_group_outlives_it(tmp_path: Path) -> None:
     """One that frees a tensor while the interpreter ends would abort the process."""
     code = """

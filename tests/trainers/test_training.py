@@ -1,5 +1,6 @@
 """Trials on real digits: same trial same record, interruption, statuses, checkpoints that are refused."""
 
+import contextlib
 import gzip
 import json
 import subprocess
@@ -15,7 +16,10 @@ from edfstat.records import RECORD_KEYS
 from tests.trainers.trials import NET, outcome, trial
 from trainers import train
 from trainers.__main__ import main
+from trainers.evaluation import count_wrong
+from trainers.recipes import resolve
 from trainers.session import Session
+from trainers.task import prepare
 
 
 def test_an_interrupted_trial_gives_the_record_of_an_uninterrupted_one(tmp_path: Path) -> None:
@@ -67,6 +71,71 @@ def test_divergence_is_an_outcome() -> None:
     assert record["status"] == "diverged"
     assert record["train_ep_loss"][-1] is None
     assert "not finite" in record["message"]
+
+
+def test_a_network_whose_outputs_are_no_numbers_has_no_error(tmp_path: Path) -> None:
+    """The largest of NaN is the first class, whose share of the test images would count as right answers."""
+    one_step = {"options": {"train_images": 128, "test_images": 100}}
+    record = train(trial(2, optim={"max_ep": 2, "base_lr": 1e30}, **one_step), device="cpu")
+    assert record["train_ep_loss"][0] is not None, "the loss before the first step is finite"
+    assert (record["status"], record["test_ep_top1"], record["min_test_top1"]) == ("diverged", [None], None)
+    assert "no output was finite after epoch 1" in record["message"]
+
+
+def test_outputs_that_are_no_numbers_are_wrong_answers() -> None:
+    class Some(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x
+
+    class Given:
+        def test(self) -> Any:
+            answers = torch.eye(4)
+            answers[0], answers[1, 2] = float("nan"), float("inf")
+            yield answers, torch.tensor([0, 1, 2, 3])
+            yield torch.eye(4)[:2], torch.tensor([0, 0])
+
+    assert count_wrong(Some(), Given(), contextlib.nullcontext).tolist() == [3, 2]  # type: ignore[arg-type]
+
+
+def test_a_time_limit_counts_all_runs(tmp_path: Path) -> None:
+    """Also what an epoch took that was cut off, of which no checkpoint is left."""
+    runs = [train(trial(500), device="cpu", directory=tmp_path, time_limit=1.0) for _ in range(3)]
+    assert {record["status"] for record in runs} == {"timeout"}
+    seconds = [record["provenance"]["seconds"] for record in runs]
+    assert 1.0 <= seconds[0] <= seconds[1] <= seconds[2] < seconds[0] + 1.0
+    record = train(trial(500, options={"train_images": 1347}), device="cpu", time_limit=0.02)
+    assert record["train_ep_loss"] == []
+    assert record["provenance"]["seconds"] >= 0.02
+
+
+def test_a_recipe_without_head_or_dropped_paths_overrules_the_network() -> None:
+    """Published cell networks say that they train with both."""
+    edges = [["sep_conv_3x3", 0], ["skip_connect", 1]]
+    genotype = {"normal": edges, "normal_concat": [2], "reduce": edges, "reduce_concat": [2]}
+    net = {"genotype": genotype, "width": 8, "depth": 3, "aux": True, "drop_prob": 0.3}
+
+    def used(**settings: Any) -> tuple[float, float]:
+        recipe = prepare(Trial("any", net, "digits", settings or "default")).recipe
+        return recipe.aux_weight, recipe.drop_path
+
+    assert used() == used(cutout=2) == (0.4, 0.3)
+    assert used(aux_weight=0, drop_path=0) == (0, 0)
+    assert used(base="enhanced", drop_path=0) == (0.4, 0)
+    assert used(aux_weight=0.1, drop_path=0.05) == (0.1, 0.05)
+
+
+def test_a_record_says_where_precision_and_threads_changed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(TrialInterrupted):
+        train(trial(2), device="cpu", directory=tmp_path, threads=2, precision="fp32", should_stop=lambda: True)
+    record = train(trial(2), device="cpu", directory=tmp_path, threads=1, precision="bf16")
+    assert record["provenance"]["precision"] == "fp32, then bf16"
+    assert record["provenance"]["threads"] == "2, then 1"
+    assert "precision fp32, now bf16; threads 2, now 1" in caplog.text
+
+
+def test_a_rate_that_is_no_number_is_called_that() -> None:
+    with pytest.raises(InputError, match="base_lr is nan"):
+        resolve({"base_lr": float("nan")}, dataset="digits")
 
 
 def test_a_time_limit_and_an_accident_are_records(monkeypatch: pytest.MonkeyPatch) -> None:
