@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -189,8 +190,12 @@ def _run(
     def agreed(flag: bool) -> bool:
         return parallel.agreed(flag, session.device, session.world)
 
+    def over(limit: float) -> bool:
+        curves.seconds = before + time.perf_counter() - begun
+        return agreed(curves.seconds > limit)
+
+    out_of_time = None if limit is None else partial(over, limit)
     for epoch in range(start, epochs):
-        out_of_time = (lambda: agreed(before + time.perf_counter() - begun > limit)) if limit is not None else None
         trace = folder / "trace.json" if profile and folder is not None and epoch == start and _leader() else None
         try:
             seen = session.epoch(epoch, out_of_time, trace)

@@ -1,7 +1,10 @@
-"""How much memory training a network takes, counted before it is trained."""
+"""How much memory training a network takes, counted before it is trained, and how much there is."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,7 +12,7 @@ from torch import Tensor
 
 from trainers.task import Task
 
-__all__ = ["training_bytes"]
+__all__ = ["available_bytes", "training_bytes"]
 
 
 def training_bytes(task: Task) -> int:
@@ -70,3 +73,43 @@ def _kept(net: Any, batch: Tensor) -> list[int]:
         output = net(batch)
     del output
     return list(blocks.values())
+
+
+def available_bytes(root: Path = Path("/")) -> int | None:
+    """Memory of this machine that processes could still take, within the limits that are set for this one.
+
+    Parameters
+    ----------
+    root : Path
+        Where the system tells it, in ``proc`` and ``sys``.
+
+    Returns
+    -------
+    int or None
+        None where the system does not say.
+    """
+    free = [*_free_of_machine(root / "proc" / "meminfo"), *_free_of_groups(root)]
+    return max(0, min(free)) if free else None
+
+
+def _free_of_machine(path: Path) -> Iterator[int]:
+    with contextlib.suppress(OSError, ValueError):
+        lines = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+        if "MemAvailable" in lines:
+            yield int(lines["MemAvailable"].split()[0]) * 1024
+
+
+def _free_of_groups(root: Path) -> Iterator[int]:
+    """What each control group (version 2) around this process leaves: SLURM and containers set limits there."""
+    top = root / "sys" / "fs" / "cgroup"
+    with contextlib.suppress(OSError, StopIteration):
+        line = next(line for line in (root / "proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
+        folder = top / line.removeprefix("0::").strip().lstrip("/")
+        for group in (folder, *folder.parents):
+            if group == top.parent:
+                break
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                limit = int((group / "memory.max").read_text())  # "max" is no number, and no limit
+                counts = dict(each.split() for each in (group / "memory.stat").read_text().splitlines())
+                # Files that were read count, too, but would make room.
+                yield limit - int((group / "memory.current").read_text()) + int(counts["inactive_file"])

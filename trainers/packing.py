@@ -23,7 +23,7 @@ from edfstat.records import make_record
 from edfstat.trials import Trial
 from trainers import devices, trial_folder
 from trainers.loop import train
-from trainers.memory import training_bytes
+from trainers.memory import available_bytes, training_bytes
 from trainers.mps import shared_gpu
 from trainers.task import Task, check_seconds, prepare
 
@@ -33,6 +33,9 @@ logger = logging.getLogger("trainers")
 
 #: Memory of a GPU that a process takes before it trains, in bytes (estimated, not measured).
 CONTEXT_BYTES = 2**30
+#: Memory of the machine that a process takes before it trains, and how much more a training takes than is counted: see
+#: `training_bytes`.
+PROCESS_BYTES, SPARE = 2**29, 1.5
 #: What a process says once it has started.
 READY = "ready"
 #: A captured step holds its memory beside that of the steps that warmed it up. An estimate for fp32: in bf16, a
@@ -46,10 +49,10 @@ def automatic_workers(device: str = "auto", task: Task | None = None, threads: i
     Parameters
     ----------
     device : str, default "auto"
-        On a CPU as many as the cores have room for with the threads of each. On a GPU at most 8, at most that many,
-        and no more than its free memory holds.
+        On a CPU as many as the cores have room for with the threads of each. On a GPU at most 8 of these. On both no
+        more than the free memory holds.
     task : Task, optional
-        The trial that takes the most memory. Default: one that takes 1 GiB.
+        The trial that takes the most memory. Default: on a GPU one that takes 1 GiB, on a CPU memory is not asked.
     threads : int, optional
         As for `train`.
 
@@ -61,7 +64,9 @@ def automatic_workers(device: str = "auto", task: Task | None = None, threads: i
     cores = max(1, devices.cores() // devices.thread_count(threads))
     where = devices.pick(device)
     if where.type == "cpu":
-        return cores
+        if task is None or (room := available_bytes()) is None:
+            return cores
+        return max(1, min(cores, room // (PROCESS_BYTES + int(SPARE * training_bytes(task)))))
     free, _ = torch.cuda.mem_get_info(where)
     each = CONTEXT_BYTES + (2**30 if task is None else CAPTURED * training_bytes(task))
     return max(1, min(8, cores, free // each))

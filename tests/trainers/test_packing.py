@@ -17,7 +17,7 @@ import torch
 from edfstat import InputError, Trial
 from tests.trainers.trials import outcome
 from trainers import packing, train, train_many
-from trainers.memory import training_bytes
+from trainers.memory import available_bytes, training_bytes
 from trainers.packing import automatic_workers
 from trainers.task import prepare
 
@@ -201,6 +201,42 @@ def test_as_many_side_by_side_as_the_memory_of_the_gpu_holds(monkeypatch: pytest
     for memory, expected in [(each // 2, 1), (3 * each + 1, 3), (100 * each, 8)]:
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, memory=memory: (memory, memory))
         assert automatic_workers("cuda:0", task) == expected
+
+
+def test_as_many_side_by_side_as_the_memory_of_the_machine_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = prepare(Trial("ResNet", {**NET, "ws": [64, 64, 128, 256]}, "synthetic"))
+    each = 2**29 + int(1.5 * training_bytes(task))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
+    for memory, expected in [(each // 2, 1), (3 * each + 1, 3), (100 * each, 16), (None, 16)]:
+        monkeypatch.setattr(packing, "available_bytes", lambda memory=memory: memory)
+        assert automatic_workers("cpu", task) == expected
+    monkeypatch.setattr(packing, "available_bytes", lambda: 0)
+    assert automatic_workers("cpu") == 16, "without a task nothing is known of its memory"
+
+
+def test_memory_is_what_the_tightest_limit_leaves(tmp_path: Path) -> None:
+    """The machine's, and those of the control groups around this process, in the system's own files."""
+    assert available_bytes(tmp_path) is None
+    job, step = (tmp_path / "sys/fs/cgroup" / part for part in ("slurm/job_1", "slurm/job_1/step_0"))
+    step.mkdir(parents=True)
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/meminfo").write_text("MemTotal:  8000 kB\nMemFree:  1000 kB\nMemAvailable:  6000 kB\n")
+    assert available_bytes(tmp_path) == 6000 * 1024
+    (tmp_path / "proc/self/cgroup").write_text("0::/slurm/job_1/step_0\n")
+    assert available_bytes(tmp_path) == 6000 * 1024
+    for group, limit in ((job, "5000000"), (step, "max")):
+        (group / "memory.max").write_text(f"{limit}\n")
+        (group / "memory.current").write_text("3000000\n")
+        (group / "memory.stat").write_text("anon 2000000\ninactive_file 1000000\n")
+    assert available_bytes(tmp_path) == 3_000_000
+    (job / "memory.current").write_text("9000000\n")
+    assert available_bytes(tmp_path) == 0
+    (tmp_path / "proc/self/cgroup").write_text("1:name=systemd:/\n")
+    assert available_bytes(tmp_path) == 6000 * 1024
+
+
+def test_this_machine_has_some_memory() -> None:
+    assert 2**20 < (available_bytes() or 2**30) < 2**50
 
 
 @pytest.mark.slow
