@@ -244,7 +244,7 @@ def _hand(worker: _Worker, trial: Trial, directory: str | PathLike[str] | None) 
 
 
 def _welcome(worker: _Worker) -> None:
-    """Hear that a process has started; one that ends before that is nothing of its trial's.
+    """Hear that a process has started; one that ends by itself before that is nothing of its trial's.
 
     Raises
     ------
@@ -254,8 +254,12 @@ def _welcome(worker: _Worker) -> None:
         worker.ready = worker.pipe.recv() == READY
     except (EOFError, OSError):
         worker.process.join()
+        code = worker.process.exitcode
+        if code is not None and code < 0:  # killed from outside, which may be over now; `_answer` says so
+            worker.ready = True
+            return
         raise InputError(
-            f"a process of train_many could not start ({_cause(worker.process.exitcode)}; what it printed says more); "
+            f"a process of train_many could not start ({_cause(code)}; what it printed says more); "
             'call train_many from a file, below: if __name__ == "__main__":'
         ) from None
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,14 @@ def trial(seed: int, epochs: int = 2, **more: Any) -> Trial:
 
 def processes() -> list[Any]:
     return [child for child in multiprocessing.active_children() if child.name == "edfstat-trial"]
+
+
+def wait_for_process() -> Any:
+    deadline = time.monotonic() + 60
+    while not (found := processes()):
+        assert time.monotonic() < deadline, "no process was started"
+        time.sleep(0.001)
+    return found[0]
 
 
 def wait_for(path: Path) -> None:
@@ -180,6 +189,16 @@ def test_a_script_without_its_guard_is_told_so(tmp_path: Path) -> None:
     assert done.stdout == ""
     assert "could not start" in done.stderr
     assert 'if __name__ == "__main__":' in done.stderr
+
+
+def test_a_process_killed_while_it_starts_costs_its_trial_alone() -> None:
+    stream = train_many([trial(1, 1), trial(2, 1)], device="cpu", workers=1)
+    killer = threading.Thread(target=lambda: os.kill(wait_for_process().pid, signal.SIGKILL))
+    killer.start()
+    records = list(stream)
+    killer.join()
+    assert [record["status"] for record in records] == ["error", "ok"]
+    assert "SIGKILL" in records[0]["message"]
 
 
 def test_cores_are_shared_out_with_the_threads_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
