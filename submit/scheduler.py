@@ -136,7 +136,11 @@ def check_request(config: Config) -> None:
         ask("sbatch", "--test-only", *flags, "--wrap", "true")
     except InputError as error:
         asked = ", ".join(f"{key}={value}" for key, value in options.items())
-        remedy = "change resources" + (", or wait until earlier jobs have ended" if "ubmit" in str(error) else "")
+        remedy = "change resources"
+        if "ubmit" in str(error):
+            remedy += ", or wait until earlier jobs have ended"
+        elif "node configuration" in str(error):  # which SLURM also says while the nodes that would do are down
+            remedy += ", or wait for the nodes if sinfo shows that they are down"
         raise InputError(f"SLURM would not take a worker of this sweep ({asked}): {error}; {remedy}") from None
 
 

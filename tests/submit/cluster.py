@@ -18,6 +18,8 @@ from pathlib import Path
 PROGRAMS = ("munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sacctmgr", "sbatch")
 SEARCH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/sbin"])
 TIMEOUT = 30
+#: States of nodes that take jobs, now or once others have ended.
+TAKING = ("idle", "mix", "alloc", "comp")
 
 
 def missing_programs() -> list[str]:
@@ -57,6 +59,18 @@ class Cluster:
         for node in ("n1", "n2"):
             self.start_node(node)
         self._until(lambda: self.call("sinfo", "-h", "-o", "%t %D").stdout.split() == ["idle", "2"], "two idle nodes")
+
+    def ready(self) -> None:
+        """Wait until both nodes take jobs, whatever a fault or a slow moment of the machine did to them."""
+
+        def resumed() -> bool:
+            lines = [line.split() for line in self.call("sinfo", "-h", "-N", "-o", "%N %t").stdout.splitlines()]
+            away = {node for node, state in lines if state.endswith("*") or state.strip("*~#$@") not in TAKING}
+            for node in away:
+                self.call("scontrol", "update", f"NodeName={node}", "State=RESUME")
+            return len(lines) == 2 and not away
+
+        self._until(resumed, "both nodes")
 
     def start_controller(self) -> None:
         self.start("slurmctld", "slurmctld", "-D")

@@ -48,6 +48,7 @@ class Faulty:
 
     def begin(self, trials: int = 3) -> None:
         """Launch, and wait until some trials are recorded and one runs."""
+        self.slurm.ready()
         operations.run(self.path, cluster="slurm", watch=False)
         wait_until(lambda: records(self.directory) >= trials, 120, "the first records")
         wait_until(lambda: any(each["trials"] for each in workers(self.directory)), 60, "a running trial")
