@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.bench_depthwise import images, report
+from benchmarks.layers import images, report
 from benchmarks.plain_loop import TorchNorm
 from trainers.nets.layers import Layers
 

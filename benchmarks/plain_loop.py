@@ -52,10 +52,7 @@ def stock(net):
             how = {part: getattr(child, part) for part in ("stride", "padding", "count_include_pad")}
             setattr(net, name, nn.AvgPool2d(child.kernel_size, **how))
         elif isinstance(child, nn.BatchNorm2d):
-            usual = TorchNorm(child.num_features, child.eps, child.momentum).train(child.training)
-            usual.load_state_dict(child.state_dict())
-            usual.weight, usual.bias = child.weight, child.bias
-            setattr(net, name, usual)
+            child.__class__ = TorchNorm
         else:
             stock(child)
     return net

@@ -132,10 +132,10 @@ def train(
     status, message = "ok", ""
     used: dict[str, Any] = {}
     session: Session | None = None
-    with devices.settings(where, threads, 0) as number, devices.context(where):
+    with devices.settings(where, threads, 0), devices.context(where):
         try:
             session = Session(task, where, precision=precision, compile=compile)
-            used = {"precision": session.precision, "threads": number, "recipe": session.recipe.to_dict()}
+            used = {**ways.in_words([session.way]), "recipe": session.recipe.to_dict()}
             _run(task, session, curves, folder, should_stop, limit, listener, profile)
         except (TrialInterrupted, InputError):
             raise
@@ -163,7 +163,7 @@ def _finished(trial: Trial, folder: Path, device: torch.device) -> dict[str, Any
             record = trial_folder.finished(folder, trial)
         except InputError as error:
             refusal = str(error)
-    record, refusal = parallel.of_leader((record, refusal), parallel.place()[1], device)
+    record, refusal = parallel.of_leader((record, refusal), device, parallel.place()[1])
     if refusal:
         raise parallel.Disagreement(refusal)
     return record
@@ -180,12 +180,12 @@ def _run(
             f"the processes of the trial found different checkpoints in {folder} (here of epoch {start}); let all of "
             "them see one folder, or delete its checkpoint"
         )
-    ways.note(curves.ways, {
-        "precision": session.precision, "threads": torch.get_num_threads(), "kernels": session.kernels or "torch",
-    })  # fmt: skip
+    ways.note(curves.ways, session.way)
     progress = Progress(folder if _leader() else None, listener, done=start)
     epochs = session.recipe.epochs
-    before, begun = max(curves.seconds, _spent(task, folder)), time.perf_counter()
+    # An epoch that the time limit cut off is in the record of then, not in the checkpoint.
+    spent = 0.0 if folder is None else trial_folder.seconds(folder, task.trial)
+    before, begun = max(curves.seconds, spent), time.perf_counter()
 
     def agreed(flag: bool) -> bool:
         return parallel.agreed(flag, session.device, session.world)
@@ -222,11 +222,6 @@ def _run(
                 raise TrialInterrupted(f"trial {task.trial.id[:12]} stopped after epoch {epoch + 1} of {epochs}")
             if out_of_time is not None and out_of_time():
                 raise outcomes.Stopped("timeout", f"{limit:g} s were over after epoch {epoch + 1} of {epochs}")
-
-
-def _spent(task: Task, folder: Path | None) -> float:
-    """Seconds that earlier runs took, also in an epoch that the time limit cut off."""
-    return 0.0 if folder is None else trial_folder.seconds(folder, task.trial)
 
 
 def _leader() -> bool:

@@ -219,7 +219,7 @@ def alike(number: int, device: torch.device, world: int) -> bool:
     return bool(ends.sum() == 0)
 
 
-def of_leader(value: Any, world: int, device: torch.device) -> Any:
+def of_leader(value: Any, device: torch.device, world: int) -> Any:
     """What the first process has, in all of them."""
     if world == 1:
         return value

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from edfstat.errors import InputError
-from trainers import devices, outcomes, parallel, steps
+from trainers import devices, outcomes, parallel, steps, ways
 from trainers.evaluation import count_wrong, precise_norm
 from trainers.feeds import EPOCH, MODEL, DeviceFeed, Feed, seed_of
 from trainers.schedules import learning_rate
@@ -64,13 +64,19 @@ class Session:
         self.optimizer = steps.make_optimizer(self.net, self.recipe, device)
         self.feed = self._feed()
         self.model = cast(nn.Module, torch.compile(self.net)) if compile else self.net
-        self.kernels = self._kernels()
         self.step = self._step()
         # Capture pays where launches bound the step.
         self.capture = device.type == "cuda" and self.world == 1 and not compile
 
-    def _kernels(self) -> str | None:
-        """What compiled the kernels that compute layers where they are not torch's own, as these differ by rounding.
+    @property
+    def way(self) -> ways.Way:
+        """What its numbers depend on beside the trial itself."""
+        return {
+            "precision": self.precision, "threads": torch.get_num_threads(), "kernels": self._kernels(),
+        }  # fmt: skip
+
+    def _kernels(self) -> str:
+        """What compiled the kernels that compute layers, as these differ by rounding; ``torch`` for its own.
 
         With `compile` this package's own compute the evaluation alone.
         """
@@ -79,9 +85,9 @@ class Session:
         if self.model is not self.net:
             return "torch.compile"
         if self.device.type == "cuda":
-            return "triton" if self.precision == "bf16" and gpu.available() else None
+            return "triton" if self.precision == "bf16" and gpu.available() else "torch"
         widths = [m.num_features for m in self.net.modules() if type(m) is nn.BatchNorm2d]
-        return "c" if max(widths, default=0) >= cpu_norm.FEWEST and cpu.fused(torch.empty(0)) else None
+        return "c" if max(widths, default=0) >= cpu_norm.FEWEST and cpu.fused(torch.empty(0)) else "torch"
 
     def _step(self) -> steps.Step:
         if self.world == 1:

@@ -6,7 +6,7 @@ import itertools
 import logging
 from typing import Any
 
-__all__ = ["in_words", "note"]
+__all__ = ["Way", "in_words", "note"]
 
 logger = logging.getLogger("trainers")
 

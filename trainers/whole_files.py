@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from secrets import token_hex
 
 __all__ = ["remove_parts", "replace_file"]
 
@@ -16,7 +17,8 @@ SLOW = 600
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Put a file in place whole: written beside it, flushed to the disk, then renamed over it."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    # Processes of several machines, or containers, that share a folder may have one number.
+    part = path.with_name(f"{path.name}.{token_hex(4)}.{os.getpid()}.part")
     try:
         write(part)
         with part.open("rb") as written:

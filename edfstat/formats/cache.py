@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edfstat.formats.places import user_cache
 from edfstat.formats.sources import Source
 
 __all__ = ["Cache", "cache_folder"]
@@ -41,13 +41,7 @@ def cache_folder() -> Path | None:
     named = os.environ.get("EDFSTAT_CACHE")
     if named is not None:
         return Path(named) if named else None
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "edfstat" / "columns"
+    return user_cache("columns")
 
 
 class Cache:

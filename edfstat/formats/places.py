@@ -1,11 +1,12 @@
-"""Paths as people type them, and as they can be shown."""
+"""Paths as people type them, and as they can be shown; where things are kept for the user."""
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
-__all__ = ["home_path", "shown"]
+__all__ = ["home_path", "shown", "user_cache"]
 
 
 def home_path(path: str | os.PathLike[str]) -> Path:
@@ -25,3 +26,20 @@ def home_path(path: str | os.PathLike[str]) -> Path:
 def shown(path: str | os.PathLike[str]) -> str:
     """Path as text; bytes that are not UTF-8, which no output takes, become the mark of what cannot be shown."""
     return os.fsencode(path).decode("utf-8", "replace")
+
+
+def user_cache(name: str) -> Path:
+    """Folder of that name below the one that the system has for what a program can make again.
+
+    Raises
+    ------
+    RuntimeError
+        If the user has no home folder.
+    """
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "edfstat" / name

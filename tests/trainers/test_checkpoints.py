@@ -11,7 +11,7 @@ import torch
 from edfstat import InputError, TrialInterrupted, backends
 from submit.running import run_trial
 from tests.trainers.trials import outcome, trial
-from trainers import checkpoints, train
+from trainers import checkpoints, train, whole_files
 from trainers.session import Session
 from trainers.whole_files import remove_parts
 
@@ -71,8 +71,9 @@ def test_a_checkpoint_that_does_not_fit_is_set_aside_and_changes_nothing(tmp_pat
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full needs Linux")
-def test_a_full_disk_is_named_as_what_it_is(tmp_path: Path) -> None:
-    (tmp_path / f"checkpoint.pt.{os.getpid()}.part").symlink_to("/dev/full")
+def test_a_full_disk_is_named_as_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole_files, "token_hex", lambda _: "same")
+    (tmp_path / f"checkpoint.pt.same.{os.getpid()}.part").symlink_to("/dev/full")
     record = train(trial(), device="cpu", directory=tmp_path)
     assert record["status"] == "error"
     assert record["message"] == "OSError: [Errno 28] No space left on device"
@@ -110,7 +111,7 @@ def test_what_was_half_written_is_removed_once_its_writer_is_gone(tmp_path: Path
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     left, young, ours = (
-        tmp_path / f"checkpoint.pt.{name}.part" for name in (ended.pid, ended.pid + 2**23, os.getpid())
+        tmp_path / f"checkpoint.pt.0a1b.{name}.part" for name in (ended.pid, ended.pid + 2**23, os.getpid())
     )
     for part in (left, young, ours):
         part.touch()

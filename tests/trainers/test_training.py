@@ -124,15 +124,6 @@ def test_a_recipe_without_head_or_dropped_paths_overrules_the_network() -> None:
     assert used(aux_weight=0.1, drop_path=0.05) == (0.1, 0.05)
 
 
-def test_a_record_says_where_precision_and_threads_changed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(TrialInterrupted):
-        train(trial(2), device="cpu", directory=tmp_path, threads=2, precision="fp32", should_stop=lambda: True)
-    record = train(trial(2), device="cpu", directory=tmp_path, threads=1, precision="bf16")
-    assert record["provenance"]["precision"] == "fp32, then bf16"
-    assert record["provenance"]["threads"] == "2, then 1"
-    assert "precision fp32, now bf16; threads 2, now 1" in caplog.text
-
-
 def test_a_rate_that_is_no_number_is_called_that() -> None:
     with pytest.raises(InputError, match="base_lr is nan"):
         resolve({"base_lr": float("nan")}, dataset="digits")

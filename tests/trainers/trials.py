@@ -8,8 +8,10 @@ NET = {"block_type": "res_basic_block", "ds": [1, 1, 1, 1], "ws": [16, 16, 16, 1
 
 
 def trial(epochs: int = 3, **changes: Any) -> Trial:
-    settings: dict[str, Any] = {"dataset": "digits", "optim": {"max_ep": epochs}, "options": {"train_images": 400}}
-    return Trial("ResNet", NET, **{**settings, **changes})
+    settings: dict[str, Any] = {
+        "net": NET, "dataset": "digits", "optim": {"max_ep": epochs}, "options": {"train_images": 400},
+    }  # fmt: skip
+    return Trial("ResNet", **{**settings, **changes})
 
 
 def outcome(record: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,11 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from edfstat.formats.places import user_cache
+from trainers.nets.replacing import called_plainly
+from trainers.whole_files import remove_parts, replace_file
 
 __all__ = ["available", "functions", "fused"]
 
@@ -44,21 +48,8 @@ _ARGUMENTS = {
 
 
 def fused(x: Tensor) -> bool:
-    """Whether layers that take x use them.
-
-    They do not where something else than numbers goes through a network: under `torch.compile`, which makes kernels
-    itself, while it is traced or transformed, or where hooks listen to every module.
-    """
-    return (
-        not torch.compiler.is_compiling()
-        and type(x) is Tensor
-        and x.device.type == "cpu"
-        and torch.get_num_threads() == 1
-        and torch._C._get_tracing_state() is None
-        and not torch._C._are_functorch_transforms_active()
-        and not nn.modules.module._has_any_global_hook()  # type: ignore[no-untyped-call]
-        and available()
-    )
+    """Whether layers that take x use them."""
+    return x.device.type == "cpu" and called_plainly(x) and torch.get_num_threads() == 1 and available()
 
 
 def available() -> bool:
@@ -102,7 +93,7 @@ def _kept(key: str) -> Path | None:
 
     And if nobody else could have written it: what is opened is run.
     """
-    for path in sorted(_folder().glob(f"cpu_norm-{key}-*.so")):
+    for path in sorted(user_cache("kernels").glob(f"cpu_norm-{key}-*.so")):
         with contextlib.suppress(OSError):
             about = path.lstat()
             ours = about.st_uid == os.getuid() and stat.S_ISREG(about.st_mode) and not about.st_mode & 0o022
@@ -112,16 +103,16 @@ def _kept(key: str) -> Path | None:
 
 
 def _keep(content: bytes, key: str) -> Path:
-    folder = _folder()
+    folder = user_cache("kernels")
     folder.mkdir(parents=True, exist_ok=True)
+    remove_parts(folder)
     path = folder / f"cpu_norm-{key}-{_digest(content)}.so"
-    handle, part = tempfile.mkstemp(suffix=".part", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(part).replace(path)
-    finally:
-        Path(part).unlink(missing_ok=True)
+
+    def write(part: Path) -> None:
+        part.touch(0o600)  # whatever others may do with new files by default
+        part.write_bytes(content)
+
+    replace_file(path, write)
     return path
 
 
@@ -161,10 +152,6 @@ def _compiler() -> list[str]:
 def _compile(compiler: list[str], target: Path) -> None:
     command = [*compiler, *FLAGS, *LINKED, "-o", str(target), str(SOURCE)]
     subprocess.run(command, check=True, capture_output=True, text=True, errors="replace", timeout=PATIENCE)
-
-
-def _folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edfstat" / "kernels"
 
 
 def _key(compiler: list[str]) -> str:

@@ -8,12 +8,13 @@
 /* LANES: numbers computed at a time, as many as a register holds, as compilers take longer vectors apart badly. Rows
    have at least 16 channels, and at most MOST, for which there is scratch space. */
 #if defined __AVX512F__
-enum { LANES = 16, MOST = 4096 };
+enum { LANES = 16 };
 #elif defined __AVX2__
-enum { LANES = 8, MOST = 4096 };
+enum { LANES = 8 };
 #else
-enum { LANES = 4, MOST = 4096 };
+enum { LANES = 4 };
 #endif
+enum { MOST = 4096 };
 
 typedef float lanes __attribute__((vector_size(4 * LANES)));
 typedef unsigned bits __attribute__((vector_size(4 * LANES)));

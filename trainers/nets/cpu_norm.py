@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from trainers.nets import cpu
+from trainers.nets.replacing import replaceable
 
 __all__ = ["FEWEST", "normalised", "takes"]
 
@@ -18,17 +19,13 @@ FEWEST, MOST = 16, 4096
 TYPES = (torch.float32, torch.bfloat16)
 
 
-def takes(norm: nn.BatchNorm2d, x: Tensor) -> bool:
-    """Whether a batch norm of x is one of those made here: what they compute with lies in memory as they read it."""
-    if type(norm) is not nn.BatchNorm2d or not (norm.affine and norm.track_running_stats):
+def takes(norm: nn.Module, x: Tensor) -> TypeGuard[nn.BatchNorm2d]:
+    """Whether a layer on x is a batch norm of those made here, and its numbers lie in memory as they are read."""
+    if not replaceable(norm, x):
         return False
-    if norm.training:
-        ready = norm.momentum is not None and x.numel() > x.shape[1]
-    else:
-        ready = not torch.is_grad_enabled()
     fits = x.dim() == 4 and x.dtype in TYPES and x.shape[1] == norm.num_features and FEWEST <= x.shape[1] <= MOST
     values = (norm.weight, norm.bias, cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var))
-    return ready and fits and all(_is_plain(part) for part in values)
+    return fits and all(_is_plain(part) for part in values)
 
 
 def _is_plain(values: Tensor) -> bool:

@@ -10,6 +10,7 @@ from torch.nn.functional import relu
 
 from trainers.nets import cpu_norm
 from trainers.nets.convolutions import Conv
+from trainers.nets.replacing import listened_to
 
 __all__ = ["on_cpu", "on_gpu"]
 
@@ -22,7 +23,7 @@ def on_cpu(layers: Iterable[nn.Module], x: Tensor, added: Tensor | None) -> Tens
     rest = deque(layers)
     while rest:
         layer = rest.popleft()
-        if isinstance(layer, nn.BatchNorm2d) and not _listened_to(layer) and cpu_norm.takes(layer, x):
+        if cpu_norm.takes(layer, x):
             fits = added is not None and (added.shape, added.dtype) == (x.shape, x.dtype)
             extra, rectify = _taken_along(rest, added if fits else None)
             x = cpu_norm.normalised(x, layer, extra, rectify=rectify)
@@ -43,9 +44,9 @@ def on_gpu(layers: Iterable[nn.Module], x: Tensor, added: Tensor | None) -> Tens
     rest, moments = deque(layers), None
     while rest:
         layer = rest.popleft()
-        if isinstance(layer, Conv) and layer.fuses(x):
+        if isinstance(layer, Conv) and layer.fuses(x) and not listened_to(layer):
             conv = x, layer.weight, layer.stride[0], layer.cast
-            norm = rest[0] if rest and isinstance(rest[0], nn.BatchNorm2d) and gpu_norm.takes(rest[0], x) else None
+            norm = rest[0] if rest and gpu_norm.takes(rest[0], x) else None
             if norm is not None and not norm.training:
                 rest.popleft()
                 extra, rectify = _taken_along(rest, added)
@@ -54,7 +55,7 @@ def on_gpu(layers: Iterable[nn.Module], x: Tensor, added: Tensor | None) -> Tens
             else:
                 y, again, moments = gpu_conv.convolved(*conv, moments=norm is not None)
                 x, added = y, again if added is x else added
-        elif isinstance(layer, nn.BatchNorm2d) and gpu_norm.takes(layer, x):
+        elif gpu_norm.takes(layer, x):
             extra, rectify = _taken_along(rest, added)
             x, moments = gpu_norm.normalised(x, layer, extra, rectify=rectify, moments=moments), None
             added = added if extra is None else None
@@ -65,14 +66,7 @@ def on_gpu(layers: Iterable[nn.Module], x: Tensor, added: Tensor | None) -> Tens
 
 def _taken_along(rest: deque[nn.Module], added: Tensor | None) -> tuple[Tensor | None, bool]:
     """What a batch norm adds, and whether a ReLU comes last; the layer of that is taken away."""
-    if rest and isinstance(rest[0], nn.ReLU) and not _listened_to(rest[0]):
+    if rest and isinstance(rest[0], nn.ReLU) and not listened_to(rest[0]):
         rest.popleft()
         return None, True
     return (added, True) if added is not None and not rest else (None, False)
-
-
-def _listened_to(module: nn.Module) -> bool:
-    """Whether hooks wait for a module to be called, which it is not where something else does its work."""
-    return bool(
-        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
-    )

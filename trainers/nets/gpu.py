@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from trainers import outcomes
+from trainers.nets.replacing import called_plainly
 
 __all__ = ["TYPE", "available", "dense", "fused"]
 
@@ -24,14 +25,13 @@ TYPE = torch.bfloat16
 def fused(x: Tensor) -> bool:
     """Whether layers that take x use them.
 
-    Under `torch.compile` they do not: it makes kernels itself. Nor on a GPU that is not the current one, to which
-    Triton would send them.
+    Not on a GPU that is not the current one, to which Triton would send them.
     """
     return (
         x.is_cuda
         and torch.is_autocast_enabled("cuda")
         and torch.get_autocast_dtype("cuda") == TYPE
-        and not torch.compiler.is_compiling()
+        and called_plainly(x)
         and x.get_device() == torch.cuda.current_device()
         and available()
     )

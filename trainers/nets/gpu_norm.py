@@ -8,7 +8,7 @@ run to run without a kernel in between.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeGuard, cast
 
 import torch
 import triton
@@ -16,6 +16,7 @@ import triton.language as tl
 from torch import Tensor, nn
 
 from trainers.nets import gpu
+from trainers.nets.replacing import replaceable
 
 __all__ = ["Moments", "normalised", "takes"]
 
@@ -276,16 +277,9 @@ class _Normalised(torch.autograd.Function):
         return inner, slopes[0], slopes[1], outer, None, None, None
 
 
-def takes(norm: nn.BatchNorm2d, x: Tensor) -> bool:
-    """Whether a batch norm of x is one of those made here."""
-    if type(norm) is not nn.BatchNorm2d or not (norm.affine and norm.track_running_stats):
-        return False
-    if norm.training:
-        ready = norm.momentum is not None and x.numel() > x.shape[1]
-    else:
-        ready = not torch.is_grad_enabled()
-    # Places in memory are counted in 32 bits.
-    return ready and x.numel() < 2**31
+def takes(norm: nn.Module, x: Tensor) -> TypeGuard[nn.BatchNorm2d]:
+    """Whether a layer on x is a batch norm of those made here, which count places in memory in 32 bits."""
+    return replaceable(norm, x) and x.numel() < 2**31
 
 
 def normalised(

@@ -1,0 +1,44 @@
+"""When kernels of this package may do the work of a network's modules, on any device."""
+
+from __future__ import annotations
+
+from typing import TypeGuard
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["called_plainly", "listened_to", "replaceable"]
+
+
+def called_plainly(x: Tensor) -> bool:
+    """Whether numbers, and nothing else, go through a network that takes x.
+
+    Under `torch.compile`, which makes kernels itself, while the network is traced or transformed, or where hooks listen
+    to every module, it is left as it is.
+    """
+    return (
+        not torch.compiler.is_compiling()
+        and type(x) is Tensor
+        and torch._C._get_tracing_state() is None
+        and not torch._C._are_functorch_transforms_active()
+        and not nn.modules.module._has_any_global_hook()  # type: ignore[no-untyped-call]
+    )
+
+
+def listened_to(module: nn.Module) -> bool:
+    """Whether hooks wait for a module to be called, which it is not where something else does its work."""
+    return bool(
+        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
+    )
+
+
+def replaceable(norm: nn.Module, x: Tensor) -> TypeGuard[nn.BatchNorm2d]:
+    """Whether a module is a batch norm as networks here have them, and x what such a one takes.
+
+    In training it needs a momentum and more than one pixel; outside of it nobody may ask for gradients.
+    """
+    if type(norm) is not nn.BatchNorm2d or not (norm.affine and norm.track_running_stats) or listened_to(norm):
+        return False
+    if norm.training:
+        return norm.momentum is not None and x.numel() > x.shape[1]
+    return not torch.is_grad_enabled()
