@@ -1,10 +1,10 @@
-"""Convolutions, which a GPU computes by a kernel of this package where they have few channels."""
+"""Convolutions, which kernels of this package compute: on a GPU those of few channels, on a CPU the 3x3 ones."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-from trainers.nets import gpu
+from trainers.nets import cpu, cpu_conv, gpu
 
 __all__ = ["Conv", "conv"]
 
@@ -42,11 +42,13 @@ class Conv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Output of shape (n, outputs, h / stride, w / stride), rounded up where the padding keeps the size."""
-        if not self.fuses(x):
-            return super().forward(x)
-        from trainers.nets import gpu_conv
+        if cpu.fused(x) and cpu_conv.takes(self, x):
+            return cpu_conv.convolved(x, self.weight)
+        if self.fuses(x):
+            from trainers.nets import gpu_conv
 
-        return gpu_conv.convolved(x, self.weight, self.stride[0], self.cast)[0]
+            return gpu_conv.convolved(x, self.weight, self.stride[0], self.cast)[0]
+        return super().forward(x)
 
 
 def conv(inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1, dilation: int = 1) -> Conv:

@@ -1,7 +1,7 @@
-"""Functions that this machine's C compiler makes of `cpu_norm.c`, and whether layers use them.
+"""Functions that this machine's C compiler makes of the C files beside this one, and whether layers use them.
 
 They do on a CPU where a trial has one thread, as trials side by side have. They are compiled once for a machine, in
-about three seconds, and kept in the user's cache; without a compiler torch's own layers do the same work.
+about five seconds, and kept in the user's cache; without a compiler torch's own layers do the same work.
 """
 
 from __future__ import annotations
@@ -28,23 +28,31 @@ from edfstat.formats.places import user_cache
 from trainers.nets.replacing import called_plainly
 from trainers.whole_files import remove_parts, replace_file
 
-__all__ = ["available", "functions", "fused"]
+__all__ = ["TYPES", "available", "dense", "functions", "fused", "library", "places"]
 
 logger = logging.getLogger("trainers")
 
-SOURCE = Path(__file__).with_name("cpu_norm.c")
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("cpu_norm.c", "cpu_conv.c"))
+#: What they include.
+HEADER = Path(__file__).with_name("cpu_lanes.h")
 #: No part of the C library is used, so that a compiler without its development files will do.
 FLAGS = ("-std=gnu11", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi", "-fPIC")
 LINKED = ("-shared", "-nostdlib")
+#: Numbers of the images that they take.
+TYPES = (torch.float32, torch.bfloat16)
 #: Seconds after which a compiler is given up.
 PATIENCE = 120
 
 _POINTER, _NUMBER, _REAL, _FLAG = ctypes.c_void_p, ctypes.c_long, ctypes.c_double, ctypes.c_int
 _ARGUMENTS = {
-    "forward": [_POINTER] * 8 + [_NUMBER] * 2 + [_REAL] * 2 + [_FLAG] * 2,
-    "backward": [_POINTER] * 7 + [_NUMBER] * 2 + [_FLAG] * 2,
-    "fixed": [_POINTER] * 7 + [_NUMBER] * 2 + [_REAL] + [_FLAG] * 2,
+    "norm_forward": [_POINTER] * 8 + [_NUMBER] * 2 + [_REAL] * 2 + [_FLAG] * 2,
+    "norm_backward": [_POINTER] * 7 + [_NUMBER] * 2 + [_FLAG] * 2,
+    "norm_fixed": [_POINTER] * 7 + [_NUMBER] * 2 + [_REAL] + [_FLAG] * 2,
+    "conv_apply": [_POINTER] * 4 + [_NUMBER] * 9 + [_FLAG] * 2,
+    "conv_filters": [_POINTER] * 4 + [_NUMBER] * 9 + [_FLAG],
+    "conv_scratch": [_NUMBER] * 3,
 }
+_RESULTS = {"conv_scratch": _NUMBER}
 
 
 def fused(x: Tensor) -> bool:
@@ -65,8 +73,25 @@ def functions() -> ctypes.CDLL | None:
     # RuntimeError: nobody's home is known, or what was compiled is not whole; ValueError: CC has an odd quote.
     except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
         said = getattr(error, "stderr", None) or str(error)
-        logger.info("batch norm is torch's own here, which may take up to three times as long: %s", said.strip()[-500:])
+        logger.info("layers are torch's own here, which take up to three times as long: %s", said.strip()[-500:])
         return None
+
+
+def library() -> ctypes.CDLL:
+    """The compiled functions, for those who asked whether they are `available`."""
+    found = functions()
+    assert found is not None, "cpu.available() was not asked"
+    return found
+
+
+def dense(x: Tensor) -> Tensor:
+    """Images as the functions read them: the channels of a pixel side by side in memory."""
+    return x.resolve_neg().contiguous(memory_format=torch.channels_last)
+
+
+def places(*tensors: Tensor | None) -> list[int | None]:
+    """Where tensors begin in memory, as arguments."""
+    return [None if tensor is None else tensor.data_ptr() for tensor in tensors]
 
 
 def _loaded(compiler: list[str]) -> ctypes.CDLL:
@@ -75,7 +100,7 @@ def _loaded(compiler: list[str]) -> ctypes.CDLL:
         with contextlib.suppress(OSError):  # a home whose files cannot be run
             return _opened(kept)
     with tempfile.TemporaryDirectory() as scratch:
-        made = Path(scratch) / "cpu_norm.so"
+        made = Path(scratch) / "layers.so"
         _compile(compiler, made)
         try:
             library = _opened(made)
@@ -93,7 +118,7 @@ def _kept(key: str) -> Path | None:
 
     And if nobody else could have written it: what is opened is run.
     """
-    for path in sorted(user_cache("kernels").glob(f"cpu_norm-{key}-*.so")):
+    for path in sorted(user_cache("kernels").glob(f"layers-{key}-*.so")):
         with contextlib.suppress(OSError):
             about = path.lstat()
             ours = about.st_uid == os.getuid() and stat.S_ISREG(about.st_mode) and not about.st_mode & 0o022
@@ -106,7 +131,7 @@ def _keep(content: bytes, key: str) -> Path:
     folder = user_cache("kernels")
     folder.mkdir(parents=True, exist_ok=True)
     remove_parts(folder)
-    path = folder / f"cpu_norm-{key}-{_digest(content)}.so"
+    path = folder / f"layers-{key}-{_digest(content)}.so"
 
     def write(part: Path) -> None:
         part.touch(0o600)  # whatever others may do with new files by default
@@ -135,7 +160,7 @@ def _opened(path: Path) -> ctypes.CDLL:
         function = getattr(library, name, None)
         if function is None:
             raise RuntimeError(f"the compiler left out {name}")
-        function.argtypes, function.restype = kinds, None
+        function.argtypes, function.restype = kinds, _RESULTS.get(name)
     return library
 
 
@@ -150,7 +175,7 @@ def _compiler() -> list[str]:
 
 
 def _compile(compiler: list[str], target: Path) -> None:
-    command = [*compiler, *FLAGS, *LINKED, "-o", str(target), str(SOURCE)]
+    command = [*compiler, *FLAGS, *LINKED, "-o", str(target), *map(str, SOURCES)]
     subprocess.run(command, check=True, capture_output=True, text=True, errors="replace", timeout=PATIENCE)
 
 
@@ -158,7 +183,8 @@ def _key(compiler: list[str]) -> str:
     """What the functions depend on: machines of several kinds may share a home."""
     made_by = subprocess.run([*compiler, "--version"], check=True, capture_output=True, timeout=PATIENCE).stdout
     words = "\0".join((*compiler, *FLAGS, *LINKED, platform.machine())).encode()
-    return _digest(b"\0".join([SOURCE.read_bytes(), made_by, words, _processor()]))
+    read = [path.read_bytes() for path in (*SOURCES, HEADER)]
+    return _digest(b"\0".join([*read, made_by, words, _processor()]))
 
 
 def _processor() -> bytes:

@@ -1,51 +1,13 @@
 /* Batch norm with the addition and the ReLU that follow it, on one core.
 
    A tensor of images in channels_last order is a matrix: a row for each pixel, a column for each channel. torch passes
-   over it seven or eight times for these three layers, forwards and backwards; here it is four times. Numbers are float
-   or, where `half`, bfloat16; all arithmetic is in float, sums of many rows in double. Nothing of the C library is
-   used. */
+   over it seven or eight times for these three layers, forwards and backwards; here it is four times. Sums of many rows
+   are in double. */
 
-/* LANES: numbers computed at a time, as many as a register holds, as compilers take longer vectors apart badly. Rows
-   have at least 16 channels, and at most MOST, for which there is scratch space. */
-#if defined __AVX512F__
-enum { LANES = 16 };
-#elif defined __AVX2__
-enum { LANES = 8 };
-#else
-enum { LANES = 4 };
-#endif
+#include "cpu_lanes.h"
+
+/* Channels for which there is scratch space. */
 enum { MOST = 4096 };
-
-typedef float lanes __attribute__((vector_size(4 * LANES)));
-typedef unsigned bits __attribute__((vector_size(4 * LANES)));
-typedef unsigned short halves __attribute__((vector_size(2 * LANES)));
-
-/* Inlined with `half`, `add` and `rectify` known, so that no branch on them is left in a loop. */
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE lanes load(const void *from, long at, int half)
-{
-    if (half) {
-        halves narrow;
-        __builtin_memcpy(&narrow, (const unsigned short *)from + at, sizeof narrow);
-        return (lanes)(__builtin_convertvector(narrow, bits) << 16);
-    }
-    lanes wide;
-    __builtin_memcpy(&wide, (const float *)from + at, sizeof wide);
-    return wide;
-}
-
-INLINE void store(void *to, long at, lanes value, int half)
-{
-    if (half) {
-        bits raw = (bits)value, none = (bits)(value != value);
-        bits nearest = (raw + 0x7fffu + (raw >> 16 & 1u)) >> 16; /* ties to even */
-        halves narrow = __builtin_convertvector((nearest & ~none) | (0x7fc0u & none), halves);
-        __builtin_memcpy((unsigned short *)to + at, &narrow, sizeof narrow);
-    } else {
-        __builtin_memcpy((float *)to + at, &value, sizeof value);
-    }
-}
 
 INLINE lanes of_channel(const float *values, long channel)
 {
@@ -56,12 +18,6 @@ INLINE lanes of_channel(const float *values, long channel)
 INLINE lanes let_through(lanes value, lanes gate)
 {
     return (lanes)((bits)value & ~(bits)(gate <= 0));
-}
-
-/* The first channel of a vector of lanes that starts at `channel`: the last one begins earlier, to end with the row. */
-INLINE long placed(long channel, long channels)
-{
-    return channel + LANES <= channels ? channel : channels - LANES;
 }
 
 /* What is summed over the rows, two numbers for each channel: see `terms`. */
@@ -226,11 +182,11 @@ static void first_mean(const void *x, float *mean, long rows, long channels, int
     }
 }
 
-/* y = relu(batch_norm(x) + added), statistics of the batch. `kept`, 4 rows of channels, is for `backward`: mean,
+/* y = relu(batch_norm(x) + added), statistics of the batch. `kept`, 4 rows of channels, is for `norm_backward`: mean,
    1 / standard deviation, scale, shift. The running statistics take a share `momentum` of the new ones. */
-void forward(const void *x, const void *added, void *y, const float *weight, const float *bias, float *running_mean,
-             float *running_var, float *kept, long rows, long channels, double momentum, double eps, int half,
-             int rectify)
+void norm_forward(const void *x, const void *added, void *y, const float *weight, const float *bias,
+                  float *running_mean, float *running_var, float *kept, long rows, long channels, double momentum,
+                  double eps, int half, int rectify)
 {
     float *mean = kept, *rstd = kept + channels, *scale = kept + 2 * channels, *shift = kept + 3 * channels;
     double one[MOST], two[MOST];
@@ -256,8 +212,8 @@ void forward(const void *x, const void *added, void *y, const float *weight, con
 
 /* Gradients of x (`inner`), of weight and bias (`slopes`, 2 rows), and of what was added (`outer`), which is given
    together with y: where something was added only the output tells what the ReLU let through. */
-void backward(const void *x, const void *y, const void *gradient, void *outer, void *inner, const float *kept,
-              float *slopes, long rows, long channels, int half, int rectify)
+void norm_backward(const void *x, const void *y, const void *gradient, void *outer, void *inner, const float *kept,
+                   float *slopes, long rows, long channels, int half, int rectify)
 {
     const float *mean = kept, *rstd = kept + channels, *scale = kept + 2 * channels, *shift = kept + 3 * channels;
     double alone[MOST], product[MOST];
@@ -284,8 +240,8 @@ void backward(const void *x, const void *y, const void *gradient, void *outer, v
 }
 
 /* The same by statistics that are given, as a network does that is not in training. */
-void fixed(const void *x, const void *added, void *y, const float *mean, const float *var, const float *weight,
-           const float *bias, long rows, long channels, double eps, int half, int rectify)
+void norm_fixed(const void *x, const void *added, void *y, const float *mean, const float *var, const float *weight,
+                const float *bias, long rows, long channels, double eps, int half, int rectify)
 {
     float scale[MOST], shift[MOST];
     for (long c = 0; c < channels; c++) {

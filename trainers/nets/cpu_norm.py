@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any, TypeGuard, cast
 
 import torch
@@ -16,14 +15,13 @@ __all__ = ["FEWEST", "normalised", "takes"]
 
 #: Channels that are worth it, and that there is scratch space for: see cpu_norm.c.
 FEWEST, MOST = 16, 4096
-TYPES = (torch.float32, torch.bfloat16)
 
 
 def takes(norm: nn.Module, x: Tensor) -> TypeGuard[nn.BatchNorm2d]:
     """Whether a layer on x is a batch norm of those made here, and its numbers lie in memory as they are read."""
     if not replaceable(norm, x):
         return False
-    fits = x.dim() == 4 and x.dtype in TYPES and x.shape[1] == norm.num_features and FEWEST <= x.shape[1] <= MOST
+    fits = x.dim() == 4 and x.dtype in cpu.TYPES and x.shape[1] == norm.num_features and FEWEST <= x.shape[1] <= MOST
     values = (norm.weight, norm.bias, cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var))
     return fits and all(_is_plain(part) for part in values)
 
@@ -59,12 +57,12 @@ def normalised(x: Tensor, norm: nn.BatchNorm2d, added: Tensor | None = None, *, 
     """
     if added is not None and not (rectify and (added.shape, added.dtype) == (x.shape, x.dtype)):
         raise ValueError("what is added must be of the shape and type of x, and a ReLU come after it")
-    x, added = _dense(x), None if added is None else _dense(added)
+    x, added = cpu.dense(x), None if added is None else cpu.dense(added)
     if norm.training:
         return cast(Tensor, _Normalised.apply(x, norm.weight, norm.bias, added, norm, rectify))
     y = torch.empty_like(x)
-    _functions().fixed(
-        *_places(x, added, y, norm.running_mean, norm.running_var, norm.weight, norm.bias), *_shape(x), norm.eps,
+    cpu.library().norm_fixed(
+        *cpu.places(x, added, y, norm.running_mean, norm.running_var, norm.weight, norm.bias), *_shape(x), norm.eps,
         x.dtype == torch.bfloat16, rectify,
     )  # fmt: skip
     return y
@@ -78,8 +76,8 @@ class _Normalised(torch.autograd.Function):
         context: Any, x: Tensor, weight: Tensor, bias: Tensor, added: Tensor | None, norm: nn.BatchNorm2d, rectify: bool
     ) -> Tensor:
         y, kept = torch.empty_like(x), x.new_empty(4, x.shape[1], dtype=torch.float32)
-        _functions().forward(
-            *_places(x, added, y, weight, bias, norm.running_mean, norm.running_var, kept), *_shape(x), norm.momentum,
+        cpu.library().norm_forward(
+            *cpu.places(x, added, y, weight, bias, norm.running_mean, norm.running_var, kept), *_shape(x), norm.momentum,
             norm.eps, x.dtype == torch.bfloat16, rectify,
         )  # fmt: skip
         cast(Tensor, norm.num_batches_tracked).add_(1)
@@ -92,27 +90,13 @@ class _Normalised(torch.autograd.Function):
     @once_differentiable
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, kept, y = context.saved_tensors
-        gradient = _dense(gradient.to(x.dtype))
+        gradient = cpu.dense(gradient.to(x.dtype))
         inner, slopes = torch.empty_like(x), kept.new_empty(2, x.shape[1])
         outer = None if y is None else torch.empty_like(y)
-        _functions().backward(
-            *_places(x, y, gradient, outer, inner, kept, slopes), *_shape(x), x.dtype == torch.bfloat16, context.rectify
+        cpu.library().norm_backward(
+            *cpu.places(x, y, gradient, outer, inner, kept, slopes), *_shape(x), x.dtype == torch.bfloat16, context.rectify
         )
         return inner, slopes[0], slopes[1], outer, None, None
-
-
-def _functions() -> ctypes.CDLL:
-    found = cpu.functions()
-    assert found is not None, "cpu.available() was not asked"
-    return found
-
-
-def _dense(x: Tensor) -> Tensor:
-    return x.resolve_neg().contiguous(memory_format=torch.channels_last)
-
-
-def _places(*tensors: Tensor | None) -> list[int | None]:
-    return [None if tensor is None else tensor.data_ptr() for tensor in tensors]
 
 
 def _shape(x: Tensor) -> tuple[int, int]:
