@@ -23,7 +23,7 @@ enum { TILES = 28, ROWS = 14, FEW = 8 };
 #else
 enum { TILES = 24, ROWS = 6, FEW = 4 };
 #endif
-enum { SUMMED = 64 };
+enum { SUMMED = 64, STRIP = 8 };
 static const float NEAR = 0.70710678118654752f, FAR = 1.41421356237309505f;
 
 typedef struct {
@@ -134,7 +134,7 @@ static long tiles_down(Shape s)
 static Strip strip_at(Shape s, long tile, long most)
 {
     long across = tiles_across(s), down = tiles_down(s), column = tile % across, row = tile / across;
-    return (Strip){smaller(across - column, most), column * TILE, row % down * TILE, row / down};
+    return (Strip){smaller(smaller(across - column, most), STRIP), column * TILE, row % down * TILE, row / down};
 }
 
 /* Rows of the strip's image from the one `before` its first on; where there is none, the row `none`. */
@@ -151,42 +151,39 @@ INLINE void find_rows(const void *x, Shape s, Strip strip, long channels, const 
 INLINE void load_column(const char **rows, long column, Shape s, long channels, long c, int half, lanes *to,
                         const int count)
 {
-    int inside = column >= 0 && column < s.width;
-    UNROLL
-    for (int i = 0; i < count; i++)
-        to[i] = inside ? load(rows[i], column * channels + c, half) : (lanes){0};
+    if (column >= 0 && column < s.width)
+        UNROLL
+        for (int i = 0; i < count; i++)
+            to[i] = load(rows[i], column * channels + c, half);
+    else
+        UNROLL
+        for (int i = 0; i < count; i++)
+            to[i] = (lanes){0};
 }
 
 /* Tiles of x in the points: to[point][tile][channel], with room for `room` tiles. */
 INLINE void input_strip(const void *x, Shape s, Strip strip, const void *none, float *to, long room, int half)
 {
     const char *rows[SIDE];
+    long far = apart(room, s.inputs), near = even(s.inputs), columns = strip.tiles * TILE + SIDE - TILE;
     find_rows(x, s, strip, s.inputs, none, 1, half, rows, SIDE);
     for (long next = 0; next < s.inputs; next += LANES) {
         long c = placed(next, s.inputs);
-        lanes columns[SIDE][SIDE];
-        for (long t = 0; t < strip.tiles; t++) {
-            UNROLL
-            for (int j = 0; j < SIDE; j++) {
-                if (t && j < SIDE - TILE) { /* the tile before has them */
-                    UNROLL
-                    for (int i = 0; i < SIDE; i++)
-                        columns[j][i] = columns[j + TILE][i];
-                    continue;
-                }
-                lanes d[SIDE];
-                load_column(rows, strip.left + t * TILE - 1 + j, s, s.inputs, c, half, d, SIDE);
-                by_b(d, 1, columns[j]);
-            }
-            UNROLL
+        lanes done[(STRIP * TILE + SIDE - TILE) * SIDE];
+        for (long j = 0; j < columns; j++) {
+            lanes d[SIDE];
+            load_column(rows, strip.left - 1 + j, s, s.inputs, c, half, d, SIDE);
+            by_b(d, 1, done + j * SIDE);
+        }
+        for (long t = 0; t < strip.tiles; t++)
             for (int i = 0; i < SIDE; i++) {
+                float *there = to + i * SIDE * far + t * near + c;
                 lanes v[SIDE];
-                by_b(&columns[0][i], SIDE, v);
+                by_b(done + t * TILE * SIDE + i, SIDE, v);
                 UNROLL
                 for (int j = 0; j < SIDE; j++)
-                    store(to, (i * SIDE + j) * apart(room, s.inputs) + t * even(s.inputs) + c, v[j], 0);
+                    store(there, j * far, v[j], 0);
             }
-        }
     }
 }
 
@@ -194,24 +191,24 @@ INLINE void input_strip(const void *x, Shape s, Strip strip, const void *none, f
 INLINE void gradient_strip(const void *y, Shape s, Strip strip, const void *none, float *to, long room, int half)
 {
     const char *rows[TILE];
+    long far = apart(room, s.outputs), near = even(s.outputs);
     find_rows(y, s, strip, s.outputs, none, 0, half, rows, TILE);
     for (long next = 0; next < s.outputs; next += LANES) {
         long c = placed(next, s.outputs);
         for (long t = 0; t < strip.tiles; t++) {
             lanes columns[TILE][SIDE];
-            UNROLL
             for (int j = 0; j < TILE; j++) {
                 lanes g[TILE];
                 load_column(rows, strip.left + t * TILE + j, s, s.outputs, c, half, g, TILE);
                 by_a_back(g, 1, columns[j]);
             }
-            UNROLL
             for (int i = 0; i < SIDE; i++) {
+                float *there = to + i * SIDE * far + t * near + c;
                 lanes w[SIDE];
                 by_a_back(&columns[0][i], SIDE, w);
                 UNROLL
                 for (int j = 0; j < SIDE; j++)
-                    store(to, (i * SIDE + j) * apart(room, s.outputs) + t * even(s.outputs) + c, w[j], 0);
+                    store(there, j * far, w[j], 0);
             }
         }
     }
@@ -221,28 +218,28 @@ INLINE void gradient_strip(const void *y, Shape s, Strip strip, const void *none
 INLINE void output_strip(const float *from, Shape s, Strip strip, void *none, void *y, int half)
 {
     const char *rows[TILE];
+    long far = apart(TILES, s.outputs), near = even(s.outputs);
     find_rows(y, s, strip, s.outputs, none, 0, half, rows, TILE);
     for (long next = 0; next < s.outputs; next += LANES) {
         long c = placed(next, s.outputs);
         for (long t = 0; t < strip.tiles; t++) {
             lanes lines[SIDE][TILE];
-            UNROLL
             for (int i = 0; i < SIDE; i++) {
+                const float *there = from + i * SIDE * far + t * near + c;
                 lanes m[SIDE];
                 UNROLL
                 for (int j = 0; j < SIDE; j++)
-                    m[j] = load(from, (i * SIDE + j) * apart(TILES, s.outputs) + t * even(s.outputs) + c, 0);
+                    m[j] = load(there, j * far, 0);
                 by_a(m, 1, lines[i]);
             }
-            UNROLL
-            for (int j = 0; j < TILE; j++) {
-                long column = strip.left + t * TILE + j;
+            long columns = smaller(s.width - strip.left - t * TILE, TILE);
+            for (long j = 0; j < columns; j++) {
+                long at = (strip.left + t * TILE + j) * s.outputs + c;
                 lanes pixels[TILE];
                 by_a(&lines[0][j], TILE, pixels);
-                if (column < s.width)
-                    UNROLL
-                    for (int i = 0; i < TILE; i++)
-                        store((char *)rows[i], column * s.outputs + c, pixels[i], half);
+                UNROLL
+                for (int i = 0; i < TILE; i++)
+                    store((char *)rows[i], at, pixels[i], half);
             }
         }
     }

@@ -77,8 +77,8 @@ class _Normalised(torch.autograd.Function):
     ) -> Tensor:
         y, kept = torch.empty_like(x), x.new_empty(4, x.shape[1], dtype=torch.float32)
         cpu.library().norm_forward(
-            *cpu.places(x, added, y, weight, bias, norm.running_mean, norm.running_var, kept), *_shape(x), norm.momentum,
-            norm.eps, x.dtype == torch.bfloat16, rectify,
+            *cpu.places(x, added, y, weight, bias, norm.running_mean, norm.running_var, kept), *_shape(x),
+            norm.momentum, norm.eps, x.dtype == torch.bfloat16, rectify,
         )  # fmt: skip
         cast(Tensor, norm.num_batches_tracked).add_(1)
         # Where something was added only the output tells what the ReLU let through; the next layer keeps it anyway.
@@ -94,7 +94,10 @@ class _Normalised(torch.autograd.Function):
         inner, slopes = torch.empty_like(x), kept.new_empty(2, x.shape[1])
         outer = None if y is None else torch.empty_like(y)
         cpu.library().norm_backward(
-            *cpu.places(x, y, gradient, outer, inner, kept, slopes), *_shape(x), x.dtype == torch.bfloat16, context.rectify
+            *cpu.places(x, y, gradient, outer, inner, kept, slopes),
+            *_shape(x),
+            x.dtype == torch.bfloat16,
+            context.rectify,
         )
         return inner, slopes[0], slopes[1], outer, None, None
 

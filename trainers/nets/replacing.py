@@ -13,12 +13,13 @@ __all__ = ["called_plainly", "listened_to", "replaceable"]
 def called_plainly(x: Tensor) -> bool:
     """Whether numbers, and nothing else, go through a network that takes x.
 
-    Under `torch.compile`, which makes kernels itself, while the network is traced or transformed, or where hooks listen
-    to every module, it is left as it is.
+    Under `torch.compile`, which makes kernels itself, while the network is traced or transformed, where something
+    watches what torch is asked to do, as a counter of operations, or hooks listen to every module, it is left as it is.
     """
     return (
         not torch.compiler.is_compiling()
         and type(x) is Tensor
+        and not torch._C._len_torch_dispatch_stack()
         and torch._C._get_tracing_state() is None
         and not torch._C._are_functorch_transforms_active()
         and not nn.modules.module._has_any_global_hook()  # type: ignore[no-untyped-call]

@@ -41,14 +41,16 @@ def test_compiled_once_and_again_where_the_file_is_damaged(tmp_path: Path, monke
     assert made.read_bytes() == whole
 
 
-@pytest.mark.parametrize("change", ["compiler", "flags", "source", "processor"])
+@pytest.mark.parametrize("change", ["compiler", "flags", "sources", "header", "processor"])
 def test_another_file_for_what_is_made_otherwise(change: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     before = cpu._key(["cc"])
-    (tmp_path / "other.c").write_text(cpu.SOURCE.read_text() + "/* changed */")
+    (tmp_path / "other.h").write_text(cpu.HEADER.read_text() + "/* changed */")
     if change == "flags":
         monkeypatch.setattr(cpu, "FLAGS", (*cpu.FLAGS, "-g"))
-    elif change == "source":
-        monkeypatch.setattr(cpu, "SOURCE", tmp_path / "other.c")
+    elif change == "sources":
+        monkeypatch.setattr(cpu, "SOURCES", cpu.SOURCES[:1])
+    elif change == "header":
+        monkeypatch.setattr(cpu, "HEADER", tmp_path / "other.h")
     elif change == "processor":
         monkeypatch.setattr(cpu, "_processor", lambda: b"another")
     assert cpu._key(["cc", "-O1"] if change == "compiler" else ["cc"]) != before
@@ -60,7 +62,7 @@ def test_a_kept_file_that_cannot_be_run(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     content = b"no library"
     (tmp_path / "edfstat" / "kernels").mkdir(parents=True)
-    (tmp_path / "edfstat" / "kernels" / f"cpu_norm-{cpu._key(['cc'])}-{cpu._digest(content)}.so").write_bytes(content)
+    (tmp_path / "edfstat" / "kernels" / f"layers-{cpu._key(['cc'])}-{cpu._digest(content)}.so").write_bytes(content)
     assert cpu.available()
 
 
@@ -69,7 +71,7 @@ def test_a_file_that_others_could_have_written_is_not_opened(tmp_path: Path, mon
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     key, content = cpu._key(["cc"]), b"of somebody"
     (tmp_path / "edfstat" / "kernels").mkdir(parents=True)
-    planted = tmp_path / "edfstat" / "kernels" / f"cpu_norm-{key}-{cpu._digest(content)}.so"
+    planted = tmp_path / "edfstat" / "kernels" / f"layers-{key}-{cpu._digest(content)}.so"
     planted.write_bytes(content)
     planted.chmod(0o644)
     assert cpu._kept(key) == planted
@@ -96,7 +98,7 @@ def test_a_cache_that_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.M
         ("no-such-cc", "no-such-cc"),
         ("cc -fno-such-flag", "-fno-such-flag"),
         ("cc 'x", "No closing quotation"),
-        ("cc -fvisibility=hidden", "left out forward"),
+        ("cc -fvisibility=hidden", "left out norm_forward"),
     ],
 )
 def test_without_a_compiler_torch_does_it(

@@ -1,0 +1,199 @@
+"""3x3 convolutions as the C compiler makes them, against torch's own in float64."""
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d
+from torch.utils.flop_counter import FlopCounterMode
+
+from tests.trainers.nets.test_cpu_norm import images
+from trainers import build
+from trainers.nets import cpu, cpu_conv
+from trainers.nets.convolutions import Conv, conv
+
+pytestmark = pytest.mark.usefixtures("compiled")
+#: Largest relative error, by norm, that rounding explains: of images, and of gradients of filters, which stay float32.
+ROUNDING = {torch.float32: (3e-6, 3e-6), torch.bfloat16: (2.5e-3, 3e-6)}
+
+
+def filters(outputs: int, inputs: int, order: torch.memory_format = torch.channels_last) -> Tensor:
+    return images(outputs, inputs, 3, 3, seed=7).float().contiguous(memory_format=order)
+
+
+def everything(x: Tensor, weight: Tensor, gradient: Tensor, ours: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Output and gradients of input and filters."""
+    x, weight = (tensor.detach().requires_grad_() for tensor in (x, weight))
+    y = cpu_conv.convolved(x, weight) if ours else conv2d(x, weight, padding=1)
+    y.backward(gradient)
+    assert x.grad is not None
+    assert weight.grad is not None
+    return y.detach(), x.grad, weight.grad
+
+
+def compare(x: Tensor, weight: Tensor, gradient: Tensor) -> None:
+    got = everything(x, weight, gradient, True)
+    exact = everything(x.double(), weight.double(), gradient.double(), False)
+    assert [one.dtype for one in got] == [x.dtype, x.dtype, torch.float32]
+    assert got[0].is_contiguous(memory_format=torch.channels_last)
+    of_images, of_filters = ROUNDING[x.dtype]
+    for one, expected, allowed in zip(got, exact, (of_images, of_images, of_filters)):
+        assert one.shape == expected.shape
+        off = (one.double() - expected).norm() / expected.norm()
+        assert off < allowed, f"{off:.1e}"
+
+
+@pytest.mark.parametrize("kind", ROUNDING)
+@pytest.mark.parametrize("side", [(4, 4), (7, 9), (8, 8), (1, 6), (3, 37), (10, 66)])
+@pytest.mark.parametrize("channels", [(16, 16), (17, 33), (24, 16), (40, 50), (64, 48)])
+def test_agrees_with_float64(channels: tuple[int, int], side: tuple[int, int], kind: torch.dtype) -> None:
+    """Channels that fill no vector, images that fill no tile, more and fewer tiles than are taken at a time."""
+    inputs, outputs = channels
+    x, gradient = images(3, inputs, *side, seed=1).to(kind), images(3, outputs, *side, seed=2).to(kind)
+    compare(x, filters(outputs, inputs), gradient)
+
+
+@pytest.mark.parametrize("kind", ROUNDING)
+def test_many_tiles_and_channels(kind: torch.dtype) -> None:
+    compare(images(40, 144, 9, 8, seed=1).to(kind), filters(208, 144), images(40, 208, 9, 8, seed=2).to(kind))
+
+
+def test_no_less_exact_than_three_times_torch() -> None:
+    """Which adds up the products as they are, in float32."""
+    x, gradient, weight = images(32, 64, 16, 16, seed=1), images(32, 64, 16, 16, seed=2), filters(64, 64)
+    exact = everything(x, weight.double(), gradient, False)
+    ours, torchs = (everything(x.float(), weight, gradient.float(), mine) for mine in (True, False))
+    for one, other, expected in zip(ours[:2], torchs[:2], exact):
+        assert (one - expected).norm() <= 4 * (other - expected).norm()
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("kind", ROUNDING)
+def test_any_order_in_memory(kind: torch.dtype, order: torch.memory_format) -> None:
+    """Of images, of filters, and of the gradient that comes back."""
+    x, gradient, weight = (
+        images(4, 24, 5, 6, seed=1).to(kind),
+        images(4, 32, 5, 6, seed=2).to(kind),
+        filters(32, 24, order),
+    )
+    compare(x.contiguous(), weight, gradient)
+    compare(x, weight, gradient.contiguous())
+    compare(images(4, 24, 5, 9, seed=3).to(kind)[..., 2:8], weight, gradient)
+    compare(x, filters(32, 48, order)[:, 1::2], gradient)
+
+
+@pytest.mark.parametrize("level", ["x86-64-v2", "x86-64-v3"])
+@pytest.mark.usefixtures("compiled_anew")
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="these are levels of x86")
+def test_processors_with_shorter_registers(level: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(cpu, "FLAGS", [f"-march={level}" if "-march" in flag else flag for flag in cpu.FLAGS])
+    assert cpu.available()
+    for kind in ROUNDING:
+        for inputs, outputs in ((16, 16), (17, 30), (48, 72)):
+            x, gradient = images(3, inputs, 9, 38, seed=1).to(kind), images(3, outputs, 9, 38, seed=2).to(kind)
+            compare(x, filters(outputs, inputs), gradient)
+
+
+def test_gradients_that_nobody_wants_are_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, weight = images(2, 16, 8, 8, seed=1).float(), filters(16, 16).requires_grad_()
+    calls: list[Any] = []
+    original = cpu_conv._applied
+    monkeypatch.setattr(cpu_conv, "_applied", lambda *args, **how: (calls.append(how), original(*args, **how))[1])
+    cpu_conv.convolved(x, weight).sum().backward()
+    assert calls == [{"turned": False}]
+    assert weight.grad is not None
+    y = cpu_conv.convolved(x.requires_grad_(), weight.detach())
+    y.sum().backward()
+    assert x.grad is not None
+    with torch.no_grad():
+        assert not cpu_conv.convolved(x, weight).requires_grad
+
+
+def test_the_same_bits_every_time() -> None:
+    x, gradient = (images(16, 48, 16, 16, seed=seed).to(torch.bfloat16) for seed in (1, 2))
+    first, second = (everything(x, filters(48, 48), gradient, True) for _ in range(2))
+    assert all(torch.equal(one, other) for one, other in zip(first, second))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_what_is_no_number_stays_in_its_image(bad: float) -> None:
+    """So that a training that diverged is seen to, and no other image of a batch is."""
+    x = images(3, 16, 6, 6, seed=1).float()
+    x[1, 5, 2, 2] = bad
+    y = cpu_conv.convolved(x, filters(16, 16))
+    assert not y[1, :, 1:4, 1:4].isfinite().any()
+    assert y[[0, 2]].isfinite().all()
+
+
+@pytest.mark.parametrize("matrices", [False, True])
+def test_under_autocast_images_are_cast_and_filters_are_not(matrices: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch's is left to it where the processor multiplies matrices of bfloat16."""
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: matrices)
+    x, weight = images(8, 16, 16, 16, seed=1).float(), filters(16, 16)
+    layer = conv(16, 16, 3)
+    layer.weight.data.copy_(weight)
+    assert cpu_conv.takes(layer, x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert cpu_conv.takes(layer, x) is not matrices
+        y = layer(x)
+    exact = conv2d(x.to(torch.bfloat16).double(), weight.double(), padding=1)
+    assert y.dtype == torch.bfloat16
+    # Filters that were rounded, too, would take it to 2.4e-3.
+    assert ((y.double() - exact).norm() / exact.norm() < 2e-3) is not matrices
+    with torch.autocast("cpu", dtype=torch.float16):
+        assert not cpu_conv.takes(layer, x)
+
+
+def test_networks_use_it_where_a_trial_has_one_thread() -> None:
+    x, layer = images(8, 16, 16, 16, seed=1).float(), conv(16, 32, 3)
+    one = layer(x)
+    assert torch.equal(one, cpu_conv.convolved(x, layer.weight))
+    torch.set_num_threads(2)
+    two = layer(x)
+    assert not torch.equal(one, two)
+    assert torch.allclose(one, two, atol=1e-4)
+
+
+def test_operations_can_still_be_counted() -> None:
+    """By torch's counter, which sees what torch is asked to do."""
+    net = build({"block_type": "vanilla_block", "ds": [1, 1], "ws": [16, 16], "ss": [1, 1]}, num_classes=10)
+    x = torch.randn(4, 3, 32, 32)
+    net(x)
+    with FlopCounterMode(display=False) as counter:
+        net(x)
+    pixels = 4 * 32 * 32
+    assert counter.get_total_flops() == 2 * (pixels * 9 * (3 * 16 + 2 * 16 * 16) + 4 * 16 * 10)
+
+
+LARGE = torch.zeros(8, 16, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("layer", "x"),
+    [
+        (conv(16, 16, 1), LARGE),
+        (conv(16, 16, 5), LARGE),
+        (conv(16, 16, 3, stride=2), LARGE),
+        (conv(16, 16, 3, dilation=2), LARGE),
+        (conv(16, 16, 3, groups=2), LARGE),
+        (conv(16, 8, 3), LARGE),
+        (conv(8, 16, 3), LARGE[:, :8]),
+        (conv(16, 16, 3), LARGE[:4]),
+        (conv(16, 16, 3), torch.zeros(1024, 16, 2, 2)),
+        (conv(16, 16, 3), LARGE.double()),
+        (conv(16, 16, 3).double(), LARGE),
+        (conv(16, 16, 3).to(torch.bfloat16), LARGE.to(torch.bfloat16)),
+        (conv(16, 16, 3), LARGE[0]),
+        (conv(16, 16, 3), torch.zeros(8, 32, 16, 16)),
+        (Conv(16, 16, 3, padding=0), LARGE),
+        (Conv(16, 16, 3, padding=1, padding_mode="circular", bias=False), LARGE),
+        (Conv(16, 16, 3, padding=1), LARGE),
+    ],
+)
+def test_the_rest_is_left_to_torch(layer: Conv, x: Tensor) -> None:
+    assert cpu_conv.takes(conv(16, 16, 3), LARGE)
+    assert not cpu_conv.takes(layer, x)
