@@ -27,6 +27,8 @@ from benchmarks.throughput import SPACES, Team, in_turns, nets, ours, plain
 CORES = len(os.sched_getaffinity(0))
 RESULTS = Path(__file__).resolve().parent / "results" / "training.json"
 NAMES = ["ResNet-56", *SPACES]
+#: With which this processor does as an older one would, in both: all three, to ("AVX2", "avx2", "cc -mno-avx512f").
+LIMITS = ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "CC")
 #: Of these the share of an epoch that is not the net is measured, too: the smallest is the hardest.
 OVERHEAD = ["ResNet-56", "Vanilla", "DARTS"]
 
@@ -69,7 +71,9 @@ def about(precision="auto"):
     fast = torch.cpu._is_avx512_bf16_supported() and precision != "fp32"
     return {
         "cores": CORES, "machine": platform.machine(), "processor": _processor(), "bf16 instructions": fast,
-        "AMX": torch.cpu._is_amx_tile_supported(), "batch norm": "in C" if cpu.available() else "torch's",
+        "AMX": torch.cpu._is_amx_tile_supported(), "layers": "in C" if cpu.available() else "torch's",
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "limits": {name: os.environ[name] for name in LIMITS if name in os.environ},
         "bar": 2.5 if fast else 1.6, "date": f"{datetime.now(UTC):%Y-%m-%d}", "python": platform.python_version(),
         "torch": version("torch"), "torchvision": version("torchvision"), "unit": "images/s", "precision": precision,
     }  # fmt: skip
@@ -85,6 +89,7 @@ def _processor():
 
 def command(found, output):
     """What measures these networks in this precision, and writes to this file."""
+    limits = [f"{name}={shlex.quote(value)}" for name, value in found["about"].get("limits", {}).items()]
     words = ["python", "-m", "benchmarks.bench_train_step"]
     if (precision := found["about"]["precision"]) != "auto":
         words += ["--precision", precision]
@@ -93,7 +98,7 @@ def command(found, output):
     place, root = output.resolve(), RESULTS.parents[2]
     if place != RESULTS:
         words += ["--output", str(place.relative_to(root) if place.is_relative_to(root) else output)]
-    return shlex.join(words)
+    return " ".join([*limits, shlex.join(words)])
 
 
 def page(found, output=RESULTS):
@@ -105,12 +110,13 @@ def page(found, output=RESULTS):
         f"{about['cores']} cores ({about['processor']}), {about['date']}, Python {about['python']}, "
         f"torch {about['torch']}, torchvision {about['torchvision']}. bf16 "
         f"instructions {'are' if about['bf16 instructions'] else 'are not'} used "
-        f"({'with' if about['AMX'] else 'no'} AMX), so the bar is {bar} times the loop.",
+        f"({'with' if about['AMX'] else 'no'} AMX), so the bar is {bar} times the loop."
+        + (f" torch is limited to {about['instructions']}." if about.get("limits") else ""),
         f"Command: `{command(found, output)}`, which writes this page and its figures as JSON.",
         "",
         "Images per second of training, batch 128, 32x32 images. The loop: torchvision transforms v2, DataLoader (the",
         "better of none and as many workers as cores), fp32, torch's own layers, eager, one trial on all threads.",
-        f"Ours: one trial per core, precision `{about['precision']}`, batch norm {about['batch norm']}.",
+        f"Ours: one trial per core, precision `{about['precision']}`, batch norm and 3x3 convolutions {about['layers']}.",  # noqa: E501
         "Of each space: the network of median operations among 101 sampled under the paper's caps. Ratios: median of the",  # noqa: E501
         "rounds (lowest to highest). Load: of the machine over the last minute, of which the benchmark makes",
         "about as much as there are cores; more means that others computed, too.",
@@ -155,7 +161,7 @@ def main(argv=None):
     for name in args.names:
         found["nets"][name] = measured(chosen[name], args.seconds, args.rounds, precision=args.precision)
         if name in OVERHEAD:
-            found["outside"][name] = outside_the_net(chosen[name])
+            found["outside"][name] = outside_the_net(chosen[name], precision=args.precision)
         sys.stderr.write(f"{name} {json.dumps(found['nets'][name])}\n")
         args.output.parent.mkdir(parents=True, exist_ok=True)
         args.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

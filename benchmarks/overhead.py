@@ -37,7 +37,7 @@ class Clock:
         return timed
 
 
-def outside_the_net(net, *, images=1280, test_images=256, epochs=2):
+def outside_the_net(net, *, precision="auto", images=1280, test_images=256, epochs=2):
     """Percent of the CPU time of the epochs of a trial on this thread that is not the net, and both times.
 
     The net: forward, backward, optimizer, and the forward passes of the evaluation. Not the net: everything else
@@ -62,7 +62,8 @@ def outside_the_net(net, *, images=1280, test_images=256, epochs=2):
     )
     threads = torch.get_num_threads()
     with tempfile.TemporaryDirectory() as folder, patch.object(loop, "Session", Timed):
-        record = train(trial, device="cpu", threads=1, directory=folder, listener=lambda line: None)
+        how = {"device": "cpu", "threads": 1, "precision": precision}
+        record = train(trial, directory=folder, listener=lambda line: None, **how)
     torch.set_num_threads(threads)
     if record["status"] != "ok":
         raise RuntimeError(f"the trial ended with status {record['status']}: {record['message']}")

@@ -39,6 +39,7 @@ class TorchNorm(nn.BatchNorm2d):
 
 def stock(net):
     """The network with torch's own layers where ours are computed another way; the weights stay."""
+    from trainers.nets.convolutions import Conv
     from trainers.nets.depthwise import DepthwiseConv
     from trainers.nets.pooling import AveragePool
 
@@ -51,6 +52,8 @@ def stock(net):
         elif isinstance(child, AveragePool):
             how = {part: getattr(child, part) for part in ("stride", "padding", "count_include_pad")}
             setattr(net, name, nn.AvgPool2d(child.kernel_size, **how))
+        elif isinstance(child, Conv):
+            child.__class__ = nn.Conv2d
         elif isinstance(child, nn.BatchNorm2d):
             child.__class__ = TorchNorm
         else:
