@@ -14,6 +14,8 @@ __all__ = ["FEWEST", "convolved", "takes"]
 
 #: Channels that fill a register.
 FEWEST = 16
+#: Inputs times outputs beyond which filters, which take four times their memory, fall out of the caches.
+MOST = 320 * 320
 #: Pixels of a batch below which filters take longer than images.
 PIXELS = 2048
 #: Side of the tiles that images are cut into.
@@ -39,7 +41,8 @@ def _fits(conv: nn.Conv2d) -> bool:
     plain = conv.padding_mode == "zeros" and conv.groups == 1 and conv.bias is None
     filters = conv.weight
     numbers = type(filters) in (nn.Parameter, Tensor) and filters.dtype == torch.float32 and not filters.is_neg()
-    return square and plain and numbers and min(conv.in_channels, conv.out_channels) >= FEWEST
+    inputs, outputs = conv.in_channels, conv.out_channels
+    return square and plain and numbers and min(inputs, outputs) >= FEWEST and inputs * outputs <= MOST
 
 
 def _type(x: Tensor) -> torch.dtype:

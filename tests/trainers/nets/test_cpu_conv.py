@@ -181,6 +181,7 @@ LARGE = torch.zeros(8, 16, 16, 16)
         (conv(16, 16, 3, dilation=2), LARGE),
         (conv(16, 16, 3, groups=2), LARGE),
         (conv(16, 8, 3), LARGE),
+        (conv(16, 16 * 1024, 3), LARGE),
         (conv(8, 16, 3), LARGE[:, :8]),
         (conv(16, 16, 3), LARGE[:4]),
         (conv(16, 16, 3), torch.zeros(1024, 16, 2, 2)),
