@@ -80,14 +80,16 @@ class Session:
 
         With `compile` this package's own compute the evaluation alone.
         """
-        from trainers.nets import cpu, cpu_norm, gpu
+        from trainers.nets import cpu, cpu_conv, cpu_norm, gpu
 
         if self.model is not self.net:
             return "torch.compile"
         if self.device.type == "cuda":
             return "triton" if self.precision == "bf16" and gpu.available() else "torch"
-        widths = [m.num_features for m in self.net.modules() if type(m) is nn.BatchNorm2d]
-        return "c" if max(widths, default=0) >= cpu_norm.FEWEST and cpu.fused(torch.empty(0)) else "torch"
+        layers = list(self.net.modules())
+        wide = any(type(m) is nn.BatchNorm2d and m.num_features >= cpu_norm.FEWEST for m in layers)
+        suited = wide or any(isinstance(m, nn.Conv2d) and cpu_conv.suits(m) for m in layers)
+        return "c" if suited and cpu.fused(torch.empty(0)) else "torch"
 
     def _step(self) -> steps.Step:
         if self.world == 1:

@@ -101,6 +101,8 @@ def test_two_processes_give_what_one_gives(
     together = json.loads(ended[0][0])
     assert ended[1][0] == ""
     assert together["train_ep_loss"] == pytest.approx(alone["train_ep_loss"], abs=tolerance)
+    # Whose batch norm is not in C, but whose convolutions are.
+    assert together["provenance"].get("kernels") == alone["provenance"].get("kernels")
     # In bf16 one of the twelve test images may fall on the other side.
     one = 0 if precision == "fp32" else 100 / 12 + 1e-3
     assert together["test_ep_top1"] == pytest.approx(alone["test_ep_top1"], abs=one)

@@ -1,7 +1,7 @@
 """Functions that this machine's C compiler makes of the C files beside this one, and whether layers use them.
 
 They do on a CPU where a trial has one thread, as trials side by side have. They are compiled once for a machine, in
-about five seconds, and kept in the user's cache; without a compiler torch's own layers do the same work.
+about four seconds, and kept in the user's cache; without a compiler torch's own layers do the same work.
 """
 
 from __future__ import annotations

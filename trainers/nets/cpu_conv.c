@@ -16,13 +16,14 @@
 enum { TILE = 4, SIDE = 6, POINTS = 36, FILTER = 9 };
 /* Channels are made up to a multiple of this in scratch space. */
 enum { EVEN = 16 };
-/* TILES at a time, SUMMED where a product sums over them. Registers hold ROWS by two vectors of a product of matrices,
-   or ROWS by one; FEW by two of one that sums over tiles, or EVEN by one. */
+/* TILES are computed at a time, SUMMED of them for gradients of filters. Registers hold a block of a product of
+   matrices: ROWS by two vectors, or by one; where it sums over tiles FEW by two, or EVEN by one, as vectors of 16. */
 #if defined __AVX512F__
 enum { TILES = 28, ROWS = 14, FEW = 8 };
 #else
 enum { TILES = 24, ROWS = 6, FEW = 4 };
 #endif
+/* Tiles side by side whose columns are kept between the two sides of a transform. */
 enum { SUMMED = 64, STRIP = 8 };
 static const float NEAR = 0.70710678118654752f, FAR = 1.41421356237309505f;
 
@@ -165,7 +166,7 @@ INLINE void load_column(const char **rows, long column, Shape s, long channels, 
 INLINE void input_strip(const void *x, Shape s, Strip strip, const void *none, float *to, long room, int half)
 {
     const char *rows[SIDE];
-    long far = apart(room, s.inputs), near = even(s.inputs), columns = strip.tiles * TILE + SIDE - TILE;
+    long by_point = apart(room, s.inputs), by_tile = even(s.inputs), columns = strip.tiles * TILE + SIDE - TILE;
     find_rows(x, s, strip, s.inputs, none, 1, half, rows, SIDE);
     for (long next = 0; next < s.inputs; next += LANES) {
         long c = placed(next, s.inputs);
@@ -177,12 +178,12 @@ INLINE void input_strip(const void *x, Shape s, Strip strip, const void *none, f
         }
         for (long t = 0; t < strip.tiles; t++)
             for (int i = 0; i < SIDE; i++) {
-                float *there = to + i * SIDE * far + t * near + c;
+                float *there = to + i * SIDE * by_point + t * by_tile + c;
                 lanes v[SIDE];
                 by_b(done + t * TILE * SIDE + i, SIDE, v);
                 UNROLL
                 for (int j = 0; j < SIDE; j++)
-                    store(there, j * far, v[j], 0);
+                    store(there, j * by_point, v[j], 0);
             }
     }
 }
@@ -191,7 +192,7 @@ INLINE void input_strip(const void *x, Shape s, Strip strip, const void *none, f
 INLINE void gradient_strip(const void *y, Shape s, Strip strip, const void *none, float *to, long room, int half)
 {
     const char *rows[TILE];
-    long far = apart(room, s.outputs), near = even(s.outputs);
+    long by_point = apart(room, s.outputs), by_tile = even(s.outputs);
     find_rows(y, s, strip, s.outputs, none, 0, half, rows, TILE);
     for (long next = 0; next < s.outputs; next += LANES) {
         long c = placed(next, s.outputs);
@@ -203,12 +204,12 @@ INLINE void gradient_strip(const void *y, Shape s, Strip strip, const void *none
                 by_a_back(g, 1, columns[j]);
             }
             for (int i = 0; i < SIDE; i++) {
-                float *there = to + i * SIDE * far + t * near + c;
+                float *there = to + i * SIDE * by_point + t * by_tile + c;
                 lanes w[SIDE];
                 by_a_back(&columns[0][i], SIDE, w);
                 UNROLL
                 for (int j = 0; j < SIDE; j++)
-                    store(there, j * far, w[j], 0);
+                    store(there, j * by_point, w[j], 0);
             }
         }
     }
@@ -218,18 +219,18 @@ INLINE void gradient_strip(const void *y, Shape s, Strip strip, const void *none
 INLINE void output_strip(const float *from, Shape s, Strip strip, void *none, void *y, int half)
 {
     const char *rows[TILE];
-    long far = apart(TILES, s.outputs), near = even(s.outputs);
+    long by_point = apart(TILES, s.outputs), by_tile = even(s.outputs);
     find_rows(y, s, strip, s.outputs, none, 0, half, rows, TILE);
     for (long next = 0; next < s.outputs; next += LANES) {
         long c = placed(next, s.outputs);
         for (long t = 0; t < strip.tiles; t++) {
             lanes lines[SIDE][TILE];
             for (int i = 0; i < SIDE; i++) {
-                const float *there = from + i * SIDE * far + t * near + c;
+                const float *there = from + i * SIDE * by_point + t * by_tile + c;
                 lanes m[SIDE];
                 UNROLL
                 for (int j = 0; j < SIDE; j++)
-                    m[j] = load(there, j * far, 0);
+                    m[j] = load(there, j * by_point, 0);
                 by_a(m, 1, lines[i]);
             }
             long columns = smaller(s.width - strip.left - t * TILE, TILE);

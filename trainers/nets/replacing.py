@@ -14,12 +14,15 @@ def called_plainly(x: Tensor) -> bool:
     """Whether numbers, and nothing else, go through a network that takes x.
 
     Under `torch.compile`, which makes kernels itself, while the network is traced or transformed, where something
-    watches what torch is asked to do, as a counter of operations, or hooks listen to every module, it is left as it is.
+    watches what torch is asked to do, as a counter of operations, or hooks listen to every module, it is left as it is;
+    so it is while derivatives are taken forwards.
     """
     return (
         not torch.compiler.is_compiling()
         and type(x) is Tensor
         and not torch._C._len_torch_dispatch_stack()
+        and not torch._C._len_torch_function_stack()
+        and torch.autograd.forward_ad._current_level < 0
         and torch._C._get_tracing_state() is None
         and not torch._C._are_functorch_transforms_active()
         and not nn.modules.module._has_any_global_hook()  # type: ignore[no-untyped-call]
