@@ -2,11 +2,14 @@
 
 import platform
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.trainers.nets.test_cpu_norm import images
@@ -19,6 +22,30 @@ pytestmark = pytest.mark.usefixtures("compiled")
 ROUNDING = {torch.float32: (1.5e-6, 1.5e-6), torch.bfloat16: (2e-3, 1.5e-6)}
 
 LARGE = torch.zeros(8, 16, 16, 16)
+
+
+class Functions(TorchFunctionMode):
+    """Names of the functions of torch that are called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.append(getattr(func, "__name__", ""))
+        return func(*args, **(kwargs or {}))
+
+
+class Operations(TorchDispatchMode):
+    """Names of the operations that they come to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.append(str(func))
+        return func(*args, **(kwargs or {}))
 
 
 def filters(outputs: int, inputs: int, order: torch.memory_format = torch.channels_last) -> Tensor:
@@ -118,7 +145,7 @@ def test_gradients_that_nobody_wants_are_not_computed(monkeypatch: pytest.Monkey
         assert not cpu_conv.convolved(x, weight).requires_grad
 
 
-@pytest.mark.parametrize(("height", "width"), [(8, 8), (5, 37), (1, 130)])
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (5, 37), (1, 4000)])
 @pytest.mark.parametrize("kind", ROUNDING)
 def test_nothing_is_written_beside_what_is_given(kind: torch.dtype, height: int, width: int) -> None:
     """Scratch space and results of exactly their sizes, full of what is no number, with marks after their ends."""
@@ -163,11 +190,13 @@ def test_layers_whose_filters_were_changed() -> None:
     fewer = conv(16, 32, 3)
     fewer.weight.data = fewer.weight.data[:8].clone()
     assert torch.equal(fewer(LARGE), conv2d(LARGE, fewer.weight, padding=1))
+    smaller = conv(16, 16, 3)
+    smaller.weight.data = smaller.weight.data[:, :, 1:2, 1:2].clone()
+    assert torch.equal(smaller(LARGE), conv2d(LARGE, smaller.weight, padding=1))
     x, negated = torch.randn(LARGE.shape), conv(16, 16, 3)
     negated.weight = torch.nn.Parameter(torch._neg_view(negated.weight.detach()))
     assert not cpu_conv.takes(negated, x)
-    assert torch.equal(conv(16, 16, 3)(torch._neg_view(LARGE)), torch.zeros(8, 16, 16, 16))
-    plain = conv(16, 16, 3)
+    plain, x = conv(16, 16, 3), x.contiguous(memory_format=torch.channels_last)
     assert torch.equal(plain(torch._neg_view(x)), plain(-x))
 
 
@@ -241,6 +270,14 @@ def test_networks_use_it_where_a_trial_has_one_thread() -> None:
     two = layer(x)
     assert not torch.equal(one, two)
     assert torch.allclose(one, two, atol=1e-4)
+
+
+@pytest.mark.parametrize(("mode", "name"), [(Functions, "conv2d"), (Operations, "aten.convolution.default")])
+def test_what_watches_torch_sees_them(mode: Any, name: str) -> None:
+    layer = conv(16, 16, 3)
+    with mode() as watching:
+        layer(LARGE)
+    assert name in watching.names
 
 
 def test_operations_can_still_be_counted() -> None:
