@@ -162,61 +162,38 @@ INLINE void load_column(const char **rows, long column, Shape s, long channels, 
             to[i] = (lanes){0};
 }
 
-/* Tiles of x in the points: to[point][tile][channel], with room for `room` tiles. */
-INLINE void input_strip(const void *x, Shape s, Strip strip, const void *none, float *to, long room, int half)
+/* Tiles of pixels in the points: to[point][tile][channel], with room for `room` tiles. `back`: of gradients of y, whose
+   tiles are 4x4 pixels, else of x, whose tiles share columns with the next. */
+INLINE void strip_in(const void *x, Shape s, long channels, Strip strip, const void *none, float *to, long room,
+                     int half, const int back)
 {
+    const int side = back ? TILE : SIDE, before = back ? 0 : 1;
     const char *rows[SIDE];
-    long by_point = apart(room, s.inputs), by_tile = even(s.inputs), columns = strip.tiles * TILE + SIDE - TILE;
-    find_rows(x, s, strip, s.inputs, none, 1, half, rows, SIDE);
-    for (long next = 0; next < s.inputs; next += LANES) {
-        long c = placed(next, s.inputs);
-        lanes done[(STRIP * TILE + SIDE - TILE) * SIDE];
-        for (long j = 0; j < columns; j++) {
-            lanes d[SIDE];
-            load_column(rows, strip.left - 1 + j, s, s.inputs, c, half, d, SIDE);
-            by_b(d, 1, done + j * SIDE);
+    long by_point = apart(room, channels), by_tile = even(channels), together = back ? 1 : strip.tiles;
+    find_rows(x, s, strip, channels, none, before, half, rows, side);
+    for (long next = 0; next < channels; next += LANES)
+        for (long first = 0; first < strip.tiles; first += together) {
+            long c = placed(next, channels), left = strip.left + first * TILE - before;
+            lanes columns[STRIP * TILE + SIDE - TILE][SIDE];
+            for (long j = 0; j < together * TILE + side - TILE; j++) {
+                lanes pixels[SIDE];
+                load_column(rows, left + j, s, channels, c, half, pixels, side);
+                (back ? by_a_back : by_b)(pixels, 1, columns[j]);
+            }
+            for (long t = 0; t < together; t++)
+                for (int i = 0; i < SIDE; i++) {
+                    float *there = to + i * SIDE * by_point + (first + t) * by_tile + c;
+                    lanes values[SIDE];
+                    (back ? by_a_back : by_b)(&columns[t * TILE][i], SIDE, values);
+                    UNROLL
+                    for (int j = 0; j < SIDE; j++)
+                        store(there, j * by_point, values[j], 0);
+                }
         }
-        for (long t = 0; t < strip.tiles; t++)
-            for (int i = 0; i < SIDE; i++) {
-                float *there = to + i * SIDE * by_point + t * by_tile + c;
-                lanes v[SIDE];
-                by_b(done + t * TILE * SIDE + i, SIDE, v);
-                UNROLL
-                for (int j = 0; j < SIDE; j++)
-                    store(there, j * by_point, v[j], 0);
-            }
-    }
-}
-
-/* Tiles of gradients of y in the points. */
-INLINE void gradient_strip(const void *y, Shape s, Strip strip, const void *none, float *to, long room, int half)
-{
-    const char *rows[TILE];
-    long by_point = apart(room, s.outputs), by_tile = even(s.outputs);
-    find_rows(y, s, strip, s.outputs, none, 0, half, rows, TILE);
-    for (long next = 0; next < s.outputs; next += LANES) {
-        long c = placed(next, s.outputs);
-        for (long t = 0; t < strip.tiles; t++) {
-            lanes columns[TILE][SIDE];
-            for (int j = 0; j < TILE; j++) {
-                lanes g[TILE];
-                load_column(rows, strip.left + t * TILE + j, s, s.outputs, c, half, g, TILE);
-                by_a_back(g, 1, columns[j]);
-            }
-            for (int i = 0; i < SIDE; i++) {
-                float *there = to + i * SIDE * by_point + t * by_tile + c;
-                lanes w[SIDE];
-                by_a_back(&columns[0][i], SIDE, w);
-                UNROLL
-                for (int j = 0; j < SIDE; j++)
-                    store(there, j * by_point, w[j], 0);
-            }
-        }
-    }
 }
 
 /* Tiles from the points to the pixels of y; rows that y has not are written to `none`. */
-INLINE void output_strip(const float *from, Shape s, Strip strip, void *none, void *y, int half)
+INLINE void strip_out(const float *from, Shape s, Strip strip, void *none, void *y, int half)
 {
     const char *rows[TILE];
     long by_point = apart(TILES, s.outputs), by_tile = even(s.outputs);
@@ -246,31 +223,29 @@ INLINE void output_strip(const float *from, Shape s, Strip strip, void *none, vo
     }
 }
 
-APART void inputs_in(const void *x, Shape s, long first, long tiles, const void *none, float *to, long room, int half)
+INLINE void tiles_in(const void *x, Shape s, long channels, long first, long tiles, const void *none, float *to,
+                     long room, int half, const int back)
 {
     for (long t = 0; t < tiles;) {
         Strip strip = strip_at(s, first + t, tiles - t);
-        float *there = to + t * even(s.inputs);
+        float *there = to + t * even(channels);
         if (half)
-            input_strip(x, s, strip, none, there, room, 1);
+            strip_in(x, s, channels, strip, none, there, room, 1, back);
         else
-            input_strip(x, s, strip, none, there, room, 0);
+            strip_in(x, s, channels, strip, none, there, room, 0, back);
         t += strip.tiles;
     }
+}
+
+APART void inputs_in(const void *x, Shape s, long first, long tiles, const void *none, float *to, long room, int half)
+{
+    tiles_in(x, s, s.inputs, first, tiles, none, to, room, half, 0);
 }
 
 APART void gradients_in(const void *y, Shape s, long first, long tiles, const void *none, float *to, long room,
                         int half)
 {
-    for (long t = 0; t < tiles;) {
-        Strip strip = strip_at(s, first + t, tiles - t);
-        float *there = to + t * even(s.outputs);
-        if (half)
-            gradient_strip(y, s, strip, none, there, room, 1);
-        else
-            gradient_strip(y, s, strip, none, there, room, 0);
-        t += strip.tiles;
-    }
+    tiles_in(y, s, s.outputs, first, tiles, none, to, room, half, 1);
 }
 
 APART void outputs_out(const float *from, Shape s, long first, long tiles, void *none, void *y, int half)
@@ -279,9 +254,9 @@ APART void outputs_out(const float *from, Shape s, long first, long tiles, void 
         Strip strip = strip_at(s, first + t, tiles - t);
         const float *there = from + t * even(s.outputs);
         if (half)
-            output_strip(there, s, strip, none, y, 1);
+            strip_out(there, s, strip, none, y, 1);
         else
-            output_strip(there, s, strip, none, y, 0);
+            strip_out(there, s, strip, none, y, 0);
         t += strip.tiles;
     }
 }
