@@ -9,15 +9,8 @@ from trainers.nets.convolutions import conv
 
 #: Inputs, outputs and side of the image: ResNet-56, then wider networks.
 SHAPES = [
-    (16, 16, 32),
-    (32, 32, 16),
-    (64, 64, 8),
-    (24, 24, 32),
-    (48, 96, 16),
-    (64, 64, 32),
-    (128, 128, 16),
-    (256, 256, 8),
-]
+    (16, 16, 32), (32, 32, 16), (64, 64, 8), (24, 24, 32), (48, 96, 16), (64, 64, 32), (128, 128, 16), (256, 256, 8),
+]  # fmt: skip
 
 
 class Both(nn.Module):

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.absent import absent
+
 os.environ.setdefault("MPLBACKEND", "Agg")
 settings.register_profile("edfstat", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("edfstat")
@@ -15,6 +17,4 @@ settings.load_profile("edfstat")
 def fashion_mnist() -> None:
     """Needs Debian's package dataset-fashion-mnist: without it a test is skipped, or fails where data are required."""
     if not Path("/usr/share/datasets/fashion-mnist").is_dir():
-        if os.environ.get("EDFSTAT_REQUIRE_DATA") == "1":
-            pytest.fail("dataset-fashion-mnist is missing and EDFSTAT_REQUIRE_DATA is 1")
-        pytest.skip("Debian's dataset-fashion-mnist is not installed")
+        absent("DATA", "Debian's dataset-fashion-mnist is not installed")

@@ -81,14 +81,17 @@ class Session:
         With `compile` this package's own compute the evaluation alone.
         """
         from trainers.nets import cpu, cpu_conv, cpu_norm, gpu
+        from trainers.nets.convolutions import Conv
 
         if self.model is not self.net:
             return "torch.compile"
         if self.device.type == "cuda":
             return "triton" if self.precision == "bf16" and gpu.available() else "torch"
-        layers = list(self.net.modules())
-        wide = any(type(m) is nn.BatchNorm2d and m.num_features >= cpu_norm.FEWEST for m in layers)
-        suited = wide or any(isinstance(m, nn.Conv2d) and cpu_conv.suits(m) for m in layers)
+        suited = any(
+            (isinstance(layer, Conv) and cpu_conv.suits(layer))
+            or (isinstance(layer, nn.BatchNorm2d) and cpu_norm.suits(layer))
+            for layer in self.net.modules()
+        )
         return "c" if suited and cpu.fused(torch.empty(0)) else "torch"
 
     def _step(self) -> steps.Step:

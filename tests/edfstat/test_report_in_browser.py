@@ -8,7 +8,6 @@ import base64
 import hashlib
 import html
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ import pytest
 
 from edfstat import compare, report
 from edfstat.population import build_population
+from tests.absent import absent
 
 pytestmark = pytest.mark.browser
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
@@ -94,9 +94,7 @@ document.body.append(out);
 @pytest.fixture(scope="module")
 def browser():
     if BROWSER is None:
-        if os.environ.get("EDFSTAT_REQUIRE_BROWSER") == "1":
-            pytest.fail("chromium is missing and EDFSTAT_REQUIRE_BROWSER is 1")
-        pytest.skip("needs chromium (Debian package chromium)")
+        absent("BROWSER", "needs chromium (Debian package chromium)")
     return BROWSER
 
 

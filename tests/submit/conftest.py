@@ -1,11 +1,11 @@
 """The cluster that SLURM tests share, or why there is none."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.absent import absent
 from tests.submit.cluster import Cluster, missing_programs, running_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,13 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def running_slurm() -> Iterator[Cluster]:
     missing = missing_programs()
     if missing:
-        reason = (
-            f"no SLURM to test with ({', '.join(missing)} missing); "
-            "install it with: apt-get install munge slurm-wlm slurmdbd mariadb-server"
-        )
-        if os.environ.get("EDFSTAT_REQUIRE_SLURM") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        remedy = "install it with: apt-get install munge slurm-wlm slurmdbd mariadb-server"
+        absent("SLURM", f"no SLURM to test with ({', '.join(missing)} missing); {remedy}")
     with running_cluster() as cluster:
         yield cluster
 

@@ -1,7 +1,6 @@
 """What a user meets: failures in one line, sweeps that may only be read, retries, provenance."""
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from submit.directory import Round, open_sweep
 from submit.doctor import examine
 from submit.planning import make_plan
 from submit.sweep import main
+from tests.absent import absent
 from tests.submit.sweeps import fake, write
 
 
@@ -50,10 +50,7 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     mount = ["mount", "--bind", "-o", "ro", str(tmp_path), str(folder)]
     if subprocess.run(mount, capture_output=True).returncode:
-        reason = "a read-only file system cannot be mounted here (it takes root)"
-        if os.environ.get("EDFSTAT_REQUIRE_SLURM") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        absent("SLURM", "a read-only file system cannot be mounted here (it takes root)")
     try:
         yield folder / "sweep"
     finally:

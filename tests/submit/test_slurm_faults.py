@@ -22,6 +22,7 @@ from submit.collecting import gather
 from submit.directory import Sweep, open_sweep
 from submit.launching import launches, living_workers
 from submit.status import Status
+from tests.absent import absent
 from tests.submit.cluster import Cluster
 from tests.submit.sweeps import DIGITS, fake, finished_once, outcomes, records, wait_until, workers, write
 
@@ -173,10 +174,7 @@ def test_full_disk_is_waited_for(slurm: Cluster, tmp_path: Path, undisturbed: di
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
     if subprocess.run(mount, capture_output=True).returncode:
-        reason = "a small file system cannot be mounted here (it takes root)"
-        if os.environ.get("EDFSTAT_REQUIRE_SLURM") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        absent("SLURM", "a small file system cannot be mounted here (it takes root)")
     try:
         faulty = Faulty(slurm, folder, DIGITS)
         faulty.begin()

@@ -1,11 +1,13 @@
 """Layers in C on one thread, which tests of them need."""
 
-import os
+import platform
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
+from tests.absent import absent
 from trainers.nets import cpu
 
 
@@ -13,9 +15,7 @@ from trainers.nets import cpu
 def compiled() -> Iterator[None]:
     """One thread, and a C compiler: without one a test is skipped, or fails where one is required."""
     if not cpu.available():
-        if os.environ.get("EDFSTAT_REQUIRE_COMPILER") == "1":
-            pytest.fail("there is no C compiler and EDFSTAT_REQUIRE_COMPILER is 1")
-        pytest.skip("there is no C compiler")
+        absent("COMPILER", "there is no C compiler")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -28,3 +28,15 @@ def compiled_anew(compiled: None) -> Iterator[None]:
     cpu.functions.cache_clear()
     yield
     cpu.functions.cache_clear()
+
+
+@pytest.fixture(params=["x86-64-v2", "x86-64-v3"])
+def shorter_registers(
+    request: pytest.FixtureRequest, compiled_anew: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Layers in C as on older processors, which have vectors of 4 numbers, and of 8."""
+    if platform.machine() != "x86_64":
+        pytest.skip("these are levels of x86")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(cpu, "FLAGS", [f"-march={request.param}" if "-march" in flag else flag for flag in cpu.FLAGS])
+    assert cpu.available()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from trainers.nets import cpu, cpu_conv, gpu
+from trainers.nets.replacing import plain_conv
 
 __all__ = ["Conv", "conv"]
 
@@ -25,13 +26,10 @@ class Conv(nn.Conv2d):
     @property
     def fusible(self) -> bool:
         """Whether a GPU might leave it to the kernel of this package."""
-        side, stride = self.kernel_size[0], self.stride[0]
-        square = side in (1, 3) and self.kernel_size == (side, side) and self.stride == (stride, stride)
-        keeps = self.padding == (side // 2, side // 2) and self.padding_mode == "zeros"
-        plain = self.groups == 1 and self.dilation == (1, 1) and self.bias is None
         # Numbers must lie in memory in rows of 16, but for those of the pictures themselves.
         even = self.out_channels % 16 == 0 and (self.in_channels % 16 == 0 or self.in_channels <= 4)
-        return square and keeps and plain and even and max(self.in_channels, self.out_channels) <= SEVERAL
+        small = self.kernel_size[0] in (1, 3) and max(self.in_channels, self.out_channels) <= SEVERAL
+        return small and even and plain_conv(self)
 
     def fuses(self, x: Tensor) -> bool:
         """Whether that kernel takes x, shape (n, c, h, w)."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from trainers.nets import cpu
+from trainers.nets.replacing import plain_conv
 
 __all__ = ["convolved", "suits", "takes"]
 
@@ -25,11 +26,9 @@ OVERHANG = {torch.float32: 1.8, torch.bfloat16: 1.4}
 
 def suits(conv: nn.Conv2d) -> bool:
     """Whether a layer is one of those made here, for images of some size."""
-    square = conv.kernel_size == (3, 3) and conv.stride == conv.dilation == conv.padding == (1, 1)
-    plain = conv.padding_mode == "zeros" and conv.groups == 1 and conv.bias is None
-    return (
-        square and plain and _readable(conv.weight) and conv.weight.shape == (conv.out_channels, conv.in_channels, 3, 3)
-    )
+    shape = (conv.out_channels, conv.in_channels, 3, 3)
+    # The weights may have been changed by hand, and are not what the layer says then.
+    return plain_conv(conv) and conv.stride == (1, 1) and conv.weight.shape == shape and _readable(conv.weight)
 
 
 def _readable(filters: Tensor) -> bool:

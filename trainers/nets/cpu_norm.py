@@ -11,17 +11,22 @@ from torch.autograd.function import once_differentiable
 from trainers.nets import cpu
 from trainers.nets.replacing import replaceable
 
-__all__ = ["FEWEST", "normalised", "takes"]
+__all__ = ["normalised", "suits", "takes"]
 
 #: Channels that are worth it, and that there is scratch space for: see cpu_norm.c.
 FEWEST, MOST = 16, 4096
 
 
+def suits(norm: nn.BatchNorm2d) -> bool:
+    """Whether a layer is one of those made here, for images of any size."""
+    return type(norm) is nn.BatchNorm2d and FEWEST <= norm.num_features <= MOST
+
+
 def takes(norm: nn.Module, x: Tensor) -> TypeGuard[nn.BatchNorm2d]:
     """Whether a layer on x is a batch norm of those made here, and its numbers lie in memory as they are read."""
-    if not replaceable(norm, x):
+    if not (replaceable(norm, x) and suits(norm)):
         return False
-    fits = x.dim() == 4 and x.dtype in cpu.TYPES and x.shape[1] == norm.num_features and FEWEST <= x.shape[1] <= MOST
+    fits = x.dim() == 4 and x.dtype in cpu.TYPES and x.shape[1] == norm.num_features
     values = (norm.weight, norm.bias, cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var))
     return fits and all(_is_plain(part) for part in values)
 
@@ -94,11 +99,9 @@ class _Normalised(torch.autograd.Function):
         inner, slopes = torch.empty_like(x), kept.new_empty(2, x.shape[1])
         outer = None if y is None else torch.empty_like(y)
         cpu.library().norm_backward(
-            *cpu.places(x, y, gradient, outer, inner, kept, slopes),
-            *_shape(x),
-            x.dtype == torch.bfloat16,
+            *cpu.places(x, y, gradient, outer, inner, kept, slopes), *_shape(x), x.dtype == torch.bfloat16,
             context.rectify,
-        )
+        )  # fmt: skip
         return inner, slopes[0], slopes[1], outer, None, None
 
 

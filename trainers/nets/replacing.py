@@ -7,7 +7,7 @@ from typing import TypeGuard
 import torch
 from torch import Tensor, nn
 
-__all__ = ["called_plainly", "listened_to", "replaceable"]
+__all__ = ["called_plainly", "listened_to", "plain_conv", "replaceable"]
 
 
 def called_plainly(x: Tensor) -> bool:
@@ -34,6 +34,14 @@ def listened_to(module: nn.Module) -> bool:
     return bool(
         module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
     )
+
+
+def plain_conv(conv: nn.Conv2d) -> bool:
+    """Whether a convolution is as most are: square, zeros around it that keep the size, all channels, no bias."""
+    side, stride = conv.kernel_size[0], conv.stride[0]
+    square = conv.kernel_size == (side, side) and conv.stride == (stride, stride) and conv.dilation == (1, 1)
+    keeps = side % 2 == 1 and conv.padding == (side // 2, side // 2) and conv.padding_mode == "zeros"
+    return square and keeps and conv.groups == 1 and conv.bias is None
 
 
 def replaceable(norm: nn.Module, x: Tensor) -> TypeGuard[nn.BatchNorm2d]:

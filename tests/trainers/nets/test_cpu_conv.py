@@ -1,7 +1,5 @@
 """3x3 convolutions as the C compiler makes them, against torch's own in float64."""
 
-import platform
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from tests.trainers.nets.test_cpu_norm import images
+from tests.trainers.nets.drawn import images
 from trainers import build
 from trainers.nets import cpu, cpu_conv
 from trainers.nets.convolutions import Conv, conv
@@ -113,13 +111,8 @@ def test_any_order_in_memory(kind: torch.dtype, order: torch.memory_format) -> N
     compare(x, filters(32, 48, order)[:, 1::2], gradient)
 
 
-@pytest.mark.parametrize("level", ["x86-64-v2", "x86-64-v3"])
-@pytest.mark.usefixtures("compiled_anew")
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="these are levels of x86")
-def test_processors_with_shorter_registers(level: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(cpu, "FLAGS", [f"-march={level}" if "-march" in flag else flag for flag in cpu.FLAGS])
-    assert cpu.available()
+@pytest.mark.usefixtures("shorter_registers")
+def test_processors_with_shorter_registers() -> None:
     for kind in ROUNDING:
         for inputs, outputs in ((16, 16), (17, 30), (48, 72)):
             x, gradient = images(3, inputs, 9, 38, seed=1).to(kind), images(3, outputs, 9, 38, seed=2).to(kind)

@@ -1,24 +1,17 @@
 """Batch norm with addition and ReLU as the C compiler makes it, against torch's own in float64."""
 
-import platform
-from pathlib import Path
-
 import pytest
 import torch
 from torch import Tensor, nn
 
-from trainers.nets import cpu, cpu_norm
+from tests.trainers.nets.drawn import images
+from trainers.nets import cpu_norm
 
 pytestmark = pytest.mark.usefixtures("compiled")
 #: Largest relative error, by norm, that rounding explains.
 ROUNDING = {torch.float32: 2e-6, torch.bfloat16: 4e-3}
 #: With and without what comes after: (an addition, a ReLU).
 AFTER = [(False, False), (False, True), (True, True)]
-
-
-def images(*shape: int, seed: int) -> Tensor:
-    drawn = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return drawn.contiguous(memory_format=torch.channels_last)
 
 
 def norm_of(channels: int) -> nn.BatchNorm2d:
@@ -97,13 +90,8 @@ def test_any_order_in_memory(kind: torch.dtype, dense: bool) -> None:
     compare(x, images(4, 24, 5, 9, seed=3).to(kind)[..., 2:8], True, ROUNDING[kind], dense)
 
 
-@pytest.mark.parametrize("level", ["x86-64-v2", "x86-64-v3"])
-@pytest.mark.usefixtures("compiled_anew")
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="these are levels of x86")
-def test_processors_with_shorter_registers(level: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(cpu, "FLAGS", [f"-march={level}" if "-march" in flag else flag for flag in cpu.FLAGS])
-    assert cpu.available()
+@pytest.mark.usefixtures("shorter_registers")
+def test_processors_with_shorter_registers() -> None:
     for kind, rounding in ROUNDING.items():
         for channels in (16, 17, 24, 30, 40, 64, 80):
             x, added = (images(5, channels, 11, 13, seed=seed).to(kind) for seed in (1, 2))
