@@ -12,8 +12,8 @@ import torch
 
 from benchmarks.bench_photographs import ours as photographs
 from benchmarks.bench_photographs import rates, write_photographs
-from benchmarks.throughput import RESNET56, Team, in_turns, ours, plain
-from trainers.mps import shared_gpu
+from benchmarks.throughput import RESNET56, Team, in_turns, ours, ours_in_threads, plain
+from trainers.mps import SHARING, shared_gpu
 from trainers.nets import gpu
 
 HEAD = """# Training on a GPU
@@ -23,8 +23,9 @@ Command: `python -m benchmarks.gpu`, which writes this page and its figures as J
 Images per second of ResNet-56, batch 128, 50,000 images of 32x32: `loop` is torchvision transforms v2, a DataLoader
 with 4 workers, fp32, eager, its evaluation left out; `one` is a trial of ours, likewise; `K at once` are the images of
 K trials together, each in a process, with evaluation on 10,000 images and all else of an epoch. `mps` says whether
-NVIDIA's Multi-Process Service let their kernels run side by side, `kernels` which ones they are. Photographs are JPEG
-files of 500x375, decoded, cropped and normalised to 224 pixels. Medians of three rounds.
+NVIDIA's Multi-Process Service let their kernels run side by side, `kernels` which ones they are; `K in threads` are
+trials in one process, as `train_many` trains them where that service is not. Photographs are JPEG files of 500x375,
+decoded, cropped and normalised to 224 pixels. Medians of three rounds.
 """
 
 
@@ -35,14 +36,18 @@ def measured(device, quick):
     loop, one = partial(Team, 1, plain, RESNET56, workers=4, **how), partial(Team, 1, ours, RESNET56, **how)
     found = {name: median(r) for name, r in in_turns({"loop": loop, "one": one}, seconds, rounds).items()}
     yield {**found, "one/loop, bar 4": found["one"] / found["loop"]}
+    several = {"whole": True, "test_images": images // 5, **how}
+    threads = partial(Team, 1, ours_in_threads, RESNET56, number=packs[1], **several)
+    in_threads = median(in_turns({"": threads}, seconds, rounds)[""])
+    yield {f"{packs[1]} in threads": in_threads}
     whole = {}
     with shared_gpu(device != "cpu") as state:
         yield {"mps": state}
         for k in packs:
-            start = partial(Team, k, ours, RESNET56, whole=True, test_images=images // 5, **how)
+            start = partial(Team, k, ours, RESNET56, **several)
             whole[k] = median(in_turns({"": start}, seconds, rounds)[""])
             yield {f"{k} at once": whole[k]}
-    best = max(whole.values())
+    best = max(whole.values()) if device == "cpu" or state in SHARING else in_threads
     yield {"packed/one, bar 1.5": best / whole[1], "seconds per model of 100 epochs, bar 60": 5_000_000 / best}
     with tempfile.TemporaryDirectory() as root:
         write_photographs(root, 64 if quick else 1024)

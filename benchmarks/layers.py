@@ -21,7 +21,7 @@ def seconds(module, x, rounds=7):
 
 def compared(ours, theirs, x):
     """Milliseconds of both, taking turns, and how many times as fast ours are."""
-    with devices.settings(torch.device("cpu"), 1, 0):
+    with devices.settings(torch.device("cpu"), 1):
         pairs = [(seconds(ours, x, 3), seconds(theirs, x, 3)) for _ in range(3)]
     fast, usual = (1000 * min(column) for column in zip(*pairs))
     return {"ours": fast, "torch": usual, "ratio": usual / fast}

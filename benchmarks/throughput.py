@@ -4,6 +4,7 @@ Every trainee is a process of its own, as a user would start it, and waits while
 """
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from multiprocessing import get_context
 
@@ -99,7 +100,7 @@ def ours(
     where = torch.device(device)
     # Entered and not left, as the process is the trial's; held by `run`, as it ends once nobody holds it.
     settings = ExitStack()
-    settings.enter_context(devices.settings(where, threads, 0))
+    settings.enter_context(devices.settings(where, threads))
     session = Session(task, where, precision=precision, compile=compile)
     session.capture = session.capture and graph
     epochs = iter(range(10**6))
@@ -111,6 +112,26 @@ def ours(
             seen.append(session.epoch(next(epochs)))
         spent = time.perf_counter() - begun if whole else sum(one.seconds for one in seen)
         return sum(one.images for one in seen) / spent
+
+    return run
+
+
+def ours_in_threads(net, *, number, device="cpu", **options):
+    """Several of `ours` in one process, in threads with a CUDA stream each, as where there is no MPS."""
+    import torch
+
+    from trainers import devices
+
+    where = torch.device(device)
+    # A thread for each, as what it trains stays in its stream.
+    lanes = [ThreadPoolExecutor(1, initializer=devices.own_stream, initargs=(where,)) for _ in range(number)]
+
+    starting = [lane.submit(ours, net, device=device, **options) for lane in lanes]
+    runs = [done.result() for done in starting]
+
+    def run(seconds):
+        training = [lane.submit(one, seconds) for lane, one in zip(lanes, runs)]
+        return sum([done.result() for done in training])
 
     return run
 

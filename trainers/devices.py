@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import gc
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import cache
@@ -15,7 +16,10 @@ import torch
 from edfstat.errors import InputError
 from trainers.evaluation import Autocast
 
-__all__ = ["autocast_for", "context", "cores", "local_gpu", "pick", "release", "settings", "thread_count"]
+__all__ = [
+    "CAPTURING", "autocast_for", "context", "cores", "drawing", "local_gpu", "own_stream", "pick", "release",
+    "settings", "thread_count",
+]  # fmt: skip
 
 #: More than any machine has cores; beyond, libraries fail in ways of their own.
 MOST_THREADS = 1024
@@ -23,6 +27,9 @@ MOST_THREADS = 1024
 #: AMX: above it Vanilla and ResNet are mostly about twice as fast, ResNeXt 1.1 to 3 times, cell networks 0.9 to 1.3; on
 #: one without, all of them 1.0 to 1.8 times.
 SMALL_NET = 3_000_000
+#: Held by the thread that captures a step as a CUDA graph: meanwhile no other gives memory back, or captures.
+CAPTURING = threading.Lock()
+_DRAWING = threading.Lock()
 
 
 def pick(name: str) -> torch.device:
@@ -56,11 +63,18 @@ def local_gpu() -> int:
     return local % max(1, torch.cuda.device_count())
 
 
+def own_stream(device: torch.device) -> None:
+    """Give what this thread asks of a GPU from here on a stream of its own, so that it runs beside other threads'."""
+    if device.type == "cuda":
+        torch.cuda.set_stream(torch.cuda.Stream(device))  # type: ignore[no-untyped-call]
+
+
 def release(device: torch.device) -> None:
     """Give back what a trial held, so that the trials beside it and the next one find it free."""
     gc.collect()
     if device.type == "cuda":
-        torch.cuda.empty_cache()
+        with CAPTURING:
+            torch.cuda.empty_cache()
     else:
         with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library
             ctypes.CDLL(None).malloc_trim(0)
@@ -92,8 +106,8 @@ def autocast_for(device: torch.device, precision: str, flops: int) -> tuple[str,
 
 
 @contextlib.contextmanager
-def settings(device: torch.device, threads: int | None, seed: int) -> Iterator[int]:
-    """Threads, seeds and deterministic algorithms of one trial; all as before afterwards.
+def settings(device: torch.device, threads: int | None) -> Iterator[int]:
+    """Threads and deterministic algorithms of one trial; all as before afterwards.
 
     Parameters
     ----------
@@ -101,8 +115,6 @@ def settings(device: torch.device, threads: int | None, seed: int) -> Iterator[i
     threads : int or None
         Threads of the CPU. Default: the environment variable EDFSTAT_THREADS, else 1, as many small trials side
         by side are faster than one on all cores.
-    seed : int
-        Of the global generator, which initialises weights.
 
     Yields
     ------
@@ -115,15 +127,24 @@ def settings(device: torch.device, threads: int | None, seed: int) -> Iterator[i
     before = torch.get_num_threads()
     cudnn = torch.backends.cudnn
     kept = cudnn.deterministic, cudnn.benchmark
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        try:
-            torch.set_num_threads(number)
-            cudnn.deterministic, cudnn.benchmark = True, False
-            torch.manual_seed(seed)
-            yield number
-        finally:
-            torch.set_num_threads(before)
-            cudnn.deterministic, cudnn.benchmark = kept
+    try:
+        torch.set_num_threads(number)
+        cudnn.deterministic, cudnn.benchmark = True, False
+        yield number
+    finally:
+        torch.set_num_threads(before)
+        cudnn.deterministic, cudnn.benchmark = kept
+
+
+@contextlib.contextmanager
+def drawing(seed: int) -> Iterator[None]:
+    """Let torch's generator of the CPU, which initialises weights, begin at a seed; it is as before afterwards.
+
+    All threads have it in common, so those that train wait for one another here.
+    """
+    with _DRAWING, torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
 
 
 @cache

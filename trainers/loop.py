@@ -132,7 +132,7 @@ def train(
     status, message = "ok", ""
     used: dict[str, Any] = {}
     session: Session | None = None
-    with devices.settings(where, threads, 0), devices.context(where):
+    with devices.settings(where, threads), devices.context(where):
         try:
             session = Session(task, where, precision=precision, compile=compile)
             used = {**ways.in_words([session.way]), "recipe": session.recipe.to_dict()}

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import torch
 
-__all__ = ["shared_gpu"]
+__all__ = ["SHARING", "shared_gpu"]
 
 CONTROL = "nvidia-cuda-mps-control"
 PIPES, LOGS = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+#: What `shared_gpu` says where processes share their GPU.
+SHARING = ("running", "started")
 
 
 @contextlib.contextmanager

@@ -1,31 +1,27 @@
-"""Several trials at once on one device: each in a process of its own, so that one crash costs one trial."""
+"""Several trials at once on one device: each in a process of its own, so that one crash costs one trial.
+
+Only where processes would take turns on a GPU, for want of NVIDIA's MPS, threads of one process train them all.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import multiprocessing
-import signal
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.connection import wait
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from edfstat.errors import InputError, TrialInterrupted
+from edfstat.errors import InputError
 from edfstat.formats.places import home_path
-from edfstat.records import make_record
 from edfstat.trials import Trial
 from trainers import devices, trial_folder
-from trainers.loop import train
 from trainers.memory import available_bytes, training_bytes
-from trainers.mps import shared_gpu
+from trainers.mps import SHARING, shared_gpu
 from trainers.task import Task, check_seconds, prepare
+from trainers.workers import Worker, answers, hand, start, welcome
 
 __all__ = ["automatic_workers", "train_many"]
 
@@ -36,8 +32,6 @@ CONTEXT_BYTES = 2**30
 #: Memory of the machine that a process takes before it trains, and how much more a training takes than is counted: see
 #: `training_bytes`.
 PROCESS_BYTES, SPARE = 2**29, 1.5
-#: What a process says once it has started.
-READY = "ready"
 #: A captured step holds its memory beside that of the steps that warmed it up. An estimate for fp32: in bf16, a
 #: ResNet-56 on an H200 reserved 0.70 GiB where 0.68 are counted.
 CAPTURED = 2
@@ -93,7 +87,8 @@ def train_many(
     ----------
     trials : iterable of Trial
     device : str, default "auto"
-        All trials share it: on a GPU through NVIDIA's MPS where the site allows it, else by taking turns.
+        All trials share it: on a GPU as processes through NVIDIA's MPS where the site allows it, else as threads of
+        one process, each in a CUDA stream of its own (with `compile`, as processes that take turns).
     workers : int, optional
         Trials at a time. Default: `automatic_workers`.
     directory : path, optional
@@ -106,7 +101,7 @@ def train_many(
     dict
         Records, in the order in which the trials end. A process that dies, by a signal for instance, gives a
         record of status ``error`` that says so, and the trials after it go to a new process. A trial that runs out
-        of memory beside others is tried again alone, after them.
+        of memory beside others, or whose process dies with others in it, is tried again alone, after them.
 
     Raises
     ------
@@ -172,52 +167,38 @@ def _largest(trials: Sequence[Trial], root: str | PathLike[str] | None) -> Task 
     return largest
 
 
-@dataclass
-class _Worker:
-    """A process, the trial that it has, and whether it has said that it is there."""
-
-    process: SpawnProcess
-    pipe: Connection
-    trial: Trial | None = None
-    ready: bool = False
-
-    def end(self) -> None:
-        self.pipe.close()
-        self.process.terminate()
-        self.process.join()
-
-
 def _records(
     waiting: deque[Trial], number: int, device: torch.device, directory: str | PathLike[str] | None,
     options: dict[str, Any],
 ) -> Generator[dict[str, Any]]:  # fmt: skip
     number = min(number, len(waiting))
-    team: list[_Worker] = []
+    team: list[Worker] = []
     again: deque[Trial] = deque()
-    with shared_gpu(number > 1 and device.type == "cuda"):
+    with shared_gpu(number > 1 and device.type == "cuda") as state:
+        room = _room(number, device, state, compile=options["compile"])
         try:
-            team += [_start(options) for _ in range(number)]
+            team += [start(options, room) for _ in range(number // room)]
             for worker in team:
-                _hand(worker, waiting.popleft(), directory)
-            while busy := {worker.pipe: worker for worker in team if worker.trial is not None}:
+                hand(worker, waiting, directory)
+            while busy := {worker.pipe: worker for worker in team if worker.trials}:
                 for pipe in wait(list(busy)):
                     worker = busy[pipe]  # type: ignore[index]
                     if not worker.ready:
-                        _welcome(worker)
+                        welcome(worker)
                         continue
-                    trial, record = worker.trial, _answer(worker)
-                    if waiting:
-                        if worker.process.exitcode is not None:
-                            team.remove(worker)
-                            worker = _start(options)
-                            team.append(worker)
-                        _hand(worker, waiting.popleft(), directory)
-                    if record["status"] == "oom" and number > 1 and trial is not None:
-                        # The memory may have been what the trials beside it held.
-                        logger.warning("trial %s: out of memory beside others; again alone at the end", trial.id[:12])
-                        again.append(trial)
-                    else:
-                        yield record
+                    done, died = answers(worker)
+                    if worker.dead and waiting:
+                        team.remove(worker)
+                        worker = start(options, room)
+                        team.append(worker)
+                    hand(worker, waiting, directory)
+                    for trial, record in done:
+                        # The memory may have been what trials beside it held, and one of these may have killed it.
+                        if (number > 1 and record["status"] == "oom") or (room > 1 and died):
+                            logger.warning("trial %s: %s; again alone at the end", trial.id[:12], record["message"])
+                            again.append(trial)
+                        else:
+                            yield record
         finally:
             for worker in team:
                 worker.end()
@@ -225,75 +206,9 @@ def _records(
         yield from _records(again, 1, device, directory, options)
 
 
-def _start(options: dict[str, Any]) -> _Worker:
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there, options), name="edfstat-trial", daemon=True)
-    process.start()
-    # Only the process holds the other end now, so its death is the end of the pipe.
-    there.close()
-    return _Worker(process, here)
+def _room(number: int, device: torch.device, state: str, *, compile: bool) -> int:
+    """How many trials each process takes: one, unless processes would have to take turns on a GPU.
 
-
-def _hand(worker: _Worker, trial: Trial, directory: str | PathLike[str] | None) -> None:
-    worker.trial = trial
-    folder = None if directory is None else str(Path(directory) / trial.id)
-    # A process that is dead already is found so when its answer is read.
-    with contextlib.suppress(OSError):
-        worker.pipe.send((trial.to_dict(), folder))
-
-
-def _welcome(worker: _Worker) -> None:
-    """Hear that a process has started; one that ends by itself before that is nothing of its trial's.
-
-    Raises
-    ------
-    InputError
+    Compiling is left to processes, as what torch keeps of it is not made for threads.
     """
-    try:
-        worker.ready = worker.pipe.recv() == READY
-    except (EOFError, OSError):
-        worker.process.join()
-        code = worker.process.exitcode
-        if code is not None and code < 0:  # killed from outside, which may be over now; `_answer` says so
-            worker.ready = True
-            return
-        raise InputError(
-            f"a process of train_many could not start ({_cause(code)}; what it printed says more); "
-            'call train_many from a file, below: if __name__ == "__main__":'
-        ) from None
-
-
-def _answer(worker: _Worker) -> dict[str, Any]:
-    trial, worker.trial = worker.trial, None
-    assert trial is not None
-    try:
-        record: dict[str, Any] = worker.pipe.recv()
-    except (EOFError, OSError):
-        worker.process.join()
-        return make_record(trial, status="error", message=f"its process died ({_cause(worker.process.exitcode)})")
-    return record
-
-
-def _cause(code: int | None) -> str:
-    if code is not None and code < 0:
-        return f"signal {signal.Signals(-code).name}" + (", perhaps for memory" if code == -signal.SIGKILL else "")
-    return f"exit status {code}"
-
-
-def _serve(pipe: Connection, options: dict[str, Any]) -> None:
-    """Train what comes through the pipe until it closes, or the process that started this one is gone."""
-    # Control-C reaches the whole group of processes; the one that started this ends it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    pipe.send(READY)
-    with contextlib.suppress(EOFError, BrokenPipeError, TrialInterrupted):
-        while True:
-            described, folder = pipe.recv()
-            trial = Trial.from_dict(described)
-            try:
-                record = train(trial, directory=folder, should_stop=lambda: not parent.is_alive(), **options)
-            except InputError as error:  # such as a folder that holds another trial
-                record = make_record(trial, status="error", message=str(error))
-            pipe.send(record)
+    return number if device.type == "cuda" and state not in SHARING and not compile else 1

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,9 @@ from trainers.evaluation import count_wrong, precise_norm
 from trainers.feeds import EPOCH, MODEL, DeviceFeed, Feed, seed_of
 from trainers.schedules import learning_rate
 from trainers.task import Task
+
+if TYPE_CHECKING:
+    from trainers.nets.drop_path import DropPath
 
 __all__ = ["Seen", "Session"]
 
@@ -55,12 +58,13 @@ class Session:
         self.rank, self.world = parallel.place()
         self.precision, self.autocast = devices.autocast_for(device, precision, task.complexity["flops"])
         # Initialised on the CPU: the same weights whatever the device.
-        torch.manual_seed(seed_of(task.trial.seed, MODEL))
-        net = build(
-            task.architecture, num_classes=task.train.num_classes, in_channels=task.train.in_channels,
-            image_size=task.recipe.image_size, stem=task.stem, aux=task.recipe.aux_weight > 0,
-        )  # fmt: skip
+        with devices.drawing(seed_of(task.trial.seed, MODEL)):
+            net = build(
+                task.architecture, num_classes=task.train.num_classes, in_channels=task.train.in_channels,
+                image_size=task.recipe.image_size, stem=task.stem, aux=task.recipe.aux_weight > 0,
+            )  # fmt: skip
         self.net = parallel.synced(net, self.world).to(device).to(memory_format=torch.channels_last)
+        self.drop_path: DropPath = cast(Any, self.net).drop_path
         self.optimizer = steps.make_optimizer(self.net, self.recipe, device)
         self.feed = self._feed()
         self.model = cast(nn.Module, torch.compile(self.net)) if compile else self.net
@@ -100,7 +104,7 @@ class Session:
         batch = min(self.recipe.batch_size, self.feed.train_images)
         if batch < self.world:
             raise InputError(f"a batch of {batch} images is too small for {self.world} processes; start fewer")
-        cast(Any, self.net).drop_path.split(batch, self.rank, self.world)
+        self.drop_path.split(batch, self.rank, self.world)
         return steps.make_step(
             self.model, self.optimizer, self.recipe, self.autocast,
             share=parallel.share_of(batch, self.rank, self.world),
@@ -124,8 +128,8 @@ class Session:
             If `out_of_time` says so between two steps.
         """
         # An epoch's random numbers depend on the seed and its number alone: that is what makes resuming exact.
-        torch.manual_seed(seed_of(self.task.trial.seed, EPOCH, epoch, 1))
-        cast(Any, self.net).set_drop_path(self.recipe.drop_path * epoch / self.recipe.epochs)
+        self.drop_path.seed(seed_of(self.task.trial.seed, EPOCH, epoch, 1))
+        self.drop_path.set(self.recipe.drop_path * epoch / self.recipe.epochs)
         begun = time.perf_counter()
         with _profiler(trace, self.feed.steps) as profiler:
             loss, wrong = self._train(epoch, out_of_time, profiler)
@@ -154,7 +158,9 @@ class Session:
                 steps.set_rate(self.optimizer, self._rate(epoch + number / self.feed.steps))
             # A graph keeps which layers were captured: with drop path they are all there from the second epoch on.
             if self.capture and (epoch > 0 or not self.recipe.drop_path):
-                self.step = steps.graphed(self.step, self.net, self.optimizer, (images, labels))
+                self.step = steps.graphed(
+                    self.step, self.net, self.optimizer, (images, labels), self.drop_path.generator
+                )
                 self.capture = False
             one, misses = self.step(images, labels)
             loss += one

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainers import devices
 from trainers.evaluation import Autocast
 from trainers.recipes import Recipe
 
@@ -94,13 +95,31 @@ def make_step(
     return step
 
 
-def graphed(step: Step, model: nn.Module, optimizer: torch.optim.Optimizer, batch: tuple[Tensor, Tensor]) -> Step:
+def graphed(
+    step: Step,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch: tuple[Tensor, Tensor],
+    generator: torch.Generator | None,
+) -> Step:
     """Capture a step as a CUDA graph: one launch instead of hundreds, which small nets are bound by.
 
     The steps that warm the libraries up are undone, random numbers included, so the training is meant to be the
-    same as without a graph: those drawn inside come from torch's generator of the device, which graphs advance.
+    same as without a graph: those drawn inside come from `generator`, which the graph advances. Other threads may
+    train meanwhile, but not capture.
     """
-    drawn = torch.cuda.get_rng_state()
+    with devices.CAPTURING:
+        return _graphed(step, model, optimizer, batch, generator)
+
+
+def _graphed(
+    step: Step,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch: tuple[Tensor, Tensor],
+    generator: torch.Generator | None,
+) -> Step:
+    drawn = None if generator is None else generator.get_state()
     images, labels = (part.clone(memory_format=torch.preserve_format) for part in batch)
     state = [*model.parameters(), *model.buffers()]
     before = [tensor.detach().clone() for tensor in state]
@@ -114,8 +133,10 @@ def graphed(step: Step, model: nn.Module, optimizer: torch.optim.Optimizer, batc
             step(images, labels)
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
+    if generator is not None:
+        graph.register_generator_state(generator)
     optimizer.zero_grad(set_to_none=True)
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         loss, wrong = step(images, labels)
     with torch.no_grad():
         for tensor, old in zip(state, before):
@@ -126,7 +147,8 @@ def graphed(step: Step, model: nn.Module, optimizer: torch.optim.Optimizer, batc
                 slot["momentum_buffer"].copy_(momenta[parameter])
             elif slot.get("momentum_buffer") is not None:
                 slot["momentum_buffer"].zero_()
-    torch.cuda.set_rng_state(drawn)
+    if generator is not None and drawn is not None:
+        generator.set_state(drawn)
 
     def replay(new_images: Tensor, new_labels: Tensor) -> tuple[Tensor, Tensor]:
         images.copy_(new_images)

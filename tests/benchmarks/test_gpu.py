@@ -21,6 +21,7 @@ def test_it_measures_and_writes_every_figure(tmp_path: Path) -> None:
         "one",
         "1 at once",
         "2 at once",
+        "2 in threads",
         "photographs decoded by threads",
         "photographs decoded by the device",
     }

@@ -13,7 +13,7 @@ import torch
 
 from edfstat import Trial, TrialInterrupted
 from tests.trainers.trials import outcome
-from trainers import train, train_many
+from trainers import packing, train, train_many
 from trainers.photographs import decoded, decoded_together
 from trainers.session import Session
 from trainers.task import prepare
@@ -37,7 +37,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 def trial(case: str, epochs: int = 4, seed: int = 1) -> Trial:
     net, recipe = CASES[case]
-    return Trial("any", net, "synthetic", recipe, {"max_ep": epochs}, seed, {"train_images": 1024})
+    return Trial(case, net, "synthetic", recipe, {"max_ep": epochs}, seed, {"train_images": 1024})
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -101,10 +101,15 @@ def test_running_out_of_memory_is_a_record_and_the_next_trial_runs() -> None:
     assert train(trial("stages", 1), device=DEVICE)["status"] == "ok"
 
 
-def test_trials_side_by_side_give_the_records_of_trials_alone() -> None:
-    trials = [trial("stages", 2, seed) for seed in (1, 2, 3)]
-    together = {r["rng_seed"]: outcome(r) for r in train_many(trials, device=DEVICE)}
-    assert together == {one.seed: outcome(train(one, device=DEVICE)) for one in trials}
+@pytest.mark.parametrize("in_threads", [False, True])
+def test_trials_side_by_side_give_the_records_of_trials_alone(
+    in_threads: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if in_threads:
+        monkeypatch.setattr(packing, "_room", lambda number, *_, **__: number)
+    trials = [trial(case, 3, seed) for case in ("stages", "cells, enhanced") for seed in (1, 2)]
+    together = {(r["space"], r["rng_seed"]): outcome(r) for r in train_many(trials, device=DEVICE, workers=4)}
+    assert together == {(one.space, one.seed): outcome(train(one, device=DEVICE)) for one in trials}
 
 
 def test_photographs_decoded_on_the_device_are_about_those_of_the_cpu() -> None:

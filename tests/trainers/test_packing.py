@@ -75,19 +75,19 @@ def test_out_of_memory_beside_others_is_tried_again_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The first answer for one trial is replaced by that of a full GPU; all else is real."""
-    answers, alone = packing._answer, []
+    answers, alone = packing.answers, []
 
-    def full_once(worker: Any) -> dict[str, Any]:
-        record = answers(worker)
-        if record["rng_seed"] == 1 and not alone:
+    def full_once(worker: Any) -> tuple[list[tuple[Trial, dict[str, Any]]], bool]:
+        ((one, record),), died = answers(worker)
+        if one.seed == 1 and not alone:
             alone.append(False)
-            (tmp_path / record["trial_id"] / "record.json").unlink()
-            return {**record, "status": "oom"}
-        if record["rng_seed"] == 1:
+            (tmp_path / one.id / "record.json").unlink()
+            record = {**record, "status": "oom"}
+        elif one.seed == 1:
             alone.append(len(processes()) == 1)
-        return record
+        return [(one, record)], died
 
-    monkeypatch.setattr(packing, "_answer", full_once)
+    monkeypatch.setattr(packing, "answers", full_once)
     trials = [trial(seed) for seed in (1, 2, 3)]
     records = list(train_many(trials, device="cpu", workers=2, directory=tmp_path))
     assert alone == [False, True]

@@ -12,7 +12,8 @@ class DropPath(nn.Module):
     """Zero a path's output for a random part of the batch and scale the rest up; the identity when not training.
 
     One module serves all paths of a network, so that one call changes the probability everywhere. The
-    probability is a tensor on the device: a captured graph sees it change.
+    probability is a tensor on the device: a captured graph sees it change. What is dropped is drawn from torch's
+    generator of the device, or, once there is a `seed`, from one of its own, which trials in other threads leave alone.
 
     Examples
     --------
@@ -29,7 +30,14 @@ class DropPath(nn.Module):
         super().__init__()
         self.register_buffer("probability", torch.zeros(()), persistent=False)
         self.active = False
+        self.generator: torch.Generator | None = None
         self._global: tuple[int, slice] | None = None
+
+    def seed(self, seed: int) -> None:
+        """Draw what is dropped from here on as this seed says."""
+        if self.generator is None or self.generator.device != self.probability.device:
+            self.generator = torch.Generator(self.probability.device)
+        self.generator.manual_seed(seed)
 
     def set(self, probability: float) -> None:
         """Drop each path with this probability, from 0 to below 1, from the next step on."""
@@ -52,6 +60,6 @@ class DropPath(nn.Module):
         if not self.dropping:
             return path
         size, mine = self._global or (len(path), slice(None))
-        drawn = torch.rand((size, 1, 1, 1), device=path.device)[mine]
+        drawn = torch.rand((size, 1, 1, 1), generator=self.generator, device=path.device)[mine]
         kept = (drawn >= self.probability) / (1 - self.probability)
         return path * kept.to(path.dtype)
