@@ -23,7 +23,8 @@ from submit.presence import Presence, WorkerInfo, machine, process_start
 from submit.running import ChildSlot, InlineSlot, Messages, Outcome, Slot
 from submit.shards import DISK_WAIT, FULL, new_shard
 from submit.signals import cause, flagged_signals, patience
-from submit.surroundings import add_sizes, child_environment, device, job_id, log_name, origin
+from submit.surroundings import add_sizes, child_environment, device, job_id, log_name, origin, show_gpus
+from trainers.mps import SHARING, shared_gpu
 
 __all__ = ["Worker"]
 
@@ -63,7 +64,15 @@ class Worker:
     isolate: bool = True
 
     def __call__(self) -> dict[str, Any]:
-        return _Loop(open_sweep(Path(self.directory)), self).run()
+        sweep = open_sweep(Path(self.directory))
+        show_gpus()
+        several = self.isolate and sweep.config.trials_per_worker > 1
+        # Around all else, as the processes of trials learn of it from the environment.
+        with shared_gpu(several and sweep.config.resources.gpus > 0) as state:
+            if state != "not wanted":
+                how = f"through MPS ({state})" if state in SHARING else f"in turns, without MPS: {state}"
+                _say(f"up to {sweep.config.trials_per_worker} trials share a GPU {how}")
+            return _Loop(sweep, self).run()
 
     def checkpoint(self) -> DelayedSubmission:
         """How submitit goes on after preemption or time-out: the same again, everything is on disk."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from submit.directory import PlannedTrial, Sweep
 
-__all__ = ["add_sizes", "child_environment", "device", "job_id", "log_name", "origin"]
+__all__ = ["add_sizes", "child_environment", "device", "job_id", "log_name", "origin", "show_gpus"]
 
 
 def child_environment(sweep: Sweep) -> dict[str, str]:
@@ -25,10 +25,13 @@ def child_environment(sweep: Sweep) -> dict[str, str]:
     if code.is_dir():
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(code), environment.get("PYTHONPATH", "")]))
         environment["PYTHONSAFEPATH"] = "1"
-    if os.environ.get("SUBMITIT_EXECUTOR") == "local" and not environment.get("CUDA_VISIBLE_DEVICES", "x"):
-        # submitit's local executor hides every GPU unless one is asked for; here workers choose theirs.
-        del environment["CUDA_VISIBLE_DEVICES"]
     return environment
+
+
+def show_gpus() -> None:
+    """Undo that submitit's local executor hides every GPU unless one is asked for; here workers choose theirs."""
+    if os.environ.get("SUBMITIT_EXECUTOR") == "local" and not os.environ.get("CUDA_VISIBLE_DEVICES", "x"):
+        del os.environ["CUDA_VISIBLE_DEVICES"]
 
 
 def job_id() -> str:

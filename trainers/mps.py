@@ -1,4 +1,7 @@
-"""NVIDIA's Multi-Process Service: kernels of several processes on one GPU at the same time, not in turns."""
+"""NVIDIA's Multi-Process Service: kernels of several processes on one GPU at the same time, not in turns.
+
+Needs no torch in the process that starts it, such as the worker of a sweep.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,22 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-
-import torch
 
 __all__ = ["SHARING", "shared_gpu"]
 
 CONTROL = "nvidia-cuda-mps-control"
 PIPES, LOGS = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+#: Set to 0 by who wants to do without, as a crash on the GPU ends all processes that share it.
+CHOICE = "EDFSTAT_MPS"
 #: What `shared_gpu` says where processes share their GPU.
 SHARING = ("running", "started")
+#: The GPUs that torch counts, in its order, which other tools need not have.
+COUNT = "import torch; print(*(torch.cuda.get_device_properties(n).uuid for n in range(torch.cuda.device_count())))"
 
 
 @contextlib.contextmanager
@@ -26,7 +32,8 @@ def shared_gpu(wanted: bool = True) -> Iterator[str]:
     """Let the processes started inside share their GPU through MPS, where the site allows it.
 
     A service that runs already is used and left alone; one started here, in a folder of its own, is ended
-    afterwards. Without the service processes still share the GPU, taking turns.
+    afterwards. Without the service processes still share the GPU, taking turns. The environment variable EDFSTAT_MPS
+    does without it where it is 0.
 
     Parameters
     ----------
@@ -47,6 +54,9 @@ def shared_gpu(wanted: bool = True) -> Iterator[str]:
     if not wanted:
         yield "not wanted"
         return
+    if os.environ.get(CHOICE) == "0":
+        yield f"{CHOICE} is 0"
+        return
     if PIPES in os.environ or Path("/tmp/nvidia-mps/control").exists():
         yield "running"
         return
@@ -58,6 +68,8 @@ def shared_gpu(wanted: bool = True) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="mps-", ignore_cleanup_errors=True) as folder:
         with _environment({PIPES: folder, LOGS: folder, **_by_identity()}):
             problem = _asked([control, "-d"])
+            if not problem and not _gpus():
+                problem = f"{CONTROL} started, but shows no GPU"
             try:
                 if not problem:
                     yield "started"
@@ -91,8 +103,13 @@ def _by_identity() -> dict[str, str]:
     places = os.environ.get(VISIBLE, "").split(",")
     if not all(place.strip().isdecimal() for place in places):
         return {}
-    gpus = [torch.cuda.get_device_properties(place).uuid for place in range(torch.cuda.device_count())]
-    return {VISIBLE: ",".join(f"GPU-{uuid}" for uuid in gpus)}
+    found = _gpus()
+    return {VISIBLE: ",".join(f"GPU-{uuid}" for uuid in found)} if found else {}
+
+
+def _gpus() -> list[str]:
+    """UUIDs of the GPUs that a process started now would see."""
+    return subprocess.run([sys.executable, "-c", COUNT], capture_output=True, text=True, check=False).stdout.split()
 
 
 def _asked(command: list[str], text: str = "") -> str:

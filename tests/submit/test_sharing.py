@@ -1,0 +1,68 @@
+"""Trials of one worker share its GPU through MPS, where that is; here both are stood in for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from submit import operations
+from submit.collecting import gather
+from submit.directory import open_sweep
+from tests.submit.sweeps import fake, write
+from trainers import mps
+
+#: Says what its process sees, and nothing else.
+BACKEND = """
+import os
+from edfstat.records import make_record
+
+class Seeing:
+    def run(self, trial, *, directory=None, device="auto", should_stop=None):
+        names = ("CUDA_MPS_PIPE_DIRECTORY", "CUDA_VISIBLE_DEVICES")
+        return make_record(trial, min_test_top1=1.0, provenance={name: os.environ.get(name) for name in names})
+"""
+ONE_GPU = """
+class cuda:
+    device_count = staticmethod(lambda: 1)
+    get_device_properties = staticmethod(lambda number: type("Properties", (), {"uuid": "a"}))
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with a GPU, as far as a worker asks; what its control program was told is in ``calls``."""
+    (tmp_path / "seeing.py").write_text(BACKEND)
+    (tmp_path / "torch.py").write_text(ONE_GPU)
+    control = tmp_path / mps.CONTROL
+    control.write_text(f'#!/bin/sh\n[ "$1" ] || read word\necho "$1$word" >> "{tmp_path}/calls"\n')
+    control.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in (mps.PIPES, mps.LOGS, mps.VISIBLE, mps.CHOICE):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("gpus", "at_once", "shared"), [(1, 2, True), (1, 1, False), (0, 2, False)])
+def test_a_worker_starts_mps_for_several_trials_on_a_gpu(site: Path, gpus: int, at_once: int, shared: bool) -> None:
+    resources = {"time": "11 min", "gpus": gpus}
+    changes = {"backend": "seeing:Seeing", "trials_per_worker": at_once, "resources": resources, "workers": 1}
+    assert operations.run(write(site, fake(4, **changes)), cluster="local").complete
+    seen = [record["provenance"] for record in gather(open_sweep(site / "sweep")).records]
+    assert [bool(one["CUDA_MPS_PIPE_DIRECTORY"]) for one in seen] == [shared] * 4
+    # The local executor of submitit hides all GPUs, also from the service.
+    assert {one["CUDA_VISIBLE_DEVICES"] for one in seen} == {None}
+    assert (site / "calls").exists() == shared
+    log = "".join(path.read_text() for path in (site / "sweep" / "logs").glob("*_log.out"))
+    assert ("up to 2 trials share a GPU through MPS (started)" in log) == shared
+    if shared:
+        assert (site / "calls").read_text() == "-d\nquit\n"
+
+
+def test_where_there_is_no_service_the_log_says_that_trials_take_turns(site: Path) -> None:
+    (site / mps.CONTROL).unlink()
+    changes = {"backend": "seeing:Seeing", "trials_per_worker": 2, "resources": {"time": "11 min", "gpus": 1}}
+    assert operations.run(write(site, fake(2, workers=1, **changes)), cluster="local").complete
+    log = "".join(path.read_text() for path in (site / "sweep" / "logs").glob("*_log.out"))
+    assert f"up to 2 trials share a GPU in turns, without MPS: {mps.CONTROL} is not on the PATH" in log
