@@ -101,8 +101,8 @@ def load(kind: Cifar, root: Path | None, split: str, *, download: bool = False) 
         place = downloads.get(kind.url, root or places.cache(), md5=kind.md5)
     if place is None:
         raise DatasetError(
-            f"{kind.name} ({kind.folder}) is not in {root or 'EDFSTAT_DATA or the cache'}; give root, "
-            f"set EDFSTAT_DATA to the folder that holds it, or pass download=True to fetch {kind.url}"
+            f"{kind.name} ({kind.folder}) is not in {root or 'EDFSTAT_DATA or the cache'}; give root, set EDFSTAT_DATA "
+            f"to the folder that holds it, or fetch it: datasets.get({kind.name!r}, download=True)"
         )
     wanted = kind.train if split == "train" else kind.test
     meta, *batches = _read(place, kind.folder, (kind.meta, *wanted))

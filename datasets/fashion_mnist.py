@@ -61,8 +61,8 @@ def load(root: Path | None, split: str, *, download: bool = False) -> ImageSet:
     if found is None:
         raise DatasetError(
             f"Fashion-MNIST ({names[0]}.gz) is not in {root or 'EDFSTAT_DATA, the cache or /usr/share'}; "
-            "give root, set EDFSTAT_DATA to the folder that holds it, pass download=True, "
-            "or on Debian: apt install dataset-fashion-mnist"
+            "give root, set EDFSTAT_DATA to the folder that holds it, fetch it: datasets.get('fashion-mnist', "
+            f"split={split!r}, download=True), or on Debian: apt install dataset-fashion-mnist"
         )
     images, labels = idx.read(found[0]), idx.read(found[1])
     if images.ndim != 3 or labels.shape != images.shape[:1]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from edfstat.downloads import fetch as fetch
     from edfstat.errors import FormatError as FormatError
     from edfstat.errors import InputError as InputError
+    from edfstat.errors import NotReady as NotReady
     from edfstat.errors import PopulationError as PopulationError
     from edfstat.errors import TrialInterrupted as TrialInterrupted
     from edfstat.example import example_population as example_population
@@ -90,6 +91,7 @@ _HOME = {
     "most_bins": "complexity",
     "parameter_range": "ranges",
     "pareto_inclusion": "fronts",
+    "NotReady": "errors",
     "PopulationError": "errors",
     "random_search": "search_odds",
     "relative_rank": "ranges",

@@ -6,7 +6,7 @@ stderr and exit code 2; any other error is a failure of the work, exit code 1.
 
 from __future__ import annotations
 
-__all__ = ["FormatError", "InputError", "PopulationError", "TrialInterrupted"]
+__all__ = ["FormatError", "InputError", "NotReady", "PopulationError", "TrialInterrupted"]
 
 
 class InputError(ValueError):
@@ -19,6 +19,10 @@ class PopulationError(InputError):
 
 class FormatError(PopulationError):
     """A file is not of the format it should be: broken JSON, another shape, a job that makes no sense."""
+
+
+class NotReady(InputError):
+    """A backend lacks what its trials need where it runs, such as their images: no trial's fault, and none is lost."""
 
 
 class TrialInterrupted(Exception):

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from edfstat.errors import InputError
+from edfstat.errors import InputError, NotReady
 from edfstat.formats.naming import ARCHIVE, PUBLISHED_NAMES
 from edfstat.formats.places import home_path
 from edfstat.population import ACCIDENTS
@@ -73,14 +73,19 @@ class LookupBackend:
         Raises
         ------
         InputError
-            If the trial names no results, they cannot be read, or they do not hold its architecture.
+            If the trial names no results, or they do not hold its architecture.
+        NotReady
+            If they cannot be read.
         """
         results = trial.options.get("results")
         if not isinstance(results, str | PathLike):
             raise InputError(
                 f"the lookup backend needs options['results'], the path of a results file; got {results!r}"
             )
-        known = _results(*_place(results), bool(trial.options.get("curves", True)))
+        try:
+            known = _results(*_place(results), bool(trial.options.get("curves", True)))
+        except InputError as error:
+            raise NotReady(str(error)) from None
         found = known.index.get(canonical_net(trial.net), ())
         if not found:
             raise InputError(

@@ -45,6 +45,8 @@ class Backend(Protocol):
         TrialInterrupted
             If `should_stop` asked for it. Everything else that goes wrong in a trial (divergence, memory,
             time, an error) is a record with that `status`, not an exception.
+        NotReady
+            If something lacks here that every trial needs. A sweep's worker then ends and leaves them to others.
         InputError
             If the trial itself makes no sense to this backend.
         """

@@ -63,6 +63,8 @@ def examine(source: str | os.PathLike[str], cluster: Cluster) -> list[Finding]:
     findings = [*_odd_letters(path, cluster), _writable(path), _backend(config)]
     if cluster == "slurm":
         findings += _slurm(path, config)
+    elif config.backend == "torch":
+        findings.append(_images(config.dataset, missing_images(config.dataset), "here"))
     return findings
 
 
@@ -97,6 +99,25 @@ def _backend(config: Config) -> Finding:
     except InputError as error:
         return Finding(False, f"backend {config.backend}", str(error))
     return Finding(True, f"backend {config.backend} is importable here")
+
+
+def missing_images(dataset: str) -> str:
+    """Why a data set cannot be read on this machine; nothing if it can."""
+    import datasets
+
+    try:
+        for split in ("train", "test"):
+            datasets.get(dataset, split=split)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _images(dataset: str, missing: str, where: str) -> Finding:
+    if not missing:
+        return Finding(True, f"data set {dataset} is {where}")
+    what, _, remedy = missing.partition("; ")
+    return Finding(False, f"data set {dataset} cannot be read {where} ({what})", remedy)
 
 
 def _slurm(path: Path, config: Config) -> Iterator[Finding]:
@@ -141,7 +162,8 @@ def _on_a_node(path: Path, config: Config) -> Iterator[Finding]:
         (folder / "probe.py").write_text(_PROBE, encoding="utf-8")
         options = {**scheduler.sbatch_options(config), "time": 11, "immediate": PATIENCE}
         flags = [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]
-        arguments = [sys.executable, str(folder / "probe.py"), str(folder), *PACKAGES]
+        images = config.dataset if config.backend == "torch" else ""
+        arguments = [sys.executable, str(folder / "probe.py"), str(folder), images, *PACKAGES]
         try:
             text = scheduler.ask("srun", *flags, *arguments, timeout=PATIENCE + 30)
         except InputError as error:
@@ -152,14 +174,18 @@ def _on_a_node(path: Path, config: Config) -> Iterator[Finding]:
     yield Finding(True, f"{answer['host']}: Python {answer['python']} imports {', '.join(PACKAGES)}")
     remedy = "" if seen else "put the sweep on a folder that nodes share"
     yield Finding(seen, f"{answer['host']} writes to {parent}, and it shows here", remedy)
+    if images:
+        yield _images(images, answer["missing"], f"on {answer['host']}")
 
 
 _PROBE = """
 import importlib, json, pathlib, platform, socket, sys
-folder, *packages = sys.argv[1:]
+folder, images, *packages = sys.argv[1:]
 sys.path.insert(0, folder + "/code")
 for name in packages:
     importlib.import_module(name)
 pathlib.Path(folder, "from_node").write_text("x")
-print(json.dumps({"host": socket.gethostname(), "python": platform.python_version()}))
+from submit.doctor import missing_images
+missing = missing_images(images) if images else ""
+print(json.dumps({"host": socket.gethostname(), "python": platform.python_version(), "missing": missing}))
 """

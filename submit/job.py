@@ -92,6 +92,8 @@ class _Loop:
     sweep: Sweep
     worker: Worker
     reason: str = ""
+    #: What this machine lacks.
+    problem: str = ""
     done: int = 0
     running: dict[int, _Running] = field(default_factory=dict)
     deaths: dict[str, int] = field(default_factory=dict)
@@ -141,7 +143,7 @@ class _Loop:
                     slot.close()
                 with suppress(OSError):
                     self.feed.release()
-                self.presence.announce(state="ended", trials=[])
+                self.presence.announce(state="ended", trials=[], problem=self.problem)
                 self.shard.close()
             _say(f"worker {self.presence.worker} ends: {self.reason}; {self.done} trials recorded")
             if self.reason in ("signal", "time") and self.feed.outstanding():
@@ -242,6 +244,10 @@ class _Loop:
             with suppress(OSError):
                 (self._directory(item) / SPENT).write_text(f"{self._spent(running):.3f}", encoding="ascii")
             self.feed.put_back(item)
+        elif kind == "unready":
+            self.feed.put_back(item)
+            self.reason, self.problem = "unready", outcome["message"]
+            _say(f"no trial can run here: {self.problem}")
         elif kind == "trouble":
             self.feed.put_back(item)
             self._wait_for_disk(outcome["message"])
@@ -307,7 +313,7 @@ class _Loop:
             self.stop_look = time.monotonic() + STOP_WAIT
             if (self.sweep.path / "launches" / f"{self.worker.launch}.stop").exists():
                 self.reason = "stop"
-        return self.reason in ("stop", "signal", "term")
+        return self.reason in ("stop", "signal", "term", "unready")
 
     def _out_of_time(self) -> bool:
         return time.time() > self.deadline or self.feed.declined

@@ -155,7 +155,7 @@ def _follow_to_end(sweep: Sweep, cluster: Cluster, workers: int | None, show: Sh
         status = follow(sweep, show)
         if status.complete and cluster == "local":
             _await_end(sweep, 10.0)
-        if status.complete or cluster != "local" or _all_stopped(sweep):
+        if status.complete or cluster != "local" or _all_stopped(sweep) or status.problems:
             return status
         vain = vain + 1 if status.finished <= before else 0
         before = status.finished

@@ -32,6 +32,8 @@ class WorkerInfo(msgspec.Struct):
     state: str = "running"
     since: float = 0.0
     trials: list[str] = []
+    #: Why none can run where it was, once it has ended for that.
+    problem: str = ""
     #: How far each of these trials was when the worker began it, as `submit.feed.progress_mark` tells.
     marks: dict[str, int] = {}
 

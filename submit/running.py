@@ -16,7 +16,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
 
-from edfstat.errors import InputError, TrialInterrupted
+from edfstat.errors import InputError, NotReady, TrialInterrupted
+from edfstat.population import STATUSES
 from edfstat.records import make_record
 from edfstat.registry import Backend, backends
 from edfstat.trials import Trial
@@ -25,7 +26,8 @@ from submit.signals import leave_signals_to_the_worker, signals_held
 
 __all__ = ["ChildSlot", "InlineSlot", "Outcome", "Slot", "child_main", "load_backend", "run_trial"]
 
-#: What came of a trial: `kind` is record, interrupted, trouble (the disk, not the trial) or death (of the process).
+#: What came of a trial: `kind` is record, interrupted, trouble (the disk, not the trial), unready (this machine lacks
+#: what trials need) or death (of the process).
 Outcome = dict[str, Any]
 
 
@@ -57,9 +59,11 @@ def run_trial(backend: Backend, trial: Trial, directory: str, device: str, shoul
     """Run a trial; whatever happens becomes an outcome."""
     try:
         Path(directory).mkdir(parents=True, exist_ok=True)
-        record = backend.run(trial, directory=directory, device=device, should_stop=should_stop)
+        record = _whole(backend.run(trial, directory=directory, device=device, should_stop=should_stop), trial)
     except TrialInterrupted:
         return {"kind": "interrupted"}
+    except NotReady as error:
+        return {"kind": "unready", "message": str(error)}
     except OSError as error:
         if error.errno in TROUBLES:
             return {"kind": "trouble", "message": str(error)}
@@ -73,6 +77,25 @@ def run_trial(backend: Backend, trial: Trial, directory: str, device: str, shoul
     ):
         return {"kind": "trouble", "message": record["message"].strip().splitlines()[-1]}
     return {"kind": "record", "record": record}
+
+
+def _whole(answer: Any, trial: Trial) -> dict[str, Any]:
+    """A backend's record, with what it left out as the trial says it; one of an error if it gave none."""
+    problem = ""
+    if not isinstance(answer, Mapping):
+        problem = f"but {type(answer).__name__}"
+    elif answer.get("status") not in STATUSES:
+        problem = f"with a status of {', '.join(STATUSES)}, but {answer.get('status')!r:.80}"
+    elif answer.get("trial_id", trial.id) != trial.id:
+        problem = f"of this trial, but of {answer['trial_id']!r:.80}"
+    else:
+        try:
+            json.dumps(dict(answer))
+            return {**make_record(trial, status=answer["status"]), **answer}
+        except (TypeError, ValueError) as error:
+            problem = f"that can be written: {error}"
+    message = f"the backend gave no record {problem}; edfstat.records.make_record(trial, ...) makes one"
+    return make_record(trial, status="error", message=message)
 
 
 class Slot(Protocol):
@@ -211,14 +234,15 @@ def child_main(backend_name: str) -> None:
     try:
         backend: Backend | None = load_backend(backend_name)
         problem = ""
-    except Exception:
-        backend, problem = None, traceback.format_exc()
+    except Exception as error:
+        traceback.print_exc()
+        backend, problem = None, str(error)
     while True:
         job = jobs.get()
-        trial = Trial.from_dict(job["trial"])
         if backend is None:
-            outcome: Outcome = {"kind": "record", "record": make_record(trial, status="error", message=problem)}
+            outcome: Outcome = {"kind": "unready", "message": problem}
         else:
+            trial = Trial.from_dict(job["trial"])
             outcome = run_trial(backend, trial, job["directory"], job["device"], stopping.is_set)
         answers.write(json.dumps({"run": job["run"], **outcome}) + "\n")
         answers.flush()

@@ -146,6 +146,8 @@ class Status:
     #: Bytes that the sweep's file system has room for.
     disk_free: int | None = None
     running_trials: list[str] = field(default_factory=list)
+    #: Why workers of the last launch ended before any trial could run where they were.
+    problems: list[str] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
@@ -189,6 +191,8 @@ def read_status(sweep: Sweep, tally: Tally | None = None, *, ask_scheduler: bool
     done = tally.finished()
     running = [t for info in living for t in info.trials if (i := sweep.index_of(t)) is not None and not done[i]]
     table = sweep.table
+    # A look-up trains nothing, and what failed may not have.
+    trained = done & (tally.outcome <= STATUSES.index("diverged")) & (sweep.config.backend != "lookup")
     spent = float(tally.seconds.sum())
     rate = spent / float(table["cost"][done].sum()) if done.any() and table["cost"][done].sum() > 0 else None
     rest = None if rate is None else rate * float(table["cost"][~done].sum())
@@ -206,7 +210,7 @@ def read_status(sweep: Sweep, tally: Tally | None = None, *, ask_scheduler: bool
         queued_workers=_queued(sweep, len(living)) if ask_scheduler and not done.all() else 0,
         elapsed=time.time() - known[-1].created if known else 0.0,
         left=0.0 if done.all() else rest / places if rest is not None and living else None,
-        images_per_second=float(table["images"][done].sum()) / spent * min(places, max(1, len(running)))
+        images_per_second=float(table["images"][trained].sum()) / spent * min(places, max(1, len(running)))
         if spent
         else 0.0,
         gpu_hours=float(tally.gpus.sum()) / 3600,
@@ -216,7 +220,14 @@ def read_status(sweep: Sweep, tally: Tally | None = None, *, ask_scheduler: bool
         duplicates=tally.duplicates,
         disk_free=_disk_free(sweep),
         running_trials=running,
+        problems=[] if done.all() or not known else _problems(sweep, known[-1].id),
     )
+
+
+def _problems(sweep: Sweep, launch: str) -> list[str]:
+    """What workers of a launch said that their machines lack, each once."""
+    said = [read_worker(path) for path in sorted((sweep.path / "workers").glob(f"{launch}-*.json"))]
+    return list(dict.fromkeys(info.problem for info in said if info is not None and info.problem))
 
 
 def _disk_free(sweep: Sweep) -> int | None:
@@ -247,9 +258,10 @@ def status_lines(status: Status) -> list[str]:
         f"{status.total - status.finished - status.running} queued",
         f"finished   {outcomes}",
         f"workers    {status.workers} at work, {_waiting(status.queued_workers)}",
-        f"speed      {status.images_per_second:,.0f} training images/s",
         _hours("training", status.hours, status.hours_left, "hours of trials"),
     ]
+    if status.images_per_second:
+        lines.insert(-1, f"speed      {status.images_per_second:,.0f} training images/s")
     if status.gpu_hours:
         lines.append(_hours("GPU hours", status.gpu_hours, status.gpu_hours_left, "spent"))
     if status.disk_full and not status.complete:
@@ -259,6 +271,7 @@ def status_lines(status: Status) -> list[str]:
     elif status.left is not None:
         end = time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time() + status.left))
         lines.append(f"time left  about {duration(status.left)}, until {end}")
+    lines += [f"problem    {problem}" for problem in status.problems]
     if status.duplicates:
         lines.append(f"duplicates {status.duplicates} records of trials that had one (the first counts)")
     return lines

@@ -202,6 +202,8 @@ def _end(found: Status, source: Path, directory: Path | None) -> None:
     nobody = not found.complete and not found.workers and found.queued_workers == 0
     # Workers that were started a moment ago show only when they are up.
     if nobody and not active_launches(open_sweep(locate(source, directory)[0])):
+        if found.problems:
+            raise InputError(f"no trial can run where the workers were: {found.problems[0]}")
         raise InputFailure("the workers are gone and trials are left; look at logs/ in the sweep, then resume")
 
 

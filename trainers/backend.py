@@ -41,6 +41,8 @@ class TorchBackend:
         ------
         TrialInterrupted
             If `should_stop` asked for it.
+        NotReady
+            If its data set is not here.
         InputError
             If the trial makes no sense.
         """

@@ -12,7 +12,7 @@ import numpy as np
 
 import datasets
 from datasets.errors import DatasetError
-from edfstat.errors import InputError
+from edfstat.errors import InputError, NotReady
 from edfstat.trials import Trial
 from trainers.recipes import Recipe, image_side, resolve
 
@@ -53,6 +53,8 @@ def prepare(trial: Trial, root: str | PathLike[str] | None = None) -> Task:
     ------
     InputError
         If the trial makes no sense: an unknown data set, recipe, option, or no architecture.
+    NotReady
+        If its data set is not here, or damaged.
     """
     from trainers.spaces import Architecture, complexity
 
@@ -91,6 +93,8 @@ def _both(trial: Trial, root: str | None) -> tuple[Any, Any]:
     try:
         train, test = (_images(trial, root, split) for split in ("train", "test"))
     except (DatasetError, InputError) as error:
+        if isinstance(error, DatasetError) and trial.dataset in datasets.names():
+            raise NotReady(str(error)) from None
         raise InputError(f"trial: {error}") from None
     # Each split numbers its own class folders, so a class that one lacks would give the other's labels another meaning.
     if train.classes != test.classes:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import edfstat
-from edfstat.errors import FormatError, InputError, PopulationError, TrialInterrupted
+from edfstat.errors import FormatError, InputError, NotReady, PopulationError, TrialInterrupted
 from edfstat.population import ACCIDENTS, COORDINATES, STATUSES, VARIABLES
 from edfstat.records import RECORD_KEYS
 
@@ -57,6 +57,7 @@ def test_a_population_has_the_agreed_variables() -> None:
 def test_the_errors_are_those_of_the_promise() -> None:
     assert issubclass(FormatError, PopulationError)
     assert issubclass(PopulationError, InputError)
+    assert issubclass(NotReady, InputError)
     assert issubclass(InputError, ValueError)
     assert not issubclass(TrialInterrupted, InputError)
 
