@@ -53,6 +53,12 @@ class Backend(Protocol):
         ...
 
 
+class UnknownBackend(InputError, KeyError):
+    """No backend has that name; also a KeyError, as mappings are expected to raise."""
+
+    __str__ = ValueError.__str__  # that of a KeyError would put the message in quotes
+
+
 class _Registry(Mapping[str, Backend]):
     """Backends by name, each imported and made when first asked for."""
 
@@ -62,7 +68,7 @@ class _Registry(Mapping[str, Backend]):
 
     def __getitem__(self, name: str) -> Backend:
         if name not in self._points:
-            raise InputError(f"no backend is named {name!r}; there are {sorted(self._points)}")
+            raise UnknownBackend(f"no backend is named {name!r}; there are {sorted(self._points)}")
         if name not in self._made:
             self._made[name] = _make(self._points[name])
         return self._made[name]
@@ -104,6 +110,8 @@ def backends() -> Mapping[str, Backend]:
     Returns
     -------
     mapping of str to Backend
+        Asked for a name that there is none of, it raises an `InputError` that is a KeyError, too; asked for one that
+        cannot be imported, such as ``torch`` without PyTorch, an `InputError` that says what to install.
 
     Examples
     --------

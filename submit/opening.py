@@ -161,5 +161,8 @@ def opened(source: str | os.PathLike[str], directory: str | os.PathLike[str] | N
     """
     path, config = locate(source, directory)
     if config is not None and not (path / "sweep.yaml").exists():
-        raise InputError(f"{source} has not been run yet (there is no sweep in {path}); start it with run")
+        raise InputError(
+            f"{source} has not been run yet (there is no sweep in {path}); start it with run, or give the "
+            "directory of its sweep"
+        )
     return open_sweep(path, config)

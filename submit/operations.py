@@ -245,7 +245,9 @@ def status(source: str | os.PathLike[str], directory: str | os.PathLike[str] | N
     return read_status(opened(source, directory))
 
 
-def cancel(source: str | os.PathLike[str], *, patience: float = 60.0) -> int:
+def cancel(
+    source: str | os.PathLike[str], *, patience: float = 60.0, directory: str | os.PathLike[str] | None = None
+) -> int:
     """Stop a sweep's workers, cleanly. What is finished stays.
 
     Parameters
@@ -253,6 +255,8 @@ def cancel(source: str | os.PathLike[str], *, patience: float = 60.0) -> int:
     source : path
     patience : float, default 60
         Seconds to wait for workers to save what they are at.
+    directory : path, optional
+        As `locate`.
 
     Returns
     -------
@@ -264,7 +268,7 @@ def cancel(source: str | os.PathLike[str], *, patience: float = 60.0) -> int:
     InputError
         If there is no such sweep, or the scheduler takes no cancellation.
     """
-    sweep = opened(source)
+    sweep = opened(source, directory)
     try:
         active = active_launches(sweep, fresh=True)
     except InputError:  # the scheduler does not answer; those that run are asked all the same
@@ -278,7 +282,13 @@ def cancel(source: str | os.PathLike[str], *, patience: float = 60.0) -> int:
     return len(active)
 
 
-def retry(source: str | os.PathLike[str], failed: Sequence[str] = ACCIDENTS, *, slots: int | None = None) -> int:
+def retry(
+    source: str | os.PathLike[str],
+    failed: Sequence[str] = ACCIDENTS,
+    *,
+    slots: int | None = None,
+    directory: str | os.PathLike[str] | None = None,
+) -> int:
     """Queue failed trials again. `resume` then runs them.
 
     Parameters
@@ -289,6 +299,8 @@ def retry(source: str | os.PathLike[str], failed: Sequence[str] = ACCIDENTS, *, 
     slots : int, optional
         Trials that share a worker's device. Default: as before, but half as many if one of the chosen ran out of
         memory.
+    directory : path, optional
+        As `locate`.
 
     Returns
     -------
@@ -303,7 +315,7 @@ def retry(source: str | os.PathLike[str], failed: Sequence[str] = ACCIDENTS, *, 
     unknown = sorted(set(failed) - set(STATUSES[1:]))
     if unknown:
         raise InputError(f"failed is {', '.join(unknown)}; give some of {', '.join(STATUSES[1:])}")
-    sweep = opened(source)
+    sweep = opened(source, directory)
     tally = Tally.kept(sweep)
     tally.update()
     codes = [STATUSES.index(name) for name in failed]
@@ -331,7 +343,11 @@ def _slots_before(sweep: Sweep) -> NDArray[np.int64]:
 
 
 def collect(
-    source: str | os.PathLike[str], *, output: str | os.PathLike[str] | None = None, curves: bool = True
+    source: str | os.PathLike[str],
+    *,
+    output: str | os.PathLike[str] | None = None,
+    curves: bool = True,
+    directory: str | os.PathLike[str] | None = None,
 ) -> Any:
     """Population of what is finished so far, also written to disk.
 
@@ -342,6 +358,8 @@ def collect(
         Default: ``population.nc`` in the sweep directory.
     curves : bool, default True
         Whether to keep the curves over epochs.
+    directory : path, optional
+        As `locate`.
 
     Returns
     -------
@@ -352,10 +370,15 @@ def collect(
     InputError
         If nothing has finished, or the file cannot be written.
     """
-    return collecting.collect(opened(source), curves=curves, output=None if output is None else Path(output))
+    return collecting.collect(opened(source, directory), curves=curves, output=None if output is None else Path(output))
 
 
-def report(source: str | os.PathLike[str], output: str | os.PathLike[str] | None = None) -> Path:
+def report(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    *,
+    directory: str | os.PathLike[str] | None = None,
+) -> Path:
     """Collect a sweep and write the report that compares its design spaces.
 
     Parameters
@@ -363,6 +386,8 @@ def report(source: str | os.PathLike[str], output: str | os.PathLike[str] | None
     source : path
     output : path, optional
         ``.html``, ``.pdf`` or ``.md``. Default: ``report.html`` in the sweep directory.
+    directory : path, optional
+        As `locate`.
 
     Returns
     -------
@@ -375,7 +400,7 @@ def report(source: str | os.PathLike[str], output: str | os.PathLike[str] | None
     """
     import edfstat
 
-    sweep = opened(source)
+    sweep = opened(source, directory)
     population = collecting.population_of(sweep)
     target = Path(output) if output is not None else sweep.path / "report.html"
     edfstat.report(population, target)

@@ -110,21 +110,23 @@ def _resume(
 @_command("status", "sweep.yaml --json")
 def _status(
     source: Source,
+    directory: Folder = None,
     as_json: Json = False,
     html: Annotated[bool, typer.Option("--html/--no-html", help="Also write status.html in the sweep.")] = True,
 ) -> None:
     """Print how far a sweep is; also written to status.html in its directory."""
-    found = status(source)
+    found = status(source, directory)
     if html:
         from submit.summary import write_status_page
 
-        write_status_page(locate(source)[0], found)
+        write_status_page(locate(source, directory)[0], found)
     _print(json.dumps(found.to_dict(), indent=2) if as_json else "\n".join(status_lines(found)))
 
 
 @_command("retry", "sweep.yaml --failed oom --slots 1")
 def _retry(
     source: Source,
+    directory: Folder = None,
     failed: Annotated[
         list[str] | None, typer.Option("--failed", help="Reason: oom, timeout, error, lost. Default: all.")
     ] = None,
@@ -135,40 +137,42 @@ def _retry(
 ) -> None:
     """Queue failed trials again; `resume` runs them."""
     reasons = [reason for text in failed or ACCIDENTS for reason in text.split(",")]
-    count = retry(source, reasons, slots=slots)
+    count = retry(source, reasons, slots=slots, directory=directory)
     _print(
         f"{count} trials queued again" + ("; resume runs them" if count else f": none failed by {', '.join(reasons)}")
     )
 
 
 @_command("cancel", "sweep.yaml")
-def _cancel(source: Source) -> None:
+def _cancel(source: Source, directory: Folder = None) -> None:
     """Stop a sweep's workers; they save what they are at, and `resume` goes on."""
-    count = cancel(source)
+    count = cancel(source, directory=directory)
     _print(f"{count} launches stopped" if count else "nothing was running")
 
 
 @_command("collect", "sweep.yaml -o results.csv")
 def _collect(
     source: Source,
+    directory: Folder = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: population.nc in the sweep.")] = None,
     curves: Annotated[bool, typer.Option("--curves/--no-curves", help="Keep the curves over epochs.")] = True,
 ) -> None:
     """Write the population of what is finished so far."""
-    population = collect(source, output=output, curves=curves)
-    path = output or locate(source)[0] / "population.nc"
+    population = collect(source, output=output, curves=curves, directory=directory)
+    path = output or locate(source, directory)[0] / "population.nc"
     _print(f"{path}: {population.sizes['model']} of {population.attrs['sweep_trials']} trials")
 
 
 @_command("report", "sweep.yaml -o report.html")
 def _report(
     source: Source,
+    directory: Folder = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help=".html, .pdf or .md; default: report.html in the sweep.")
     ] = None,
 ) -> None:
     """Collect a sweep and write the report that compares its design spaces."""
-    _print(str(report(source, output)))
+    _print(str(report(source, output, directory=directory)))
 
 
 @_command("schema", "> sweep.schema.json")

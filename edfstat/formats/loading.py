@@ -187,8 +187,9 @@ def _folder(path: Path) -> list[Source]:
         return _folder(path / "records")
     files = [p for p in sorted(path.iterdir()) if not p.name.startswith(".") and p.name not in _BESIDE]
     chosen = [Source(p, named=False) for p in files if (p.is_file() and p.name.endswith(_FILES)) or _is_zarr(p)]
-    if not chosen and (path / CHECKSUMS).is_file() and (path / ARCHIVE).is_file():
-        chosen = zip_members(path / ARCHIVE, _TEXT)
+    if (path / CHECKSUMS).is_file() and (path / ARCHIVE).is_file():  # fetched, some files perhaps one by one as well
+        names = {source.name for source in chosen}
+        chosen += [source for source in zip_members(path / ARCHIVE, _TEXT) if source.name not in names]
     if not chosen:
         raise FormatError(f"folder {shown(path)} holds no results file ({', '.join((*_FILES, '.zarr'))})")
     return chosen

@@ -217,9 +217,9 @@ _DRAW: dict[str, Callable[[Axes, dict[str, Any]], None]] = {
 
 def draw_table(table: dict[str, Any], png: Path, svg: Path) -> None:
     """Draw a table as a figure."""
-    from edfstat.paper.tables import cell_text
+    from edfstat.paper.tables import row_texts
 
-    cells = [[cell_text(value) for value in row] for row in table["rows"]]
+    cells = [row_texts(row, table["columns"]) for row in table["rows"]]
     figure = Figure(figsize=(1.6 * len(table["columns"]), 0.5 + 0.35 * len(cells)), layout="constrained")
     ax = figure.subplots()
     ax.set_axis_off()

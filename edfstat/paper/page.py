@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 from edfstat.paper.captions import CONVENTIONS
-from edfstat.paper.tables import cell_text
+from edfstat.paper.tables import row_texts
 
 __all__ = ["index_page"]
 
@@ -55,7 +55,8 @@ def _figure(figure: dict[str, Any]) -> str:
 def _table(table: dict[str, Any]) -> str:
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table["columns"])
     rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell_text(value))}</td>" for value in row) + "</tr>" for row in table["rows"]
+        "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row_texts(row, table["columns"])) + "</tr>"
+        for row in table["rows"]
     )
     body = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     return f"<section><h2>{escape(table['title'])}</h2>{body}{_links('table_' + table['table'])}</section>"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from math import prod
+from collections.abc import Sequence
+from math import floor, prod
 from typing import Any
 
-__all__ = ["cell_text", "paper_tables"]
+__all__ = ["paper_tables", "row_texts"]
 
 # space: numbers of choices per stage for depth, width, ratio and groups; three stages.
 _STAGES = {
@@ -28,6 +29,7 @@ _CELLS = {
     "ENAS": (5, 5, "L"),
     "DARTS": (8, 4, "A"),
 }
+_ERRORS = ("original", "default", "enhanced")
 # network: params (M), flops (B), error (%): original, default recipe, enhanced recipe.
 _SANITY = {
     "ResNet-110": (1.7, 0.26, 6.61, 5.91, 3.65),
@@ -71,24 +73,31 @@ def paper_tables() -> list[dict[str, Any]]:
         {
             "table": "sanity",
             "title": "Sanity check of the training setup, as printed in the paper: error in percent",
-            "columns": ["network", "params (M)", "flops (B)", "original", "default", "enhanced"],
+            "columns": ["network", "params (M)", "flops (B)", *_ERRORS],
             "rows": sanity,
         },
     ]
 
 
-def cell_text(value: Any) -> str:
-    """A value of a table as it is read.
+def row_texts(row: Sequence[Any], columns: Sequence[str]) -> list[str]:
+    """A row of a table as it is read.
 
     Examples
     --------
-    >>> cell_text(1259712), cell_text(2.5), cell_text(None)
-    ('1,259,712', '2.5', '-')
+    >>> row_texts(["ENAS", 5062.5, 4.9, None], ["space", "cells (billions)", "default", "enhanced"])
+    ['ENAS', '5,063', '4.90', '-']
     """
+    return [_text(value, column) for value, column in zip(row, columns, strict=True)]
+
+
+def _text(value: Any, column: str) -> str:
     if value is None or value == "":
         return "-"
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.0f}" if value >= 100 else f"{value:g}"
+        if column in _ERRORS:
+            return f"{value:.2f}"
+        # As the paper rounds, a half upwards; Python's own formats round it to the even neighbour.
+        return f"{floor(value + 0.5):,}" if value >= 100 else f"{value:g}"
     return str(value)

@@ -31,6 +31,16 @@ def test_every_job_is_found_whatever_the_key_order(number: int) -> None:
     json.dumps(record, allow_nan=False)
 
 
+def test_backends_are_a_mapping() -> None:
+    found = backends()
+    assert found.get("nope") is None
+    assert "nope" not in found
+    with pytest.raises(KeyError):
+        found["nope"]
+    with pytest.raises(InputError, match=r"^no backend is named 'nope'; there are \['lookup', 'torch'\]$"):
+        found["nope"]
+
+
 def test_several_trainings_of_one_net_are_told_apart(tmp_path: Path) -> None:
     base = {"params": 1, "flops": 2, "net": {"ds": [1, 2]}}
     jobs = [

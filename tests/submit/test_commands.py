@@ -297,3 +297,22 @@ def test_the_cost_of_a_plan_counts_the_epochs_of_its_recipe(
     config = {"spaces": [{"name": "Vanilla", "count": 1}], "recipe": recipe, "optim": optim, "dataset": dataset}
     (trial,) = make_plan(read_config(config)).trials
     assert trial.images == epochs * {"cifar10": 50_000, "imagenet": 1_281_167, "digits": 1_347}[dataset]
+
+
+def test_a_sweep_in_a_directory_of_its_own_is_found_by_every_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, elsewhere = write(tmp_path, fake(4, epochs=1, options={"fates": {"Vanilla": "oom"}})), tmp_path / "elsewhere"
+    there = ["--directory", str(elsewhere)]
+    assert main(["status", str(path), *there]) == 2
+    assert f"no sweep in {elsewhere}); start it with run, or give the directory" in capsys.readouterr().err
+    assert main(["run", str(path), *there, "--cluster", "debug"]) == 1
+    assert main(["status", str(path), *there]) == 0
+    assert (elsewhere / "status.html").is_file()
+    capsys.readouterr()
+    assert main(["retry", str(path), *there]) == 0
+    assert capsys.readouterr().out == "4 trials queued again; resume runs them\n"
+    assert main(["cancel", str(path), *there]) == 0
+    assert main(["collect", str(path), *there]) == 0
+    assert (elsewhere / "population.nc").is_file()
+    assert not (tmp_path / "sweep").exists()

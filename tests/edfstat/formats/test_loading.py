@@ -73,6 +73,19 @@ def test_folder_zip_and_several_files_give_the_same(tmp_path: Path) -> None:
     assert [entry["file"] for entry in json.loads(several.attrs["sources"])] == ["DARTS.json", "ResNet.json"]
 
 
+def test_a_file_fetched_beside_the_archive_does_not_hide_what_is_in_it(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as file:
+        for path in SAMPLES.iterdir():
+            file.write(path, f"nds_data/{path.name}")
+    (tmp_path / "checksums.json").write_text("{}")
+    whole = edfstat.load(tmp_path)
+    assert whole.sizes == edfstat.load(SAMPLES).sizes
+    (tmp_path / "ResNet.json").write_bytes((SAMPLES / "ResNet.json").read_bytes())
+    beside = edfstat.load(tmp_path)
+    assert beside.sizes == whole.sizes
+    assert sorted(beside["job_id"].values) == sorted(whole["job_id"].values)
+
+
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "null"])
 def test_bare_words_are_read_and_mark_divergence(tmp_path: Path, text: str) -> None:
     path = tmp_path / "ResNet.json"
