@@ -14,6 +14,7 @@ from edfstat import kernels
 from edfstat.area_bands import influence, path_length, simultaneous_critical
 from edfstat.arguments import choice, confidence_level, flag, points
 from edfstat.errors import InputError
+from edfstat.label_gaps import SLACK
 from edfstat.labels import ArrayLike, WeightKind, as_errors, as_strata, as_weights, coded, repeated, same_models
 
 __all__ = ["auc", "auc_difference"]
@@ -284,8 +285,11 @@ def _spread(sample: _Sample, upto: float, size: NDArray[np.intp]) -> tuple[float
     g = 1 - np.minimum(1.0, errors / upto)
     value = float(w @ g)
     variances = np.bincount(codes, influence(g, value, w, codes, size) ** 2, minlength=size.size).astype(np.float64)
-    # What is left of equal values by rounding is no spread.
-    variances[_constant(g, codes, w, size.size)] = 0.0
+    # What rounding leaves is no spread, where models of a stratum weigh the same, or all models have one value.
+    low, high = _extremes(g, codes, w, size.size)
+    lightest, heaviest = _extremes(w, codes, w, size.size)
+    alike = heaviest - lightest <= SLACK * heaviest
+    variances[(low >= high) & (alike | (np.abs(low - value) < SLACK))] = 0.0
     return value, variances
 
 
@@ -313,7 +317,7 @@ def _spreads_of_equals(
         n = n + more
         gap = (upto - base) - center
         squares = (spread + n * (size - n) / size * gap**2) / upto**2
-        squares[np.minimum(1.0, low / upto) == np.minimum(1.0, high / upto)] = 0.0  # as in `_constant`
+        squares[np.minimum(1.0, low / upto) == np.minimum(1.0, high / upto)] = 0.0  # as in `_spread`
         found[i] = float(shared @ (n * gap)) / upto, shared**2 * size / np.maximum(size - 1, 1) * squares
     return found
 
@@ -333,12 +337,13 @@ def _cells(sample: _Sample, eps: Floats, base: Floats) -> tuple[Floats, Floats, 
     return number.reshape(shape), (mean + shift).reshape(shape), square.reshape(shape)
 
 
-def _constant(g: Floats, codes: NDArray[np.intp], w: Floats, k: int) -> NDArray[np.bool_]:
+def _extremes(values: Floats, codes: NDArray[np.intp], w: Floats, k: int) -> tuple[Floats, Floats]:
+    """Lowest and highest value in each of k strata among the models that have a weight."""
     used = w > 0
     low, high = np.full(k, np.inf), np.full(k, -np.inf)
-    np.minimum.at(low, codes[used], g[used])
-    np.maximum.at(high, codes[used], g[used])
-    return low >= high
+    np.minimum.at(low, codes[used], values[used])
+    np.maximum.at(high, codes[used], values[used])
+    return low, high
 
 
 def _why_lonely(lonely: NDArray[np.intp], labels: NDArray[Any], n: int) -> str:

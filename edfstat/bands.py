@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat.arguments import choice, confidence_level, points
 from edfstat.distributions import EDF, Interval, Strata
 from edfstat.errors import InputError
+from edfstat.labels import shaped
 
 __all__ = [
     "NotedInterval",
@@ -93,7 +93,7 @@ def pointwise_interval(F: EDF, x: Any, level: float = 0.95, method: Literal["n*"
             bounds = guarded
         else:
             note = _doubt(share, bounds, guarded)
-    interval = NotedInterval(*(_like(x, bound, name) for bound, name in zip(bounds, ("lower", "upper"), strict=True)))
+    interval = NotedInterval(*(shaped(bound, x, name) for bound, name in zip(bounds, ("lower", "upper"), strict=True)))
     interval.note = note
     return interval
 
@@ -164,9 +164,3 @@ def stratified_variance(strata: Strata, at: Floats, share: Floats) -> Floats:
         squares = second[place] * (1 - share) ** 2 + (second[-1] - second[place]) * share**2
         total += m / (m - 1) * np.maximum(squares - sums**2 / m, 0.0)
     return total
-
-
-def _like(template: Any, values: Floats, name: str) -> Any:
-    if isinstance(template, xr.DataArray):
-        return template.copy(data=values).rename(name)
-    return float(values) if values.ndim == 0 else values

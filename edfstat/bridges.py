@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edfstat.arguments import generator, whole
+from edfstat.bands import dkw_half_width
 from edfstat.distributions import EDF, Strata
 from edfstat.errors import InputError
 
@@ -45,6 +46,9 @@ def stratified_half_width(F: EDF, level: float, *, draws: int = 10_000, rng: np.
         raise InputError("method='stratified' needs strata; make the EDF with edf(error, weights, strata=bins)")
     draws = whole(draws, "draws", "give a whole number of at least 100", least=100)
     source = generator(rng)
+    if F.support.size == 1:
+        # Nothing seen says how the population spreads around that error.
+        return dkw_half_width(F.effective_n, level)
     covariance = _covariance(F, F.strata, _grid(F))
     values, vectors = np.linalg.eigh(covariance)
     # Rounding can leave eigenvalues just below zero; the process has none.
@@ -78,7 +82,7 @@ def _covariance(F: EDF, strata: Strata, at: Floats) -> Floats:
         labels.size, at.size
     )
     share, squares = np.bincount(codes, w, labels.size), np.bincount(codes, w * w, labels.size)
-    used = share > 0
+    used = squares > 0  # weights so small that their squares are none bear nothing
     share, squares, below = share[used], squares[used], below[used]
     models = share**2 / squares  # the number of models, where those of a stratum weigh the same
     own = np.cumsum(below, axis=1) / share[:, None]

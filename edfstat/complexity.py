@@ -126,11 +126,11 @@ def complexity_bins(
     ([[1, 2], [2, 1]], [2.67, 2.67])
     """
     found = bin_models(complexity, bins, spacing, range, groups, empty, target, min_count)
-    dim = complexity.dims[0] if isinstance(complexity, xr.DataArray) else "model"
+    dim, labels = _models(complexity)
     joint = found.values.shape[1] > 1
     return xr.Dataset(
         {
-            "weights": relabel(found.weights, complexity, "weights") if dim != "model" else (dim, found.weights),
+            "weights": (dim, found.weights),
             "bin": (dim, np.where(found.used, found.bin, -1)),
             "edges": (("axis", "edge"), _ragged(found.edges)) if joint else ("edge", found.edges[0]),
             "counts": (("group", "bin"), found.counts),
@@ -144,7 +144,7 @@ def complexity_bins(
                 _imbalance(found) if joint else _imbalance(found)[:, 0],
             ),
         },
-        coords={"group": ("group", found.labels), **_model_coords(complexity)},
+        coords={"group": ("group", found.labels), **labels},
         attrs={"spacing": spacing, "empty": empty, "method": "post-stratification"},
     )
 
@@ -195,10 +195,21 @@ def most_bins(
     return feasible_bins(complexity, groups, spacing, range, limit, min_count)
 
 
-def _model_coords(complexity: Any) -> dict[Any, Any]:
+#: Names of the result, which a population's own must not take: every one has a coordinate ``group``.
+_TAKEN = {
+    "axis", "bin", "counts", "edge", "edges", "effective_n", "group", "imbalance", "kept", "max_weight", "outside",
+    "share", "weights",
+}  # fmt: skip
+
+
+def _models(complexity: Any) -> tuple[str, dict[Any, Any]]:
+    """Dimension of the models in the result, and what labels them."""
     if not isinstance(complexity, xr.DataArray):
-        return {}
-    return {name: coord for name, coord in complexity.coords.items() if coord.dims == complexity.dims[:1]}
+        return "model", {}
+    along = complexity.dims[0]
+    dim = "model" if along in _TAKEN else str(along)
+    found = {name: coord for name, coord in complexity.coords.items() if coord.dims == (along,)}
+    return dim, {name: (dim, coord.values, coord.attrs) for name, coord in found.items() if name not in _TAKEN}
 
 
 def _ragged(edges: list[Floats]) -> Floats:

@@ -85,13 +85,13 @@ def search_crossings(
     if quantile is None:
         if a.support[-1] == b.support[-1] == np.inf:
             raise InputError("both populations hold failed models, so both means are infinite; give quantile=0.5")
-        roots = _mean_crossings(a, b, max_m, int(np.count_nonzero(np.diff(signs[signs != 0]))))
+        roots, leading = _mean_crossings(a, b, max_m, int(np.count_nonzero(np.diff(signs[signs != 0]))))
     else:
         quantile = number(quantile, "quantile", "give a level inside 0 to 1, or None for the mean")
         if not 0 < quantile < 1:
             raise InputError(f"quantile is {quantile}; give a level inside 0 to 1, or None for the mean")
-        roots = _quantile_crossings(levels, signs, quantile, max_m)
-    return _dataset(a, b, roots, quantile, max_m, int(np.count_nonzero(np.diff(signs[signs != 0]))))
+        roots, leading = _quantile_crossings(levels, signs, quantile, max_m)
+    return _dataset(a, b, roots, leading, quantile, max_m, int(np.count_nonzero(np.diff(signs[signs != 0]))))
 
 
 def _sign_by_level(a: EDF, b: EDF) -> tuple[Floats, NDArray[np.int64]]:
@@ -106,11 +106,12 @@ def _sign_by_level(a: EDF, b: EDF) -> tuple[Floats, NDArray[np.int64]]:
     return levels, np.where(of_a == of_b, 0, np.where(of_a < of_b, -1, 1))
 
 
-def _mean_crossings(a: EDF, b: EDF, max_m: int, possible: int) -> Floats:
+def _mean_crossings(a: EDF, b: EDF, max_m: int, possible: int) -> tuple[Floats, Floats]:
+    """Real m at which the mean curves cross, and the sign of their difference after it."""
     from scipy.optimize import brentq
 
     if possible == 0 or np.inf in (a.support[-1], b.support[-1]):
-        return np.empty(0)
+        return np.empty(0), np.empty(0)
 
     def difference(doublings: float) -> float:
         return _mean_best(a, 2.0**doublings) - _mean_best(b, 2.0**doublings)
@@ -123,7 +124,7 @@ def _mean_crossings(a: EDF, b: EDF, max_m: int, possible: int) -> Floats:
     leads = np.flatnonzero(np.abs(gaps) > 1e-14 * scale)
     change = np.flatnonzero(np.sign(gaps[leads[1:]]) != np.sign(gaps[leads[:-1]]))
     found = [brentq(difference, grid[leads[i]], grid[leads[i + 1]], xtol=1e-13, rtol=1e-14) for i in change]
-    return np.exp2(np.array(found, dtype=np.float64))
+    return np.exp2(np.array(found, dtype=np.float64)), np.sign(gaps[leads[change + 1]])
 
 
 def _mean_best(population: EDF, m: float) -> float:
@@ -132,14 +133,16 @@ def _mean_best(population: EDF, m: float) -> float:
     return float(population.support[0] + np.diff(population.support[:size]) @ power)
 
 
-def _quantile_crossings(levels: Floats, signs: NDArray[np.int64], quantile: float, max_m: int) -> Floats:
-    """Real m at which a quantile curve's leader changes: it reads Q at level 1 - (1 - quantile)^(1/m)."""
+def _quantile_crossings(levels: Floats, signs: NDArray[np.int64], quantile: float, max_m: int) -> tuple[Floats, Floats]:
+    """Real m at which a quantile curve's leader changes, and its sign then: it reads Q at 1 - (1 - quantile)^(1/m)."""
     kept = np.flatnonzero(signs)
     change = kept[:-1][np.diff(signs[kept]) != 0]
     # As m grows the level falls: the new leader leads from the upper end of its own range of levels.
     sizes = np.log1p(-quantile) / np.log1p(-levels[change])
-    ordered: Floats = np.sort(sizes[(sizes >= 1) & (sizes <= max_m)])
-    return ordered
+    order = np.argsort(sizes)
+    # Who leads from m = 1 on has led all along.
+    order = order[(sizes[order] > 1 + minima.SLACK) & (sizes[order] <= max_m)]
+    return sizes[order], signs[change][order].astype(np.float64)
 
 
 def _curve(population: EDF, m: float, quantile: float | None) -> float:
@@ -150,7 +153,9 @@ def _curve(population: EDF, m: float, quantile: float | None) -> float:
     return float(minima.best_quantiles(population, m, np.array([quantile]))[0])
 
 
-def _dataset(a: EDF, b: EDF, roots: Floats, quantile: float | None, max_m: int, possible: int) -> xr.Dataset:
+def _dataset(
+    a: EDF, b: EDF, roots: Floats, leading: Floats, quantile: float | None, max_m: int, possible: int
+) -> xr.Dataset:
     from edfstat.search_odds import best_of
 
     sizes = 2 ** np.arange(int(math.log2(max_m)) + 1)
@@ -161,13 +166,12 @@ def _dataset(a: EDF, b: EDF, roots: Floats, quantile: float | None, max_m: int, 
     if quantile is not None:
         whole = np.ceil(roots - 1e-9).astype(np.int64)
     first = float(np.sign(_lead(a, b, 1.0, quantile)))
-    leaders = [_LEADER[_next_sign(a, b, roots, i, quantile, max_m)] for i in range(roots.size)]
     return xr.Dataset(
         {
             "crossing_m": ("crossing", roots, {"long_name": "models at which the curves meet"}),
             "from_m": ("crossing", whole, {"long_name": "first whole number of models after it"}),
             "error": ("crossing", np.array([_curve(a, m, quantile) for m in roots]), {"units": "percent"}),
-            "leader": ("crossing", np.array(leaders, dtype=object)),
+            "leader": ("crossing", np.array([_LEADER[sign] for sign in leading.tolist()], dtype=object)),
             "difference": ("m", difference, {"units": "percent", "long_name": "best error of a minus that of b"}),
             **{name: ("m", np.array([getattr(odd, name) for odd in odds])) for name in ("win", "tie", "lose")},
         },
@@ -187,9 +191,3 @@ def _lead(a: EDF, b: EDF, m: float, quantile: float | None) -> float:
     """Curve a minus curve b, 0 where both are infinite."""
     of_a, of_b = _curve(a, m, quantile), _curve(b, m, quantile)
     return 0.0 if of_a == of_b else of_a - of_b
-
-
-def _next_sign(a: EDF, b: EDF, roots: Floats, index: int, quantile: float | None, max_m: int) -> float:
-    """Sign of the difference halfway, in logarithms, to the next crossing or to `max_m`."""
-    beyond = roots[index + 1] if index + 1 < roots.size else max(float(max_m), roots[index] * 2)
-    return float(np.sign(_lead(a, b, math.sqrt(roots[index] * beyond), quantile)))

@@ -24,6 +24,7 @@ from edfstat.labels import (
     coded,
     repeated,
     same_models,
+    shaped,
 )
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class EDF:
         """
         choice(side, "side", ("left", "right"), "give 'right' (errors <= x) or 'left' (errors < x)")
         at = points(x, "x")
-        return _shaped(kernels.step_values(self.support, self.probabilities, at, side), x, "edf")
+        return shaped(kernels.step_values(self.support, self.probabilities, at, side), x, "edf")
 
     def quantile(self, q: ArrayLike | float) -> Any:
         """Smallest error of the support with F >= q.
@@ -185,7 +186,7 @@ class EDF:
         beyond = np.where(level < 0.5, -1.0, 1 - level + slack)
         high = self.tail.size - np.searchsorted(self.tail[::-1], beyond, side="right")
         place = np.minimum(np.minimum(low, high), self.support.size - 1)
-        return _shaped(self.support[place], q, "quantile")
+        return shaped(self.support[place], q, "quantile")
 
     def auc(self, eps: ArrayLike | float) -> Any:
         """Area under the EDF up to eps, as a share of eps: the paper's eq. 5 [1]_.
@@ -230,7 +231,7 @@ class EDF:
         place = np.searchsorted(self.support, at, side="right") - 1
         inside = np.maximum(place, 0)
         area = self._area[inside] + self.probabilities[inside] * (at - self.support[inside])
-        return _shaped(np.where(place >= 0, area / at, 0.0), eps, "auc")
+        return shaped(np.where(place >= 0, area / at, 0.0), eps, "auc")
 
     @property
     def areas(self) -> Floats:
@@ -395,13 +396,6 @@ class EDF:
 
     def __repr__(self) -> str:
         return f"EDF(n={self.n:g}, effective_n={self.effective_n:.4g}, {self.support.size} distinct errors)"
-
-
-def _shaped(values: Floats, template: Any, name: str) -> Any:
-    """A float for a scalar, the labels of a DataArray, else an array."""
-    if isinstance(template, xr.DataArray):
-        return template.copy(data=values).rename(name)
-    return float(values) if values.ndim == 0 else values
 
 
 def edf(

@@ -81,17 +81,31 @@ def two_sample_moments(n: float, m: float) -> Moments:
     """Mean and std of D between `n` and `m` draws of one continuous law."""
     if math.isinf(n) or math.isinf(m):
         return one_sample_moments(min(n, m))
-    if n != math.floor(n) or m != math.floor(m):
-        return _limit_moments(n, m)
-    return _lattice_moments(int(min(n, m)), int(max(n, m)))
-
-
-def _limit_moments(n: float, m: float) -> Moments:
-    """Kolmogorov's law with Hodges' correction for finite samples and the next terms of the one-sample law."""
-    n, m = min(n, m), max(n, m)
+    # Between whole sizes D times the root of the effective one changes along lines.
+    mean = std = 0.0
+    for size_a, share_a in _whole_neighbours(n):
+        for size_b, share_b in _whole_neighbours(m):
+            root = math.sqrt(size_a * size_b / (size_a + size_b))
+            own_mean, own_std = _lattice_moments(min(size_a, size_b), max(size_a, size_b))
+            mean += share_a * share_b * root * own_mean
+            std += share_a * share_b * root * own_std
     root = math.sqrt(n * m / (n + m))
-    mean = LIMIT_MEAN / root - (m + 2 * n) / (6 * n * m) + 0.0375 / root**3
-    return mean, max(LIMIT_STD / root - 0.081 / root**3, 0.0)
+    return mean / root, std / root
+
+
+def _whole_neighbours(n: float) -> list[tuple[int, float]]:
+    """The whole sizes around a size, with the share that each has in it."""
+    low = math.floor(n)
+    return [(low, 1.0)] if low == n else [(low, low + 1 - n), (low + 1, n - low)]
+
+
+def _smooth_moments(n: int, m: int) -> Moments:
+    """The law of one sample of the effective size, with Hodges' correction for the steps of the larger, m.
+
+    Within 0.1 % of the exact mean and std wherever those were computed, from sizes of 1 on.
+    """
+    mean, std = one_sample_moments(max(n * m / (n + m), 1.0))
+    return mean - 1 / (6 * m), std
 
 
 @lru_cache(maxsize=1024)
@@ -106,7 +120,7 @@ def _lattice_moments(n: int, m: int) -> Moments:
         # The law is smooth, so that the middle one of every `stride` values stands for all of them.
         stride = 2 * (highest // (2 * max(_WORK // work, 1))) + 1
         if highest // stride < _THRESHOLDS:
-            return _limit_moments(n, m)
+            return _smooth_moments(n, m)
     first = np.arange(1, highest + 1, stride)
     last = first + stride - 1
     reached = _reaching(n, m, (first + last) // 2 * step)

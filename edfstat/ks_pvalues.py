@@ -16,8 +16,8 @@ from edfstat.permutations import Tail
 __all__ = ["ALTERNATIVES", "by_limit", "by_paths", "by_permutation", "choose_way"]
 
 ALTERNATIVES: tuple[Alternative, ...] = ("two-sided", "greater", "less")
-#: Beyond this n_a n_b or n_a + n_b, `auto` takes the asymptotic law: the exact one would take a noticeable time.
-QUICK_PATHS, QUICK_STEPS = 10_000_000, 20_000
+#: Beyond this n_a n_b or n_a + n_b, `auto` takes the asymptotic law: the exact one would take more than a second.
+QUICK_PATHS, QUICK_STEPS = 10_000_000, 100_000
 #: Beyond this, the exact law is refused: it would take minutes.
 MOST_PATHS = 4_000_000_000
 

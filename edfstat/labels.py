@@ -281,6 +281,16 @@ def relabel(result: NDArray[Any], template: Any, name: str) -> Any:
     return xr.DataArray(result, dims=template.dims[:1], coords=_coords_along(template), name=name)
 
 
+def shaped(values: NDArray[np.float64], template: Any, name: str) -> Any:
+    """`values` with dimensions and labels of `template` if that is a DataArray; of a scalar a float, else as they are.
+
+    Its attributes are left behind: a share of models is not in percent, as the errors are at which it was asked for.
+    """
+    if isinstance(template, xr.DataArray):
+        return xr.DataArray(values, dims=template.dims, coords=template.coords, name=name)
+    return float(values) if values.ndim == 0 else values
+
+
 def _coords_along(template: xr.DataArray) -> dict[Any, Any]:
     first = template.dims[0]
     return {key: coord for key, coord in template.coords.items() if coord.dims in ((first,), ())}

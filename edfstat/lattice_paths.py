@@ -54,14 +54,15 @@ def exact_pvalue(sizes: tuple[int, int], ends: Ints, gap: int, alternative: Alte
     """
     if gap <= 0:
         return 1.0
-    if alternative == "less" or (alternative == "two-sided" and sizes[0] > sizes[1]):
+    upper, lower = alternative != "less", alternative != "greater"
+    if sizes[0] > sizes[1]:
         # Mirrored: the walk keeps one entry per model of its first sample, so the smaller goes first.
-        sizes = sizes[::-1]
-        alternative = "greater" if alternative == "less" else alternative
-    return _walk(sizes, ends, gap, alternative == "two-sided")
+        sizes, upper, lower = sizes[::-1], lower, upper
+    return _walk(sizes, ends, gap, upper=upper, lower=lower)
 
 
-def _walk(sizes: tuple[int, int], ends: Ints, gap: int, both: bool) -> float:
+def _walk(sizes: tuple[int, int], ends: Ints, gap: int, *, upper: bool, lower: bool) -> float:
+    """Chance to reach the gap above, where `upper`, or below, where `lower`."""
     n, m = sizes
     total = n + m
     chance = np.zeros(n + 2)
@@ -79,8 +80,8 @@ def _walk(sizes: tuple[int, int], ends: Ints, gap: int, both: bool) -> float:
             high = min(high + 1, n)
         done = end
         # a's and b's at `end`: the gap i m - (end - i) n = i total - end n stays below `gap` inside.
-        top = (end * n + gap - 1) // total
-        bottom = (end * n - gap) // total + 1 if both else low
+        top = (end * n + gap - 1) // total if upper else high
+        bottom = (end * n - gap) // total + 1 if lower else low
         if top < high:
             left += chance[max(top + 1, low) : high + 1].sum()
             chance[max(top + 1, low) : high + 1] = 0.0

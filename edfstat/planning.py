@@ -120,7 +120,8 @@ def sample_size(difference: float, *, power: float = 0.8, level: float = 0.05) -
     -----
     n = ((c sqrt 2 + z_power sqrt((1 - D^2)/2)) / D)^2 with c = sqrt(-ln(level/2)/2): the critical value of
     the statistic, plus the largest standard error that the gap at one error can have. Sufficient for any
-    shape of the EDFs, so conservative: the real power is higher.
+    shape of the EDFs, so conservative: the real power is higher. It rests on the normal law, which below some 20
+    models can be too kind: 7 are named for a gap of 0.85, and find it with power 0.77 to 0.78 in place of 0.8.
 
     Examples
     --------

@@ -17,6 +17,8 @@ __all__ = ["best_shares", "parameter_range", "range_pvalue", "relative_rank"]
 
 Floats = NDArray[np.float64]
 _SLACK = 1e-12
+#: Models drawn at a time, which bounds the memory.
+_DRAWN = 2_000_000
 
 
 def parameter_range(
@@ -189,9 +191,13 @@ def range_pvalue(
     kept = kept[: int(np.searchsorted(np.cumsum(share[kept]), 1 - 1e-9)) + 1]
     shares = share[kept] / share[kept].sum()
     mass = as_weights(weights, share.size)
-    draws = source.choice(share.size, (n_resamples, kept.size), p=mass)
-    observed = _spread(values[kept][None, :], shares)[0]
-    return float(1 + (_spread(values[draws], shares) <= observed * (1 + _SLACK)).sum()) / (1 + n_resamples)
+    least = _spread(values[kept][None, :], shares)[0] * (1 + _SLACK)
+    at_once = max(1, _DRAWN // kept.size)
+    found = 0
+    for done in range(0, n_resamples, at_once):
+        draws = source.choice(share.size, (min(at_once, n_resamples - done), kept.size), p=mass)
+        found += int((_spread(values[draws], shares) <= least).sum())
+    return (1 + found) / (1 + n_resamples)
 
 
 def _shares_without_failures(error: Any, n_draw: int, weights: Any) -> tuple[Floats, float]:

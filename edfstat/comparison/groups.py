@@ -50,6 +50,7 @@ def select_groups(ds: xr.Dataset, by: str, error: str) -> Groups:
     _require(ds, "by", by)
     _require(ds, "error", error)
     values, counted = _errors(ds, error)
+    _refuse_missing(ds, by)
     labels = np.array([str(label) or UNNAMED for label in ds[by].values], dtype=object)
     names = list(dict.fromkeys(labels))
     status = _known_status(ds)
@@ -71,6 +72,15 @@ def select_groups(ds: xr.Dataset, by: str, error: str) -> Groups:
     found = Groups(kept, values[chosen], renumbered[code[chosen]], models, n_status[alive], warnings)
     warnings.extend([*_unit_warnings(found, error), *_mixture_warnings(found, by)])
     return found
+
+
+def _refuse_missing(ds: xr.Dataset, by: str) -> None:
+    missing = ds[by].isnull().values
+    if missing.any():
+        raise InputError(
+            f"{by}[{int(missing.argmax())}] is {ds[by].values[missing.argmax()]}, one of {int(missing.sum())} models "
+            f"without a label; leave them out: ds.isel(model=ds[{by!r}].notnull().values)"
+        )
 
 
 def _with_status(ds: Any) -> xr.Dataset:

@@ -230,3 +230,23 @@ def test_bad_input(eps, options, message):
 def test_nan_errors_are_refused():
     with pytest.raises(InputError, match=r"error\[0\] is NaN"):
         auc([np.nan, 1.0], 5.0)
+
+
+def test_a_stratum_of_failures_with_unequal_weights_adds_its_share_of_the_variance():
+    """Its models all have area 0, but how much of the weight they bear is chance: linearised by hand."""
+    rng = np.random.default_rng(0)
+    errors = np.r_[rng.gamma(9, 0.5, 12), np.full(12, 20.0)]
+    weights, strata = rng.gamma(1, 1, 24), np.repeat([0, 1], 12)
+    w = weights / weights.sum()
+    u = w * (1 - np.minimum(1, errors / 10) - (w @ (1 - np.minimum(1, errors / 10))))
+    variance = sum(12 / 11 * ((u[strata == s] - u[strata == s].mean()) ** 2).sum() for s in (0, 1))
+    assert auc(errors, 10.0, weights, strata=strata, level=0.95)["se"].item() == pytest.approx(np.sqrt(variance))
+    # With one weight for all of a stratum nothing of that is left to chance.
+    alone = auc(errors, 10.0, np.where(strata, 2.0, weights), strata=strata, level=0.95)
+    first = auc(errors, 10.0, np.where(strata, 2.0, weights), strata=np.where(strata, 1, 0), level=0.95)
+    assert alone["se"].item() == first["se"].item() < np.sqrt(variance)
+
+
+def test_equal_areas_have_no_spread_whatever_the_weights():
+    found = auc([5.0, 5.0, 5.0, 5.0], 10.0, [0.1, 0.2, 0.3, 0.4], strata=[0, 0, 1, 1], level=0.95)
+    assert np.isnan(found["lower"].item())

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from edfstat import InputError, Interval, edf
 from edfstat.bands import dkw_half_width, exact_half_width, stratified_variance
@@ -216,3 +217,24 @@ def test_edge_values():
 def test_bad_input(call, message):
     with pytest.raises(InputError, match=message):
         call(edf([1.0, 2.0]))
+
+
+@pytest.mark.parametrize("n", [1, 30])
+def test_a_band_around_one_error_says_no_more_than_dkw(n):
+    F = edf([5.0] * n, strata=[0] * n)
+    assert F.band(method="stratified").lower.tolist() == F.band(method="dkw").lower.tolist()
+    assert F.band(method="stratified").lower[0] < 1
+
+
+def test_weights_whose_squares_vanish_bear_nothing():
+    small = edf([5.0, 6.0, 7.0], [1, 1, 1e-200], strata=[0, 0, 1]).band(method="stratified")
+    none = edf([5.0, 6.0, 7.0], [1, 1, 0], strata=[0, 0, 1]).band(method="stratified")
+    assert small.lower[:2] == pytest.approx(none.lower[:2])
+
+
+def test_shares_do_not_take_over_the_unit_of_errors():
+    at = xr.DataArray([5.0, 6.0], dims="model", coords={"model": ["a", "b"]}, attrs={"units": "percent"})
+    F = edf(at)
+    for found in (F(at), F.interval(at).lower):
+        assert found.attrs == {}
+        assert found["model"].values.tolist() == ["a", "b"]

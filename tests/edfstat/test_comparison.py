@@ -425,3 +425,11 @@ def test_a_source_of_random_numbers_that_is_none(rng: Any) -> None:
     ds = build_population({"error": [5.0, 6, 7, 6, 7, 8], "space": ["A"] * 3 + ["B"] * 3})
     with pytest.raises(InputError, match=r"rng is .*give a numpy\.random\.Generator"):
         compare(ds, rng=rng)
+
+
+@pytest.mark.parametrize("missing", [np.nan, None])
+def test_a_missing_label_is_no_group(missing: Any) -> None:
+    ds = build_population({"error": [1.0, 2.0, 3.0, 4.0], "space": list("AABB")})
+    labels = np.array(["x", missing, "y", "y"], dtype=object)
+    with pytest.raises(InputError, match=r"^kind\[1\] is (nan|None), one of 1 models without a label; leave them out"):
+        compare(ds.assign(kind=("model", labels)), by="kind", n_resamples=99)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from edfstat import InputError, PopulationError, complexity_bins, complexity_weights
+from edfstat import InputError, PopulationError, complexity_bins, complexity_weights, example_population
 from edfstat.complexity import most_bins
 from edfstat.sensitivity import bin_sensitivity
 
@@ -275,3 +275,24 @@ def test_sensitivity_to_the_number_of_bins():
     assert found["kept"].sel(bins=300) < 300
     with pytest.raises(PopulationError, match="share no range"):
         bin_sensitivity([1.0, 2.0], [1, 2], ["a", "b"], 3.0)
+
+
+def test_names_of_groups_stay_where_models_have_a_group_of_their_own():
+    """Every population has a coordinate ``group`` along its models: that of the files of reruns."""
+    ds = example_population()
+    found = complexity_bins(ds.params, groups=ds.space, empty="drop")
+    bare = complexity_bins(ds.params.values, groups=ds.space.values, empty="drop")
+    assert found.group.values.tolist() == bare.group.values.tolist() == ["ResNet", "Vanilla"]
+    assert found.counts.sel(group="ResNet").values.tolist() == bare.counts.sel(group="ResNet").values.tolist()
+    assert found.job_id.values.tolist() == ds.job_id.values.tolist()
+    assert bin_sensitivity(ds.error, ds.params, ds.space, 10.0).equals(
+        bin_sensitivity(ds.error.values, ds.params.values, ds.space.values, 10.0)
+    )
+
+
+@pytest.mark.parametrize("name", ["group", "bin", "edge", "axis", "weights", "counts", "anything"])
+def test_models_may_lie_along_any_dimension(name):
+    values = xr.DataArray([1.0, 2.0, 3.0, 1.0, 1.4, 3.0], dims=[name], coords={name: range(6)})
+    found = complexity_bins(values, groups=list("AAABBB"), bins=2)
+    assert found.counts.values.tolist() == [[1, 2], [2, 1]]
+    assert found.weights.dims == ((name,) if name == "anything" else ("model",))

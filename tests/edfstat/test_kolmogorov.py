@@ -397,3 +397,23 @@ def test_adjust_pvalues():
         adjust_pvalues([1.5])
     with pytest.raises(InputError, match="method is 'best'"):
         adjust_pvalues([0.5], method="best")
+
+
+@pytest.mark.parametrize("alternative", ["two-sided", "less", "greater"])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_small_sample_against_a_large_one_is_exact(alternative, swapped):
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(0.3, size=12), rng.normal(size=3000)
+    a, b = (b, a) if swapped else (a, b)
+    found = ks_test(a, b, alternative=alternative)
+    assert found.method == "exact"
+    assert found.pvalue == pytest.approx(stats.ks_2samp(a, b, alternative=alternative, method="exact").pvalue, rel=1e-9)
+
+
+def test_few_models_against_a_published_population_are_tested_exactly():
+    """25,000 models, as the largest of the published files has: nearly the law of one sample."""
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(0.4, size=30), np.sort(rng.normal(size=25_000))
+    found = ks_test(a, b)
+    assert found.method == "exact"
+    assert found.pvalue == pytest.approx(stats.kstwo.sf(found.statistic, 30), rel=0.02)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from edfstat import InputError, expected_ks, sample_size
-from edfstat.gap_laws import LIMIT_MEAN, LIMIT_STD, _limit_moments, two_sample_moments
+from edfstat.gap_laws import LIMIT_MEAN, LIMIT_STD, _smooth_moments, two_sample_moments
 from edfstat.planning import sample_size_auc
 
 CASES = {
@@ -123,7 +124,7 @@ def test_two_samples_of_one_population_by_simulation(n, m, size):
 
 
 def test_stride_and_limit_stay_within_what_is_promised(monkeypatch):
-    """300 and 301: the full lattice of 90,300 values takes too long, a coarse one and the limit must be near."""
+    """The full lattice of 120 and 121 against a coarse one and the smooth law."""
     from edfstat import gap_laws
 
     monkeypatch.setattr(gap_laws, "_WORK", 4_000_000)
@@ -134,8 +135,36 @@ def test_stride_and_limit_stay_within_what_is_promised(monkeypatch):
     full = two_sample_moments(120, 121)
     gap_laws._lattice_moments.cache_clear()
     assert coarse[0] == pytest.approx(full[0], rel=1e-5)
-    assert _limit_moments(120, 121)[0] == pytest.approx(full[0], rel=2e-3)
-    assert _limit_moments(120, 121)[1] == pytest.approx(full[1], rel=1e-2)
+    assert _smooth_moments(120, 121)[0] == pytest.approx(full[0], rel=2e-3)
+    assert _smooth_moments(120, 121)[1] == pytest.approx(full[1], rel=1e-2)
+
+
+@pytest.mark.parametrize("size", [1000, 10**6])
+def test_one_model_against_many_in_closed_form(size):
+    """D of one draw with k of M below it is max(k, M - k) / M, all k from 0 to M equally likely."""
+    k = np.arange(size + 1)
+    gaps = np.maximum(k, size - k) / size
+    assert expected_ks(1, other=size) == pytest.approx((gaps.mean(), gaps.std()), rel=2e-6)
+    # All but one of a population of N: its EDF is off by D of the one left out against the rest, times 1/N.
+    mean, std = expected_ks(size, population=size + 1)
+    assert (mean * (size + 1), std * (size + 1)) == pytest.approx((gaps.mean(), gaps.std()), rel=2e-6)
+
+
+@pytest.mark.parametrize(("n", "m"), [(2, 10**6), (5, 10**6), (30, 10**5)])
+def test_few_against_very_many_is_the_law_of_one_sample(n, m):
+    x = np.linspace(0, 1, 200_001)
+    beyond = stats.kstwo.sf(x, n)
+    mean = np.trapezoid(beyond, x)
+    square = np.trapezoid(2 * x * beyond, x)
+    assert expected_ks(n, other=m) == pytest.approx((mean, np.sqrt(square - mean**2)), rel=5e-4)
+
+
+def test_sizes_between_whole_ones_lie_between_them():
+    for n, m in [(2.0, 5), (2.5, 5), (5.5, 7.3), (40.2, 61.9)]:
+        near = [expected_ks(a, other=b) for a in {int(n), int(np.ceil(n))} for b in {int(m), int(np.ceil(m))}]
+        for value, corners in zip(expected_ks(n, other=m), zip(*near)):
+            assert min(corners) <= value <= max(corners)
+    assert expected_ks(2.0001, other=5) == pytest.approx(expected_ks(2, other=5), rel=1e-3)
 
 
 def test_oracle_sample_sizes():

@@ -313,3 +313,26 @@ def test_quantile_curves_cross_exactly_where_failures_make_means_infinite():
     for m in range(1, 12):
         median_a, median_b = (random_search(x, m, quantiles=0.5)["quantile"].item() for x in (a, b))
         assert (median_a < median_b) == (m >= 7)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "weights"),
+    [
+        ([5.0, 10.0], [5.0, 6.0, 6.0], [0.3, 0.4, 0.3]),
+        ([5.0, 5.0, 9.0, 9.0], [5.0, 6.0, 6.0, 9.5], None),
+    ],
+)
+def test_who_leads_after_a_crossing_is_known_where_both_have_the_same_best(a, b, weights):
+    found = search_crossings(a, b, weights_b=weights)
+    (start,) = found["from_m"].values
+    of_a, of_b = (random_search(e, [start], w)["mean"].item() for e, w in ((a, None), (b, weights)))
+    assert found["leader"].values.tolist() == ["a" if of_a < of_b else "b"]
+
+
+def test_who_leads_from_one_model_on_is_no_crossing():
+    found = search_crossings([7.0, 10.0, 9.0, 15.0], [10.0, 10.0, 9.0, 14.0], quantile=0.5)
+    assert found.attrs["first_leader"] == "a"
+    assert found["crossing_m"].size == 0
+    for m in (1, 2, 3, 10, 100):
+        medians = [random_search(e, [m], quantiles=[0.5])["quantile"].item() for e in ([7, 9, 10, 15], [9, 10, 10, 14])]
+        assert medians[0] <= medians[1]
