@@ -209,7 +209,10 @@ def as_weights(weights: Any, length: int, name: str = "weights") -> Floats | Non
     smallest, largest = array.min(), array.max()
     if not (smallest >= 0 and largest < np.inf):
         where = int((~(np.isfinite(array) & (array >= 0))).argmax())
-        raise InputError(f"{name}[{where}] is {array[where]}; weights are finite and not negative")
+        remedy = "weights are finite and not negative"
+        if np.isnan(array[where]):  # what `complexity_weights` gives models that are not compared
+            remedy += "; leave models without one out, such as those outside the compared range of complexity"
+        raise InputError(f"{name}[{where}] is {array[where]}; {remedy}")
     if largest == 0:
         raise InputError(f"{name} are all zero; at least one model must count")
     if smallest == largest:

@@ -113,6 +113,9 @@ def test_missing_labels_and_masked_entries_are_refused():
     with pytest.raises(InputError, match="strata is -1, outside every bin, for 1 of 2"):
         edf([1.0, 2.0], strata=[0, -1])
     assert edf([1.0, 2.0], [1, 0], strata=[0, -1]).n == 2  # it has no weight
+    outside = complexity_weights([1.0, 2.0, 5.0], bins=1, range=(0, 3))
+    with pytest.raises(InputError, match=r"weights\[2\] is nan; .*leave models without one out"):
+        edf([1.0, 2.0, 3.0], outside)
     with pytest.raises(InputError, match=r"error\[1\] is masked"):
         edf(np.ma.masked_array([1.0, 2.0], mask=[False, True]))
 
