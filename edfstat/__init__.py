@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from edfstat.planning import expected_ks as expected_ks
     from edfstat.planning import sample_size as sample_size
     from edfstat.planning import sample_size_auc as sample_size_auc
+    from edfstat.population import build_population as build_population
     from edfstat.population import validate as validate
     from edfstat.ranges import parameter_range as parameter_range
     from edfstat.ranges import relative_rank as relative_rank
@@ -69,6 +70,7 @@ _HOME = {
     "balance_weights": "balancing",
     "bin_sensitivity": "sensitivity",
     "best_of": "search_odds",
+    "build_population": "population",
     "compare": "comparison",
     "complexity_bins": "complexity",
     "complexity_weights": "complexity",

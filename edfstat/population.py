@@ -22,6 +22,7 @@ __all__ = [
     "build_population",
     "compared_errors",
     "concat_populations",
+    "made_by",
     "package_version",
     "validate",
 ]
@@ -94,10 +95,20 @@ def build_population(columns: Mapping[str, Any], attrs: Mapping[str, Any] | None
     PopulationError
         If ``error`` is missing, lengths differ, or `validate` refuses a value.
 
+    See Also
+    --------
+    edfstat.load : the same from a DataFrame or a file, whose columns may have other names.
+
     Examples
     --------
     >>> build_population({"error": [7.1, 6.4], "params": [300_000, 500_000], "space": ["A", "A"]}).sizes["model"]
     2
+
+    A training that failed counts if it is there; a text stands for all models:
+
+    >>> failed = {"error": [7.1, float("nan")], "status": ["ok", "diverged"], "space": "A"}
+    >>> build_population(failed)["space"].values.tolist()
+    ['A', 'A']
     """
     if "error" not in columns:
         raise PopulationError(f"a population needs the column 'error'; there are {sorted(columns)}")
@@ -148,6 +159,21 @@ def _cast(name: str, array: NDArray[Any], dtype: type) -> NDArray[Any]:
         return array.astype(dtype, copy=False)
     except (TypeError, ValueError, OverflowError) as error:
         raise PopulationError(f"column {name!r} cannot be read as {dtype.__name__}: {error}") from None
+
+
+def made_by(value: Any) -> str:
+    """How what was given in the place of a population becomes one, for messages.
+
+    Examples
+    --------
+    >>> made_by([7.1, 6.4])
+    "; make one by edfstat.build_population({'error': ..., 'space': ...})"
+    """
+    if isinstance(value, xr.Dataset):
+        return ""
+    table = hasattr(value, "columns") and hasattr(value, "iloc")  # pandas need not be imported to tell
+    how = "load(df)" if table else "build_population({'error': ..., 'space': ...})"
+    return f"; make one by edfstat.{how}"
 
 
 def package_version() -> str:
@@ -226,13 +252,14 @@ def validate(ds: xr.Dataset) -> None:
 
     Examples
     --------
+    >>> from edfstat import build_population, validate
     >>> validate(build_population({"error": [3.0, 150.0]}))
     Traceback (most recent call last):
     ...
     edfstat.errors.PopulationError: error is outside 0 to 100 percent in 1 of 2 models: model 1 has 150.0
     """
     if not isinstance(ds, xr.Dataset):
-        raise PopulationError(f"a population is an xarray Dataset; this is a {type(ds).__name__}")
+        raise PopulationError(f"a population is an xarray Dataset; this is a {type(ds).__name__}{made_by(ds)}")
     if "model" not in ds.dims or ds.sizes["model"] == 0:
         raise PopulationError(
             f"a population has the dimension 'model' with at least one entry; this has {dict(ds.sizes)}"

@@ -85,7 +85,7 @@ def reruns(ds: xr.Dataset, *, error: str = "error") -> xr.Dataset:
 
     Examples
     --------
-    >>> from edfstat.population import build_population
+    >>> from edfstat import build_population
     >>> nets = ['{"d": 1, "w": 2}', '{"w": 2, "d": 1}', '{"d": 2, "w": 2}', '{"d": 2, "w": 2}']
     >>> found = reruns(build_population({"error": [5.0, 5.2, 7.0, 7.4], "net": nets}))
     >>> round(float(found.var_seed), 3), round(float(found.var_architecture), 3)

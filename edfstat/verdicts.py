@@ -68,7 +68,7 @@ def verdict(comparison: xr.Dataset) -> str:
     Examples
     --------
     >>> from edfstat.comparison import compare
-    >>> from edfstat.population import build_population
+    >>> from edfstat import build_population
     >>> errors = [5.0 + i / 40 for i in range(40)] + [6.0 + i / 40 for i in range(40)]
     >>> text = verdict(compare(build_population({"error": errors, "space": ["A"] * 40 + ["B"] * 40})))
     >>> print(text.splitlines()[0])

@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat.errors import InputError, PopulationError
-from edfstat.population import ACCIDENTS, STATUSES, VARIABLES, compared_errors
+from edfstat.population import ACCIDENTS, STATUSES, VARIABLES, compared_errors, made_by
 
 __all__ = ["ACCIDENT_SHARE", "Groups", "select_groups"]
 
@@ -88,7 +88,9 @@ def _with_status(ds: Any) -> xr.Dataset:
         raise PopulationError("the population has no models, so there is nothing to compare; load or select some")
     if not isinstance(ds, xr.Dataset) or "model" not in ds.dims:
         described = dict(ds.sizes) if isinstance(ds, xr.Dataset) else type(ds).__name__
-        raise PopulationError(f"compare takes a population, a Dataset with dimension 'model'; this is {described}")
+        raise PopulationError(
+            f"compare takes a population, a Dataset with dimension 'model'; this is {described}{made_by(ds)}"
+        )
     if "status" in ds.variables:
         return ds
     return ds.assign_coords(status=("model", np.full(ds.sizes["model"], "ok", dtype=object)))

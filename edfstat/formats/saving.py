@@ -54,7 +54,7 @@ def save(ds: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     --------
     >>> import tempfile
     >>> from edfstat import load
-    >>> from edfstat.population import build_population
+    >>> from edfstat import build_population
     >>> ds = build_population({"error": [7.1, 6.4], "params": [300_000, 500_000], "space": ["A", "B"]})
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     load(save(ds, f"{folder}/two.nc")).drop_vars("source").equals(ds)

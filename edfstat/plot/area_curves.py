@@ -54,7 +54,7 @@ def auc_vs_eps(
 
     Examples
     --------
-    >>> from edfstat.population import build_population
+    >>> from edfstat import build_population
     >>> from matplotlib.figure import Figure
     >>> models = build_population({"error": [5.0, 6, 7, 8, 6, 7, 8, 9], "space": ["A"] * 4 + ["B"] * 4})
     >>> auc_vs_eps(models, Figure().subplots()).get_xlabel()

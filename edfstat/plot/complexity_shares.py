@@ -55,7 +55,7 @@ def complexity_histogram(
 
     Examples
     --------
-    >>> from edfstat.population import build_population
+    >>> from edfstat import build_population
     >>> from matplotlib.figure import Figure
     >>> models = build_population({"error": [5.0, 6, 7, 8], "params": [10, 30, 20, 40], "space": ["A"] * 2 + ["B"] * 2})
     >>> complexity_histogram(models, Figure().subplots()).get_xlabel()

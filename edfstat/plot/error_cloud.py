@@ -79,7 +79,7 @@ def error_vs_complexity(
 
     Examples
     --------
-    >>> from edfstat.population import build_population
+    >>> from edfstat import build_population
     >>> from matplotlib.figure import Figure
     >>> models = build_population({"error": [5.0, 6, 7, 8], "params": [10, 20, 30, 40], "space": ["A"] * 2 + ["B"] * 2})
     >>> error_vs_complexity(models, Figure().subplots()).get_ylabel()

@@ -10,7 +10,7 @@ import xarray as xr
 
 from edfstat.errors import InputError, PopulationError
 from edfstat.evidence import measure_words
-from edfstat.population import compared_errors
+from edfstat.population import compared_errors, made_by
 
 __all__ = [
     "comparison_of", "group_names", "is_comparison", "models_of", "population_of", "refuse_all_failed", "under",
@@ -117,6 +117,8 @@ def refuse_all_failed(models: dict[str, xr.Dataset], figure: str) -> None:
 
 def _check_population(data: Any) -> None:
     if not isinstance(data, xr.Dataset) or "model" not in data.dims or "error" not in data:
-        raise InputError(f"a figure draws a population or a comparison (Datasets); this is a {type(data).__name__}")
+        raise InputError(
+            f"a figure draws a population or a comparison (Datasets); this is a {type(data).__name__}{made_by(data)}"
+        )
     if data.sizes["model"] == 0:
         raise PopulationError("the population has no models, so there is nothing to draw; load or select some")

@@ -56,7 +56,7 @@ def pareto(
 
     Examples
     --------
-    >>> from edfstat.population import build_population
+    >>> from edfstat import build_population
     >>> from matplotlib.figure import Figure
     >>> models = build_population({"error": [5.0, 6, 7, 8], "params": [40, 30, 20, 10], "space": ["A"] * 4})
     >>> pareto(models, Figure().subplots(), m=2).get_ylabel()

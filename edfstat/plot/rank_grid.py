@@ -61,7 +61,7 @@ def lr_wd_map(
 
     Examples
     --------
-    >>> from edfstat.population import build_population
+    >>> from edfstat import build_population
     >>> from matplotlib.figure import Figure
     >>> models = build_population({
     ...     "error": [5.0, 6, 7, 8], "lr": [0.01, 0.1, 0.5, 1.0], "weight_decay": [1e-5, 1e-4, 1e-3, 1e-2],

@@ -48,7 +48,7 @@ def reruns(
 
     Examples
     --------
-    >>> from edfstat.population import build_population
+    >>> from edfstat import build_population
     >>> from matplotlib.figure import Figure
     >>> models = build_population({
     ...     "error": [5.0, 5.1, 6.0, 6.2], "net": ['{"ds": 1}'] * 2 + ['{"ds": 2}'] * 2, "space": ["A"] * 4,

@@ -55,7 +55,7 @@ def ks_vs_sample_size(
 
     Examples
     --------
-    >>> from edfstat.population import build_population
+    >>> from edfstat import build_population
     >>> from matplotlib.figure import Figure
     >>> models = build_population({"error": [5.0, 6, 7, 8, 6, 7, 8, 9], "space": ["A"] * 4 + ["B"] * 4})
     >>> ks_vs_sample_size(models, Figure().subplots()).get_xlabel()

@@ -67,7 +67,7 @@ def terminal_edf(
 
     Examples
     --------
-    >>> from edfstat.population import build_population
+    >>> from edfstat import build_population
     >>> models = build_population({"error": [5.0, 6, 7, 8, 6, 7, 8, 9], "space": ["A"] * 4 + ["B"] * 4})
     >>> print(terminal_edf(models, width=40, height=9, ascii=True))
     1.00 |                         aaaaaaaa*

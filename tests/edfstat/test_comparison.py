@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 from statsmodels.stats.multitest import multipletests
@@ -418,6 +419,8 @@ def test_draws_with_replacement_from_a_small_space_are_no_repeats(size, n):
 def test_something_that_is_no_population():
     with pytest.raises(PopulationError, match="takes a population"):
         compare([1.0, 2.0])
+    with pytest.raises(PopulationError, match=r"this is DataFrame; make one by edfstat\.load\(df\)"):
+        compare(pd.DataFrame({"error": [1.0, 2.0]}))
 
 
 @pytest.mark.parametrize("rng", ["a", 1.5, -1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -54,7 +55,8 @@ def test_what_is_valid(ds: xr.Dataset) -> None:
         (population().isel(model=[]), "at least one entry"),
         (population().rename(model="network"), "dimension 'model'"),
         (population()["error"], "is an xarray Dataset; this is a DataArray"),
-        ([5.0, 6.0], "is an xarray Dataset; this is a list"),
+        ([5.0, 6.0], r"is an xarray Dataset; this is a list; make one by edfstat\.build_population"),
+        (pd.DataFrame({"error": [5.0]}), r"this is a DataFrame; make one by edfstat\.load\(df\)"),
     ],
 )
 def test_what_is_refused(ds: Any, message: str) -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from edfstat.formats.tables import _ALIASES
+from edfstat.population import COORDINATES, VARIABLES
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -37,3 +40,22 @@ def test_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
 def test_links_within_the_project_lead_somewhere(page: Path) -> None:
     broken = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if not (page.parent / link).exists()]
     assert not broken
+
+
+def first_cells(page: str, heading: str) -> dict[str, str]:
+    """What the other cells of each row say, by the names in the first, in the table under a heading."""
+    section = (ROOT / "docs" / page).read_text(encoding="utf-8").split(f"## {heading}\n")[1].split("\n## ")[0]
+    rows = [line.strip("| ").split(" | ", 1) for line in section.splitlines() if line.startswith("| `")]
+    return {name: rest for cell, rest in rows for name in re.findall(r"`(\w+)`", cell)}
+
+
+def test_the_names_of_columns_are_those_that_are_read() -> None:
+    rows = first_cells("files.md", "From a DataFrame or arrays")
+    assert {name: tuple(re.findall(r"`(\w+)`", also)) for name, also in rows.items()} == _ALIASES
+
+
+def test_the_variables_of_a_population_are_those_of_the_data_model() -> None:
+    rows = first_cells("design.md", "A population")
+    assert {name: cells.split(" | ")[0] for name, cells in rows.items()} == {
+        name: ", ".join(known.dims) for name, known in {**VARIABLES, **COORDINATES}.items()
+    }
