@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import edfstat
 from edfstat.formats.tables import _ALIASES
 from edfstat.population import COORDINATES, VARIABLES
 
@@ -40,6 +41,26 @@ def test_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
 def test_links_within_the_project_lead_somewhere(page: Path) -> None:
     broken = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if not (page.parent / link).exists()]
     assert not broken
+
+
+def test_the_pictures_are_what_the_page_draws(tmp_path: Path) -> None:
+    """Every word and number in them, which are comments where text is drawn as paths."""
+    script = ROOT / "docs" / "draw_figures.py"
+    done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=True)
+    page = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
+    assert "\n".join(line.rstrip() for line in done.stdout.splitlines()) in page
+    drawn = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
+    assert sorted(f"images/{name}" for name in drawn) == sorted(LINK.findall(page.split("## ", 1)[1]))
+    words = re.compile("<!-- (.*?) -->")
+    for name, picture in drawn.items():
+        committed = (ROOT / "docs" / "images" / name).read_text(encoding="utf-8")
+        assert words.findall(committed) == words.findall(picture), f"{name} is old: run make figures"
+        assert words.findall(picture), name
+
+
+def test_every_figure_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
+    assert [name for name in edfstat.plot.__all__ if f"edfstat.plot.{name}(" not in page] == []
 
 
 def first_cells(page: str, heading: str) -> dict[str, str]:
