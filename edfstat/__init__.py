@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from edfstat.ranges import parameter_range as parameter_range
     from edfstat.ranges import relative_rank as relative_rank
     from edfstat.records import from_records as from_records
+    from edfstat.records import make_record as make_record
     from edfstat.registry import Backend as Backend
     from edfstat.registry import backends as backends
     from edfstat.reporting import report as report
@@ -88,6 +89,7 @@ _HOME = {
     "ks_tests": "kolmogorov",
     "KSResult": "kolmogorov",
     "load": "formats",
+    "make_record": "records",
     "mixture": "mixtures",
     "models_needed": "search_odds",
     "most_bins": "complexity",

@@ -69,6 +69,7 @@ def make_record(trial: Trial, *, status: str = "ok", message: str = "", **outcom
 
     Examples
     --------
+    >>> from edfstat import Trial
     >>> record = make_record(Trial(space="A", net={}), min_test_top1=7.5)
     >>> record["status"], record["min_test_top1"]
     ('ok', 7.5)
@@ -124,6 +125,15 @@ def from_records(
         If there are no records.
     PopulationError
         If a value is not of the data model.
+
+    Examples
+    --------
+    >>> from edfstat import Trial, from_records, make_record
+    >>> trials = [Trial(space="A", net={"ws": [width]}) for width in (16, 32)]
+    >>> records = [make_record(trials[0], min_test_top1=7.5), make_record(trials[1], status="oom", message="too large")]
+    >>> population = from_records(records)
+    >>> population["error"].values.tolist(), population["status"].values.tolist()
+    ([7.5, nan], ['ok', 'oom'])
     """
     rows = list(records)
     if not rows:
