@@ -252,7 +252,7 @@ def fetch(
         str | None, typer.Option(help="Mirror of the archive; default: EDFSTAT_MIRROR or the release.")
     ] = None,
 ) -> None:
-    """Download the published results; what is there already is checked, not loaded again."""
+    """Download the published results; what is there already is checked, not downloaded again."""
     from edfstat.downloads import fetch as download
 
     for path in download(names or None, directory=directory, url=url):

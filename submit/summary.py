@@ -54,8 +54,9 @@ def plan_lines(made: Plan) -> list[str]:
     hours = predicted_hours(made)
     unit = "GPU" if made.config.resources.gpus else "CPU"
     lines.append(f"trials:  {len(made.trials):,} in {len(made.first.batches):,} batches, longest first")
+    each = made.config.trials_per_worker
     lines.append(
-        f"workers: {made.config.workers:,} at a time, {made.config.trials_per_worker} trials each; "
+        f"workers: {made.config.workers:,} at a time, each with {each} trial{'s' * (each != 1)} at a time; "
         f"{duration(made.config.resources.time * 60)} a task on SLURM"
     )
     cost = f"about {hours:,.2g} {unit} hours, a guess until trials have run" if hours else "none, results are looked up"

@@ -19,6 +19,8 @@ __all__ = ["MAX_BINS", "MIN_MODELS", "Weighting", "choose_measures", "weigh"]
 #: ``bins="auto"`` takes the most bins up to the first number with at least the second in every bin and group.
 MAX_BINS, MIN_MODELS = 40, 10
 AUTO_MEASURES = ("params", "flops", "acts")
+#: Numbers of the data model that are no complexity: not refused, but not proposed either.
+_NO_COMPLEXITY = {"error", "final_error", "lr", "weight_decay", "epochs", "seed"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def choose_measures(models: xr.Dataset, complexity: str | Sequence[str]) -> list
     asked = [complexity] if isinstance(complexity, str) else list(complexity)
     for name in asked:
         if name != "none" and name not in usable:
-            known = ", ".join(["auto", "none", *sorted(usable)])
+            known = ", ".join(["auto", "none", *sorted(set(usable) - _NO_COMPLEXITY)])
             raise InputError(f"complexity is {name!r}; give one or several of: {known}")
     return ["none", *dict.fromkeys(name for name in asked if name != "none")]
 

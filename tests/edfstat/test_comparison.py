@@ -312,7 +312,7 @@ def test_a_failed_group_is_dominated():
         ({"by": "recipe"}, "by is 'recipe'; give a variable"),
         ({"error": "loss"}, "error is 'loss'; give a variable"),
         ({"complexity": "acts"}, "complexity is 'acts'; give one or several of: auto, none"),
-        ({"complexity": ["params", "size"]}, "complexity is 'size'"),
+        ({"complexity": ["params", "size"]}, "complexity is 'size'; give one or several of: auto, none, params$"),
         ({"bins": 0}, "bins is 0"),
         ({"bins": "many"}, "bins is 'many'"),
         ({"eps": 0}, "eps is 0"),

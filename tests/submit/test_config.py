@@ -255,7 +255,9 @@ def test_examples_can_be_planned(path: Path, capsys: pytest.CaptureFixture[str])
     assert main(["plan", str(path)]) == 0
     said = capsys.readouterr()
     assert "longest first" in said.out
+    assert re.search(r"at a time, each with (1 trial|[2-9]\d* trials) at a time;", said.out)
     assert not said.err
+    assert f"`examples/{path.name}`" in (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")
 
 
 def test_the_documentation_explains_every_key() -> None:
