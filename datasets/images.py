@@ -37,6 +37,14 @@ class ImageSet:
     ------
     DatasetError
         A ValueError: shapes or types do not fit, images are not square or there are none, or a label has no class.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> images = np.zeros((6, 8, 8, 1), dtype=np.uint8)
+    >>> labels = np.array([0, 1, 0, 1, 0, 1])
+    >>> ImageSet("mine", "train", images, labels, ("cat", "dog"), mean=(0.5,), std=(0.25,), source="made up")
+    ImageSet(mine train: 6 images 8x8x1, 2 classes)
     """
 
     name: str

@@ -84,6 +84,7 @@ def complexity_weights(
 
     Models outside the range have no weight; statistics refuse NaN, so leave these models out:
 
+    >>> import numpy as np
     >>> weights = complexity_weights([1.0, 1.5, 1.9, 9.0], bins=2, range=(0.5, 2.0))
     >>> weights.round(3).tolist(), weights[~np.isnan(weights)].sum().round(3)
     ([0.5, 0.25, 0.25, nan], np.float64(1.0))
@@ -193,6 +194,7 @@ def most_bins(
 
     Examples
     --------
+    >>> import numpy as np
     >>> most_bins(np.arange(100.0))
     10
     """

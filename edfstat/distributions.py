@@ -44,6 +44,16 @@ class Interval(NamedTuple):
     ----------
     lower, upper : float, ndarray or DataArray
         Of the shape of what they bound.
+    note : str
+        Of what `EDF.interval` returns alone: where it should not be relied on; empty where there is nothing to say.
+
+    Examples
+    --------
+    >>> from edfstat import edf
+    >>> found = edf(range(1, 101)).interval(50)
+    >>> lower, upper = found
+    >>> lower == found.lower, found.note
+    (True, '')
     """
 
     lower: Any
@@ -99,6 +109,15 @@ class EDF:
         Sum of their weights as given, n without weights.
     covered : float
         Share of the weight as given that is in: below 1 where models were dropped.
+
+    Examples
+    --------
+    >>> from edfstat import edf
+    >>> F = edf([7.0, 5.0, 6.0, 6.0], weights=[1, 2, 1, 1])
+    >>> F(6.0), F.quantile(0.5), F.n, round(F.effective_n, 2)
+    (0.8, 6.0, 4, 3.57)
+    >>> F.support.tolist(), F.probabilities.tolist()
+    ([5.0, 6.0, 7.0], [0.4, 0.8, 1.0])
     """
 
     support: Floats
@@ -235,7 +254,14 @@ class EDF:
 
     @property
     def areas(self) -> Floats:
-        """AUC up to each error of `support`, all in one pass; NaN at errors that are not above 0 and finite."""
+        """AUC up to each error of `support`, all in one pass; NaN at errors that are not above 0 and finite.
+
+        Examples
+        --------
+        >>> F = edf([7.0, 5.0, 6.0, 6.0])
+        >>> F.areas.round(4).tolist() == F.auc(F.support).round(4).tolist() == [0.0, 0.0417, 0.1429]
+        True
+        """
         usable = (self.support[0] > 0) and np.isfinite(self.support[-1])
         with np.errstate(divide="ignore", invalid="ignore"):
             found = self._area / self.support
@@ -259,7 +285,7 @@ class EDF:
         method : {"dkw", "exact", "stratified"}
             ``"dkw"``: half width sqrt(ln(2 / (1 - level)) / (2 effective_n)) [1]_, for any weights. ``"exact"``:
             the quantile of Kolmogorov's D_n, for equal weights. ``"stratified"``: simulated from the strata, for
-            weights within complexity bins; see `docs/statistics.md`.
+            weights within complexity bins, see Notes.
         **options
             Of ``"stratified"`` alone: `draws` (int, default 10,000, at least 100), processes that are simulated, which
             leave the half width uncertain by about 1 %; `rng` (Generator or int, default 0), fixed by default so that
@@ -275,6 +301,12 @@ class EDF:
         InputError
             If `level` is not between 0 and 1, `method` or an option is unknown or does not fit the other, the weights
             are not equal (``"exact"``), or the EDF has no strata (``"stratified"``).
+
+        Notes
+        -----
+        With W_j the weight of stratum j, m_j its models and F_j their distribution function, the half width of
+        ``"stratified"`` is the quantile of sup abs(sum_j W_j B_j(F_j) / sqrt(m_j - 1)), the B_j being independent
+        Brownian bridges. F_j is drawn towards F by two pseudo-models, as a thin stratum looks less spread than it is.
 
         References
         ----------

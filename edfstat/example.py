@@ -23,6 +23,12 @@ def example_population() -> xr.Dataset:
     ------
     InputError
         If this installation came without it.
+
+    Examples
+    --------
+    >>> population = example_population()
+    >>> population.sizes["model"], sorted(set(population["space"].values)), set(population["dataset"].values)
+    (128, ['ResNet', 'Vanilla'], {'digits'})
     """
     from edfstat.formats import load
 

@@ -50,6 +50,13 @@ class KSResult:
     alternative : {"two-sided", "greater", "less"}
     n_resamples : int
         Assignments of models to samples that were looked at, 0 where none.
+
+    Examples
+    --------
+    >>> from edfstat import ks_test
+    >>> found = ks_test([5.0, 6.0, 7.0, 8.0], [6.0, 7.0, 8.0, 9.0])
+    >>> found.statistic, found.sign, found.location, found.method
+    (0.25, 1, 5.0, 'exact')
     """
 
     statistic: float

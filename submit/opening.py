@@ -44,6 +44,10 @@ def locate(
     ------
     InputError
         If the file cannot be read or has mistakes, or both a directory and another one are given.
+
+    Examples
+    --------
+    >>> directory, config = locate("sweep.yaml")  # doctest: +SKIP
     """
     path = home_path(source)
     directory = None if directory is None else home_path(directory)
@@ -92,6 +96,17 @@ def plan(source: str | os.PathLike[str] | Config) -> Plan:
     ------
     InputError
         With every mistake of the file, or what leaves nothing to draw.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "tiny.yaml")
+    ...     _ = file.write_text("spaces: [{name: ResNet, count: 20}]")
+    ...     made = plan(file)
+    >>> len(made.trials), made.config.dataset, made.spaces[0].size
+    (20, 'cifar10', 1259712)
     """
     if isinstance(source, Config):
         return make_plan(source)
@@ -124,6 +139,11 @@ def prepare(source: str | os.PathLike[str], directory: str | os.PathLike[str] | 
     ------
     InputError
         If the file has mistakes, the directory cannot be made, or it holds another sweep.
+
+    Examples
+    --------
+    >>> sweep = prepare("sweep.yaml")  # doctest: +SKIP
+    >>> sweep.path, sweep.size  # doctest: +SKIP
     """
     path, config = locate(source, directory)
     if config is None or (path / "sweep.yaml").exists():

@@ -83,6 +83,29 @@ def run(
         Before anything is submitted, if the sweep, the cluster or the resources make no sense.
     KeyboardInterrupt
         On Ctrl-C while watching, after the local workers have stopped; SLURM's go on.
+
+    Examples
+    --------
+    A sweep that trains nothing, as its results are looked up, in this process:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from submit.sweep import collect, run, status
+    >>> text = '''
+    ... spaces: [{name: ResNet, count: 5}, {name: Vanilla, count: 5}]
+    ... backend: lookup
+    ... backend_options: {results: example}
+    ... '''
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "tiny.yaml")
+    ...     _ = file.write_text(text)
+    ...     print("log of the worker:")
+    ...     done = run(file, cluster="debug", show=lambda now: None)
+    ...     again, population = status(file), collect(file)
+    log of the worker:
+    ...
+    >>> done.finished, done.by_status, again.complete, population.sizes["model"]
+    (10, {'ok': 10}, True, 10)
     """
     cluster = cluster or default_cluster()
     existing, config = locate(source, directory)
@@ -219,6 +242,10 @@ def resume(source: str | os.PathLike[str], **options: Any) -> Status:
     ------
     InputError
         If the sweep has not been begun, and as `run`.
+
+    Examples
+    --------
+    >>> resume("sweep.yaml", cluster="local", workers=2)  # doctest: +SKIP
     """
     opened(source, options.get("directory"))
     return run(source, **options)
@@ -241,6 +268,11 @@ def status(source: str | os.PathLike[str], directory: str | os.PathLike[str] | N
     ------
     InputError
         If there is no such sweep.
+
+    Examples
+    --------
+    >>> now = status("sweep.yaml")  # doctest: +SKIP
+    >>> now.finished, now.total, now.by_status  # doctest: +SKIP
     """
     return read_status(opened(source, directory))
 
@@ -267,6 +299,10 @@ def cancel(
     ------
     InputError
         If there is no such sweep, or the scheduler takes no cancellation.
+
+    Examples
+    --------
+    >>> cancel("sweep.yaml")  # doctest: +SKIP
     """
     sweep = opened(source, directory)
     try:
@@ -311,6 +347,11 @@ def retry(
     ------
     InputError
         If a status is none, there is no such sweep, or another process retries in the same moment.
+
+    Examples
+    --------
+    >>> retry("sweep.yaml", ["oom"], slots=1)  # doctest: +SKIP
+    >>> resume("sweep.yaml")  # doctest: +SKIP
     """
     unknown = sorted(set(failed) - set(STATUSES[1:]))
     if unknown:
@@ -369,6 +410,10 @@ def collect(
     ------
     InputError
         If nothing has finished, or the file cannot be written.
+
+    Examples
+    --------
+    >>> population = collect("sweep.yaml", output="results.csv")  # doctest: +SKIP
     """
     return collecting.collect(opened(source, directory), curves=curves, output=None if output is None else Path(output))
 
@@ -397,6 +442,10 @@ def report(
     ------
     InputError
         If nothing has finished, or the report cannot be written.
+
+    Examples
+    --------
+    >>> report("sweep.yaml", "report.pdf")  # doctest: +SKIP
     """
     import edfstat
 

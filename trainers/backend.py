@@ -12,7 +12,14 @@ __all__ = ["TorchBackend"]
 
 
 class TorchBackend:
-    """Runs a trial by training its network with PyTorch; see `trainers.train`."""
+    """Runs a trial by training its network with PyTorch; see `trainers.train`.
+
+    Examples
+    --------
+    >>> from edfstat import Backend, backends
+    >>> isinstance(TorchBackend(), Backend), type(backends()["torch"]).__name__
+    (True, 'TorchBackend')
+    """
 
     def run(
         self,

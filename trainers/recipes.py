@@ -44,6 +44,12 @@ class Recipe:
         Training images over which batch-norm statistics are taken anew before each evaluation; 0 for none.
     image_size : int or None
         Side that images are cropped to where they are of several sizes (ImageNet).
+
+    Examples
+    --------
+    >>> recipe = Recipe(epochs=10, label_smoothing=0.1)
+    >>> recipe.epochs, recipe.base_lr, recipe.to_dict()["schedule"]
+    (10, 0.1, 'cosine')
     """
 
     epochs: int = 100
@@ -214,6 +220,17 @@ def load_recipe(path: str | PathLike[str]) -> dict[str, Any]:
     ------
     InputError
         If the file is missing, is no mapping, or has a setting that `resolve` refuses.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "long.yaml")
+    ...     _ = path.write_text("{base: enhanced, epochs: 200}")
+    ...     recipe = load_recipe(path)
+    >>> recipe
+    {'base': 'enhanced', 'epochs': 200}
     """
     from trainers.yaml_files import read_yaml
 

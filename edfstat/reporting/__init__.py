@@ -40,6 +40,7 @@ def report(ds_or_comparison: xr.Dataset, path: str | os.PathLike[str], **compare
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> from edfstat import build_population
     >>> ds = build_population({"error": [5.0, 6, 7, 6, 7, 8], "space": ["A"] * 3 + ["B"] * 3})
     >>> with tempfile.TemporaryDirectory() as folder:

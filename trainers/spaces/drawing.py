@@ -101,6 +101,7 @@ def save_drawing(arch: Architecture | Mapping[str, Any], path: str | Path, **opt
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> from trainers.spaces import SPACES
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = save_drawing(SPACES["ResNet"].sample(1, rng=0)[0], Path(folder, "first.svg"))

@@ -183,6 +183,7 @@ def reruns(trial: Trial, seeds: Iterable[int]) -> list[Trial]:
 
     Examples
     --------
+    >>> from edfstat import Trial
     >>> base = Trial(space="ResNet", net={"ds": [1, 2, 2, 2]})
     >>> len({trial.id for trial in reruns(base, range(1, 21))})
     20
