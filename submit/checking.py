@@ -26,7 +26,7 @@ def unknown_names(values: Mapping[str, Any]) -> list[str]:
         return []
     found = list(_refusals(lambda: load_backend(backend)))
     if backend == "lookup":
-        return found
+        return [*found, *_unknown_to_lookup(values)]
     from trainers.spaces import SPACES
 
     spaces = values.get("spaces")
@@ -53,6 +53,22 @@ def _unknown_to_torch(values: Mapping[str, Any]) -> list[str]:
     for key in sorted(map(str, options)) if isinstance(options, Mapping) else ():
         if key not in OPTIONS:
             found.append(f"backend_options.{key} is not a key; for the torch backend there are {', '.join(OPTIONS)}")
+    return found
+
+
+def _unknown_to_lookup(values: Mapping[str, Any]) -> list[str]:
+    options = values.get("backend_options")
+    found = [
+        f"backend_options.{key} is not a key; for the lookup backend there are results, curves"
+        for key in sorted(map(str, options if isinstance(options, Mapping) else ()))
+        if key not in ("results", "curves")
+    ]
+    reruns = values.get("reruns", 1)
+    if isinstance(reruns, int) and reruns > 1:
+        found.append(
+            f"reruns: {reruns} would count one result of the file {reruns} times; leave it out, as all runs of an "
+            "architecture that the file holds are there to be drawn"
+        )
     return found
 
 

@@ -268,6 +268,12 @@ def _beyond(config: Config) -> list[str]:
     memory = config.resources.memory
     if memory is not None and not LEAST_MEMORY <= memory <= MOST_MEMORY:
         found.append(f"resources.memory is {memory:g} GB: give at least 1 MB, and at most 1,000,000 GB")
+    time, warning = config.resources.time, config.resources.warning
+    if warning > time * 60 / 2:
+        found.append(
+            f"resources.warning is {warning:g} s, more than half of resources.time, {time:g} min: give a shorter "
+            "warning, or more time"
+        )
     for key in config.resources.sbatch:
         if instead := _TAKEN.get(key.replace("_", "-")):
             found.append(f"resources.sbatch.{key} is the sweep's own; leave it out ({instead})")

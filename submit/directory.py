@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from edfstat.errors import InputError
 from edfstat.trials import Trial, canonical_json
 from submit.config import Config, read_written
+from submit.shards import FULL
 from trainers.yaml_files import written_yaml
 
 __all__ = [
@@ -184,16 +185,24 @@ def create_sweep(
     InputError
         If the place cannot be written, or another process put a different sweep there.
     """
+    place = path.resolve()  # what a link to an empty folder stands for can be renamed onto, the link can not
+    if not place.name or place == Path.cwd():
+        # It would be another folder after this than the one that a shell stands in.
+        raise InputError(f"{place} cannot become a sweep directory; give one that is not there yet, or an empty one")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        building = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        building = place.with_name(f".{place.name}.{uuid4().hex[:8]}")
         building.mkdir()
     except OSError as error:
+        if error.errno in FULL:
+            raise
         raise InputError(f"{path} cannot be made ({error.strerror}); give a directory that you can write") from None
     try:
         _fill(building, config, trials, first, provenance, source)
-        building.rename(path)
+        building.rename(place)
     except OSError as error:
+        if error.errno in FULL:
+            raise
         if not (path / "sweep.yaml").exists():
             raise InputError(
                 f"{path} cannot be made ({error.strerror}); give an empty directory that you can write"

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from edfstat.errors import InputError
 from submit import scheduler
+from submit.checking import unknown_names, wrong_settings
 from submit.config import Config
 from submit.directory import open_sweep
 from submit.launching import Cluster, check_place
@@ -60,6 +61,8 @@ def examine(source: str | os.PathLike[str], cluster: Cluster) -> list[Finding]:
     """
     path, config = locate(source)
     config = config or open_sweep(path).config
+    if mistakes := unknown_names(config.plain()) or wrong_settings(config):
+        raise InputError("\n".join(f"{os.fspath(source)}: {mistake}" for mistake in mistakes))
     findings = [*_odd_letters(path, cluster), _writable(path), _backend(config)]
     if cluster == "slurm":
         findings += _slurm(path, config)
@@ -167,7 +170,10 @@ def _on_a_node(path: Path, config: Config) -> Iterator[Finding]:
         try:
             text = scheduler.ask("srun", *flags, *arguments, timeout=PATIENCE + 30)
         except InputError as error:
-            yield Finding(False, "no node runs Python with the packages from this folder", str(error))
+            if any(word in str(error) for word in ("busy", "Unable to allocate", "did not answer")):
+                yield Finding(False, f"no node was free within {PATIENCE} s, so none was looked at", "ask again later")
+            else:
+                yield Finding(False, "no node runs Python with the packages from this folder", str(error))
             return
         seen = (folder / "from_node").is_file()
     answer = json.loads(text.strip().splitlines()[-1])

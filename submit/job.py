@@ -23,7 +23,7 @@ from submit.presence import Presence, WorkerInfo, machine, process_start
 from submit.running import ChildSlot, InlineSlot, Messages, Outcome, Slot
 from submit.shards import DISK_WAIT, FULL, new_shard
 from submit.signals import cause, flagged_signals, patience
-from submit.surroundings import add_sizes, child_environment, device, job_id, log_name, origin, show_gpus
+from submit.surroundings import add_sizes, child_environment, device, job_id, log_name, on_slurm, origin, show_gpus
 from trainers.mps import SHARING, shared_gpu
 
 __all__ = ["Worker"]
@@ -105,7 +105,7 @@ class _Loop:
     def __post_init__(self) -> None:
         config = self.sweep.config
         self.started = time.time()
-        self.limit = config.resources.time * 60 if os.environ.get("SLURM_JOB_ID") else float("inf")
+        self.limit = config.resources.time * 60 if on_slurm() else float("inf")
         self.deadline = self.started + self.limit - config.resources.warning
         self.messages: Messages = SimpleQueue()
         # Each incarnation of a worker has a shard of its own.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ __all__ = [
     "launches",
     "living_workers",
     "start_here",
+    "starting",
     "stop",
 ]
 
@@ -54,6 +56,8 @@ class Launch(msgspec.Struct):
     created: float
     jobs: list[str] = []
     state: str = "submitting"
+    #: Number of the folder of launches in its file system: in a copy of the sweep, launches are another sweep's.
+    folder: int = 0
 
     @property
     def job_name(self) -> str:
@@ -67,6 +71,19 @@ def launches(sweep: Sweep) -> list[Launch]:
         with suppress(OSError, msgspec.MsgspecError):
             found.append(msgspec.json.decode(path.read_bytes(), type=Launch))
     return found
+
+
+def _own(sweep: Sweep) -> list[Launch]:
+    """The launches, but for those of the sweep that this one is a copy of."""
+    here = _number(sweep)
+    return [each for each in launches(sweep) if each.folder in (0, here)]
+
+
+def _number(sweep: Sweep) -> int:
+    try:
+        return (sweep.path / "launches").stat().st_ino
+    except OSError:
+        return 0
 
 
 def living_workers(sweep: Sweep) -> list[str]:
@@ -84,13 +101,14 @@ def living_workers(sweep: Sweep) -> list[str]:
 
 def active_launches(sweep: Sweep, *, fresh: bool = False) -> list[Launch]:
     """Launches whose workers still run or wait in a queue; while the scheduler does not answer, all that may."""
-    known = launches(sweep)
+    known = _own(sweep)
     living = {_launch_of(name) for name in living_workers(sweep)}
     queued: set[str] | None = set()
     names = [each.job_name for each in known if each.cluster == "slurm" and each.state != "ended"]
     if names and scheduler.slurm_is_here():
         jobs = scheduler.queue(sweep.path / "launches", names, fresh=fresh)
-        queued = None if jobs is None else {job.name for job in jobs}
+        # Jobs whose node does not answer can stay for long in their last state, in which they do nothing.
+        queued = None if jobs is None else {job.name for job in jobs if job.state != "COMPLETING"}
     return [
         each for each in known
         if each.id in living
@@ -119,8 +137,14 @@ def check_place(path: Path, cluster: Cluster) -> None:
 
 def _starting(sweep: Sweep, launch: Launch) -> bool:
     """Workers take seconds until they show; until all have, their launch counts as active."""
-    recent = launch.state == "submitted" and time.time() - launch.created < 20 and _process_lives(launch)
-    return recent and len(list((sweep.path / "workers").glob(f"{launch.id}-*.json"))) < launch.workers
+    return _process_lives(launch) and starting(sweep, launch) > 0
+
+
+def starting(sweep: Sweep, launch: Launch) -> int:
+    """Local workers that were started a moment ago and have not shown yet."""
+    if launch.cluster != "local" or launch.state != "submitted" or time.time() - launch.created > 20:
+        return 0
+    return max(0, launch.workers - len(list((sweep.path / "workers").glob(f"{launch.id}-*.json"))))
 
 
 def _process_lives(launch: Launch) -> bool:
@@ -141,7 +165,10 @@ def launch(sweep: Sweep, cluster: Cluster, workers: int) -> tuple[Launch, list[A
     """
     known = launches(sweep)
     identity = f"{len(known):03d}{uuid4().hex[:5]}"
-    made = Launch(identity, cluster, workers, _user(), machine(), os.getpid(), process_start(os.getpid()), time.time())
+    made = Launch(
+        identity, cluster, workers, _user(), machine(), os.getpid(), process_start(os.getpid()), time.time(),
+        folder=_number(sweep),
+    )  # fmt: skip
     path = sweep.path / "launches" / f"{identity}.json"
     with _interrupts_later():
         write_atomically(path, msgspec.json.encode(made))
@@ -161,9 +188,29 @@ def _submit(sweep: Sweep, cluster: Cluster, made: Launch) -> list[Any]:
     tasks = [Worker(str(sweep.path.absolute()), made.id, i, cluster != "debug") for i in range(made.workers)]
     with _workers_environment(sweep):
         executor = _executor(sweep, cluster, made)
-        if cluster != "slurm":
+        if cluster == "local":
+            with _own_output():
+                return [executor.submit(task) for task in tasks]
+        if cluster == "debug":
             return [executor.submit(task) for task in tasks]
         return _submit_arrays(executor, tasks, max(1, scheduler.read_limits().array), sweep.path / "logs")
+
+
+@contextmanager
+def _own_output() -> Iterator[None]:
+    """Processes started here keep no hold of this one's output, which who reads it would wait for; they have logs."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    with Path(os.devnull).open("wb") as nowhere:
+        for number in (1, 2):
+            os.dup2(nowhere.fileno(), number)
+    try:
+        yield
+    finally:
+        for number, copy in zip((1, 2), kept):
+            os.dup2(copy, number)
+            os.close(copy)
 
 
 def _submit_arrays(executor: Any, tasks: list[Worker], size: int, logs: Path) -> list[Any]:
@@ -217,7 +264,7 @@ def _executor(sweep: Sweep, cluster: Cluster, made: Launch) -> Any:
         timeout_min=round(config.resources.time),
         cpus_per_task=cpus,
         slurm_signal_delay_s=round(config.resources.warning),
-        slurm_array_parallelism=config.workers,
+        slurm_array_parallelism=made.workers,
         slurm_setup=[
             f'export PYTHONPATH="{code}${{PYTHONPATH:+:$PYTHONPATH}}" PYTHONSAFEPATH=1',
             f"export SRUN_CPUS_PER_TASK={cpus}",

@@ -144,6 +144,8 @@ def _ensure_workers(sweep: Sweep, cluster: Cluster, workers: int | None, config:
         if any(not (sweep.path / "launches" / f"{each.id}.stop").exists() for each in active):
             if config is not None:
                 say_what_waits(sweep, config)
+            if workers not in (None, active[-1].workers):
+                say(f"workers are at work; another number of them, {workers}, can be had once these have ended")
             return sweep
         check_place(sweep.path, cluster)
         if cluster == "slurm":
@@ -314,6 +316,8 @@ def cancel(
     for name in sorted(pending):
         # Those that wait need no time to save anything; those that run look for the request to stop.
         scheduler.ask("scancel", "--state=PENDING", f"--name={name}")
+    if pending:
+        scheduler.forget(sweep.path / "launches")
     _await_end(sweep, patience)
     return len(active)
 

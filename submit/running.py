@@ -17,10 +17,9 @@ from queue import SimpleQueue
 from typing import Any, Protocol
 
 from edfstat.errors import InputError, NotReady, TrialInterrupted
-from edfstat.population import STATUSES
-from edfstat.records import make_record
 from edfstat.registry import Backend, backends
 from edfstat.trials import Trial
+from submit.answers import failed, whole_record
 from submit.shards import FULL
 from submit.signals import leave_signals_to_the_worker, signals_held
 
@@ -59,7 +58,7 @@ def run_trial(backend: Backend, trial: Trial, directory: str, device: str, shoul
     """Run a trial; whatever happens becomes an outcome."""
     try:
         Path(directory).mkdir(parents=True, exist_ok=True)
-        record = _whole(backend.run(trial, directory=directory, device=device, should_stop=should_stop), trial)
+        record = whole_record(backend.run(trial, directory=directory, device=device, should_stop=should_stop), trial)
     except TrialInterrupted:
         return {"kind": "interrupted"}
     except NotReady as error:
@@ -67,35 +66,16 @@ def run_trial(backend: Backend, trial: Trial, directory: str, device: str, shoul
     except OSError as error:
         if error.errno in TROUBLES:
             return {"kind": "trouble", "message": str(error)}
-        record = make_record(trial, status="error", message=traceback.format_exc())
+        record = failed(trial, traceback.format_exc())
     except MemoryError:
-        record = make_record(trial, status="oom", message=traceback.format_exc())
-    except Exception:
-        record = make_record(trial, status="error", message=traceback.format_exc())
+        record = failed(trial, traceback.format_exc(), "oom")
+    except (Exception, SystemExit):
+        record = failed(trial, traceback.format_exc())
     if record.get("status") == "error" and any(
         text in record.get("message", "") for text in (*(f"[Errno {n}]" for n in TROUBLES), "No space left on device")
     ):
         return {"kind": "trouble", "message": record["message"].strip().splitlines()[-1]}
     return {"kind": "record", "record": record}
-
-
-def _whole(answer: Any, trial: Trial) -> dict[str, Any]:
-    """A backend's record, with what it left out as the trial says it; one of an error if it gave none."""
-    problem = ""
-    if not isinstance(answer, Mapping):
-        problem = f"but {type(answer).__name__}"
-    elif answer.get("status") not in STATUSES:
-        problem = f"with a status of {', '.join(STATUSES)}, but {answer.get('status')!r:.80}"
-    elif answer.get("trial_id", trial.id) != trial.id:
-        problem = f"of this trial, but of {answer['trial_id']!r:.80}"
-    else:
-        try:
-            json.dumps(dict(answer))
-            return {**make_record(trial, status=answer["status"]), **answer}
-        except (TypeError, ValueError) as error:
-            problem = f"that can be written: {error}"
-    message = f"the backend gave no record {problem}; edfstat.records.make_record(trial, ...) makes one"
-    return make_record(trial, status="error", message=message)
 
 
 class Slot(Protocol):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edfstat.population import STATUSES
 from submit import scheduler
 from submit.directory import Sweep, write_atomically
-from submit.launching import launches, living_workers
+from submit.launching import launches, living_workers, starting
 from submit.presence import read_worker
 from submit.shards import Stub, read_lines
 
@@ -239,7 +239,10 @@ def _disk_free(sweep: Sweep) -> int | None:
 
 def _queued(sweep: Sweep, working: int) -> int | None:
     """Workers that the scheduler has and that do not work yet: seconds pass from a job's start to its first sign."""
-    names = [each.job_name for each in launches(sweep) if each.cluster == "slurm"]
+    known = launches(sweep)
+    if known and known[-1].cluster == "local":
+        return starting(sweep, known[-1])
+    names = [each.job_name for each in known if each.cluster == "slurm"]
     if not names or not scheduler.slurm_is_here():
         return 0
     jobs = scheduler.queue(sweep.path / "launches", names)

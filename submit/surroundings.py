@@ -10,7 +10,7 @@ from typing import Any
 
 from submit.directory import PlannedTrial, Sweep
 
-__all__ = ["add_sizes", "child_environment", "device", "job_id", "log_name", "origin", "show_gpus"]
+__all__ = ["add_sizes", "child_environment", "device", "job_id", "log_name", "on_slurm", "origin", "show_gpus"]
 
 
 def child_environment(sweep: Sweep) -> dict[str, str]:
@@ -36,9 +36,16 @@ def show_gpus() -> None:
 
 def job_id() -> str:
     """Name of this job as its scheduler knows it, empty if there is none."""
+    if not on_slurm():
+        return os.environ.get("SUBMITIT_LOCAL_JOB_ID", "")
     if os.environ.get("SLURM_ARRAY_JOB_ID"):
         return f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
-    return os.environ.get("SLURM_JOB_ID") or os.environ.get("SUBMITIT_LOCAL_JOB_ID") or ""
+    return os.environ.get("SLURM_JOB_ID", "")
+
+
+def on_slurm() -> bool:
+    """Whether this worker is a job of SLURM's; a local one may run inside of somebody's allocation."""
+    return os.environ.get("SUBMITIT_EXECUTOR") == "slurm"
 
 
 def log_name() -> str:
@@ -61,5 +68,5 @@ def add_sizes(record: dict[str, Any], planned: PlannedTrial) -> None:
 def device(sweep: Sweep, index: int) -> str:
     """Device of the trials of the launch's worker of that number: here workers take turns, SLURM assigns its own."""
     count = len(list(Path("/dev").glob("nvidia[0-9]*")))
-    shared = count > 1 and not os.environ.get("SLURM_JOB_ID") and sweep.config.resources.gpus
+    shared = count > 1 and not on_slurm() and sweep.config.resources.gpus
     return f"cuda:{index % count}" if shared else "auto"

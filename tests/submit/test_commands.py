@@ -1,7 +1,9 @@
 """What a user meets: failures in one line, sweeps that may only be read, retries, provenance."""
 
 import json
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,10 @@ from submit.collecting import gather
 from submit.config import read_config
 from submit.directory import Round, open_sweep
 from submit.doctor import examine
+from submit.launching import active_launches, launches
 from submit.planning import make_plan
+from submit.scheduler import QueuedJob
+from submit.surroundings import job_id, log_name, on_slurm
 from submit.sweep import main
 from tests.absent import absent
 from tests.submit.sweeps import fake, write
@@ -316,3 +321,90 @@ def test_a_sweep_in_a_directory_of_its_own_is_found_by_every_command(
     assert main(["collect", str(path), *there]) == 0
     assert (elsewhere / "population.nc").is_file()
     assert not (tmp_path / "sweep").exists()
+
+
+def test_results_that_a_file_does_not_hold_are_not_made_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Five reruns of each model looked up would be one result counted five times."""
+    options = {"results": "example", "foo": 1}
+    config = {"spaces": [{"name": "ResNet", "count": 3}], "backend": "lookup", "backend_options": options, "reruns": 5}
+    assert main(["plan", str(write(tmp_path, config))]) == 2
+    said = capsys.readouterr().err
+    assert "reruns: 5 would count one result of the file 5 times" in said
+    assert "backend_options.foo is not a key; for the lookup backend there are results, curves" in said
+
+
+def test_a_warning_that_leaves_no_time_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, fake(1, resources={"time": "11 min", "warning": 594}))
+    assert main(["plan", str(path)]) == 2
+    assert "resources.warning is 594 s, more than half of resources.time, 11 min" in capsys.readouterr().err
+
+
+def test_doctor_refuses_what_plan_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, {"spaces": [{"name": "Foo", "count": 3}], "dataset": "digits"})
+    assert main(["doctor", str(path), "--cluster", "local"]) == 2
+    assert f"{path}: spaces: there is no design space Foo" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("directory", [".", "/"])
+def test_places_that_cannot_become_a_sweep(
+    directory: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "new").mkdir()
+    monkeypatch.chdir(tmp_path / "new")
+    assert main(["run", str(write(tmp_path, fake(1))), "--directory", directory, "--cluster", "debug"]) == 2
+    assert "cannot become a sweep directory; give one that is not there yet" in capsys.readouterr().err
+    assert not list((tmp_path / "new").iterdir())
+
+
+def test_a_link_to_an_empty_folder_is_where_it_points(tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "scratch")
+    assert operations.run(write(tmp_path, fake(2, epochs=1)), cluster="debug", directory=tmp_path / "link").complete
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "scratch" / "sweep.yaml").is_file()
+
+
+def test_a_copy_of_a_sweep_leaves_the_workers_of_the_first_alone(tmp_path: Path) -> None:
+    operations.run(write(tmp_path, fake(2, epochs=1)), cluster="debug")
+    first = open_sweep(tmp_path / "sweep")
+    (launch,) = launches(first)
+    # As while its workers wait in a queue that does not answer, so that all of its launches may be active.
+    path = first.path / "launches" / f"{launch.id}.json"
+    path.write_text(path.read_text().replace('"debug"', '"slurm"'))
+    shutil.copytree(first.path, tmp_path / "copy")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("submit.scheduler.slurm_is_here", lambda: True)
+        patch.setattr("submit.scheduler.queue", lambda *_, **__: None)
+        assert [each.id for each in active_launches(first)] == [launch.id]
+        assert active_launches(open_sweep(tmp_path / "copy")) == []
+
+
+def test_a_job_that_does_not_end_is_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    operations.run(write(tmp_path, fake(2, epochs=1)), cluster="debug")
+    sweep = open_sweep(tmp_path / "sweep")
+    (launch,) = launches(sweep)
+    path = sweep.path / "launches" / f"{launch.id}.json"
+    path.write_text(path.read_text().replace('"debug"', '"slurm"'))
+    monkeypatch.setattr("submit.scheduler.slurm_is_here", lambda: True)
+    for state, active in (("COMPLETING", []), ("RUNNING", [launch.id]), ("PENDING", [launch.id])):
+        job = QueuedJob("1", state, "None", launch.job_name)
+        monkeypatch.setattr("submit.scheduler.queue", lambda *_, job=job, **__: [job])
+        assert [each.id for each in active_launches(sweep)] == active
+
+
+def test_workers_within_an_allocation_are_no_jobs_of_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "123")
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "local")
+    monkeypatch.setenv("SUBMITIT_LOCAL_JOB_ID", "77")
+    assert (on_slurm(), job_id(), log_name()) == (False, "77", "logs/77_0_log.out")
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "slurm")
+    assert (on_slurm(), job_id(), log_name()) == (True, "123", "logs/123_0_log.out")
+
+
+def test_who_reads_the_output_does_not_wait_for_the_workers(tmp_path: Path) -> None:
+    path = write(tmp_path, fake(2, epochs=30, epoch_seconds=1.0, workers=1))
+    command = [sys.executable, "-m", "submit.sweep", "run", str(path), "--cluster", "local", "--no-watch"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert not operations.status(path).complete
+    assert "0 at work, 1 waiting or starting" in done.stdout
+    assert main(["cancel", str(path)]) == 0

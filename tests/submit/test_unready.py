@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from edfstat import Trial
+from edfstat import Trial, from_records, validate
 from edfstat.errors import NotReady
 from edfstat.records import make_record
 from submit import operations
@@ -85,26 +86,61 @@ TRIAL = Trial("ResNet", {"ds": [1]}, "digits")
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (None, "but NoneType"),
-        ({"min_test_top1": 5.0}, "with a status of ok, diverged, oom, timeout, error, lost, but None"),
-        ({"status": "fine"}, "but 'fine'"),
-        ({"status": "ok", "trial_id": "another"}, "of this trial, but of 'another'"),
-        ({"status": "ok", "min_test_top1": {1.0}}, "that can be written: Object of type set"),
+        (None, "it gave NoneType"),
+        ({"min_test_top1": 5.0}, "its status is None, not one of ok, diverged, oom, timeout, error, lost"),
+        ({"status": "fine"}, "its status is 'fine'"),
+        ({"status": "ok", "trial_id": "another"}, "it is that of another trial, 'another'"),
+        ({"status": "ok", "min_test_top1": {1.0}}, "it holds set, which JSON has no form for"),
+        ({"status": "ok"}, "its status is ok, but min_test_top1 is no number"),
+        ({"status": "ok", "min_test_top1": float("nan")}, "its status is ok, but min_test_top1 is no number"),
+        ({"status": "ok", "min_test_top1": 250}, "min_test_top1: expected `float` <= 100"),
+        ({"status": "ok", "min_test_top1": 5, "params": "many"}, "params: expected `int | null`, got `str`"),
+        ({"status": "ok", "min_test_top1": 5, "params": -1}, "params: expected `int` >= 0"),
+        ({"status": "ok", "min_test_top1": 5, "rng_seed": "a"}, "rng_seed: expected `int`, got `str`"),
+        ({"status": "ok", "min_test_top1": 5, "test_ep_top1": "x"}, "test_ep_top1: expected `array | null`, got `str`"),
+        ({"status": "ok", "min_test_top1": 5, "message": None}, "message: expected `str`, got `null`"),
+        ({"status": "ok", "min_test_top1": 5, "provenance": "text"}, "provenance: expected `object`, got `str`"),
     ],
 )
 def test_what_is_no_record_is_an_error_of_the_trial(tmp_path: Path, answer: Any, said: str) -> None:
     outcome = run_trial(Giving(answer), TRIAL, str(tmp_path), "cpu", lambda: False)
     record = outcome["record"]
     assert (record["status"], record["trial_id"]) == ("error", TRIAL.id)
-    assert record["message"].startswith("the backend gave no record ")
+    assert record["message"].startswith("the backend gave no record: ")
     assert said in record["message"]
-    assert record["message"].endswith("edfstat.records.make_record(trial, ...) makes one")
+    assert record["message"].endswith("; edfstat.make_record(trial, ...) makes one")
 
 
 def test_what_the_trial_says_a_record_may_leave_out(tmp_path: Path) -> None:
     answer = {"status": "ok", "min_test_top1": 5.0, "more": [1]}
     outcome = run_trial(Giving(answer), TRIAL, str(tmp_path), "cpu", lambda: False)
     assert outcome["record"] == {**make_record(TRIAL, min_test_top1=5.0), "more": [1]}
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
+    curve = np.array([13.0, np.nan, 12.5])
+    answer = make_record(TRIAL, min_test_top1=np.float32(12.5), params=np.int64(7), test_ep_top1=curve)
+    record = run_trial(Giving(answer), TRIAL, str(tmp_path), "cpu", lambda: False)["record"]
+    assert (record["min_test_top1"], record["params"], record["test_ep_top1"]) == (12.5, 7, [13.0, None, 12.5])
+    validate(from_records([record], curves=True))
+
+
+class Failing:
+    """Raises what it was made with."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def run(self, trial: Trial, **_: Any) -> dict[str, Any]:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), RuntimeError("half a character: \udc80")])
+def test_whatever_a_backend_raises_is_an_error_of_the_trial(tmp_path: Path, error: BaseException) -> None:
+    record = run_trial(Failing(error), TRIAL, str(tmp_path), "cpu", lambda: False)["record"]
+    assert record["status"] == "error"
+    assert type(error).__name__ in record["message"]
+    record["message"].encode("utf-8")
 
 
 class Careless:
@@ -117,6 +153,6 @@ class Careless:
 def test_a_sweep_of_a_careless_backend_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path, fake(2, backend=f"{__name__}:Careless", workers=1))
     assert main(["run", str(path), "--cluster", "local"]) == 1
-    assert "every trial failed: the backend gave no record with a status" in capsys.readouterr().err
+    assert "every trial failed: the backend gave no record: its status is None" in capsys.readouterr().err
     found = gather(open_sweep(tmp_path / "sweep")).records
     assert [record["status"] for record in found] == ["error", "error"]

@@ -1,0 +1,104 @@
+"""What a backend gave for a trial: made a whole record, or one of an error that says why it is none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from edfstat.population import STATUSES
+from edfstat.records import make_record
+from edfstat.trials import Trial
+
+__all__ = ["failed", "whole_record"]
+
+Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Curve = list[float | None]
+
+
+class _Record(msgspec.Struct):
+    """What collecting reads of a record, and what it takes."""
+
+    status: Literal["ok", "diverged", "oom", "timeout", "error", "lost"]
+    message: str = ""
+    provenance: dict[str, Any] = {}
+    space: str = ""
+    dataset: str = ""
+    job_id: str = ""
+    net: dict[str, Any] = {}
+    optim: dict[str, Any] = {}
+    rng_seed: int = 0
+    params: Count | None = None
+    flops: Count | None = None
+    acts: Count | None = None
+    min_test_top1: Percent | None = None
+    final_test_top1: Percent | None = None
+    iter_time: float | None = None
+    test_ep_top1: Curve | None = None
+    train_ep_top1: Curve | None = None
+    train_ep_loss: Curve | None = None
+
+
+def whole_record(answer: Any, trial: Trial) -> dict[str, Any]:
+    """A backend's record, with what it left out as the trial says it; one of an error if it gave none.
+
+    Examples
+    --------
+    >>> whole_record({"status": "ok", "min_test_top1": 250.0}, Trial("A", {}))["message"]
+    'the backend gave no record: min_test_top1: expected `float` <= 100.0; edfstat.make_record(trial, ...) makes one'
+    """
+    problem = ""
+    if not isinstance(answer, Mapping):
+        problem = f"it gave {type(answer).__name__}"
+    elif answer.get("status") not in STATUSES:
+        problem = f"its status is {answer.get('status')!r:.80}, not one of {', '.join(STATUSES)}"
+    elif answer.get("trial_id", trial.id) != trial.id:
+        problem = f"it is that of another trial, {answer['trial_id']!r:.80}"
+    else:
+        try:
+            # Through JSON, as records are kept: numbers of numpy are numbers, NaN is nothing.
+            found = json.loads(json.dumps({**make_record(trial), **answer}, default=_plain), parse_constant=_nothing)
+            record = msgspec.convert(found, _Record)
+        except (TypeError, ValueError, msgspec.ValidationError) as error:
+            problem = _said(error)
+        else:
+            if record.status != "ok" or record.min_test_top1 is not None:
+                return {**found, "message": _writable(record.message)}
+            problem = "its status is ok, but min_test_top1 is no number"
+    return failed(trial, f"the backend gave no record: {problem}; edfstat.make_record(trial, ...) makes one")
+
+
+def failed(trial: Trial, message: str, status: str = "error") -> dict[str, Any]:
+    """Record of a trial that failed."""
+    return make_record(trial, status=status, message=_writable(message))
+
+
+def _writable(text: str) -> str:
+    """Text without halves of characters, which names of files can hold and no file of records takes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and arrays of numpy as plain ones.
+
+    Raises
+    ------
+    TypeError
+        For anything else.
+    """
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"it holds {type(value).__name__}, which JSON has no form for")
+
+
+def _nothing(_: str) -> None:
+    return None
+
+
+def _said(error: Exception) -> str:
+    """What is wrong, where: msgspec says it as "Expected ... - at `$.params`"."""
+    what, _, where = str(error).partition(" - at `$.")
+    return f"{where.rstrip('`')}: {what[0].lower()}{what[1:]}" if where else what
