@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat.bins import Binning, bin_models
+from edfstat.imbalance import standardized_difference
 from edfstat.labels import ArrayLike, relabel
 
 __all__ = ["Empty", "Spacing", "complexity_bins", "complexity_weights", "most_bins"]
@@ -119,7 +120,8 @@ def complexity_bins(
         `kept` (bin): whether the bin counts; `share` (bin): its part of the weight; `outside` (group): models
         outside the range; `effective_n` (group): (sum w)^2 / sum w^2; `max_weight` (group); `imbalance`
         (group, or group and axis): how far the weighted mean of log complexity in the group still lies from
-        that of all groups, in standard deviations.
+        the mean of the groups', in standard deviations within groups (of complexity itself where some is not
+        above 0).
 
     Raises
     ------
@@ -236,15 +238,6 @@ def _per_group(found: Binning, summary: Any) -> list[float]:
 
 
 def _imbalance(found: Binning) -> Floats:
-    """Standardised mean difference of log complexity: each group against all groups, weights applied."""
-    used = found.used
-    values, w, groups = found.values[used], found.weights[used], found.groups[used]
-    values = np.log(values) if (values > 0).all() else values
-    count = found.labels.size
-    means = np.array(
-        [[np.average(axis[groups == g], weights=w[groups == g]) for axis in values.T] for g in np.arange(count)]
-    )
-    center = means.mean(axis=0)
-    spread = np.sqrt(w @ (values - center) ** 2 / count)
-    difference: Floats = np.divide(means - center, spread, out=np.zeros_like(means), where=spread > 0)
-    return difference
+    """Of each group in each measure."""
+    weights, count = np.where(found.used, found.weights, 0.0), found.labels.size
+    return np.stack([standardized_difference(axis, weights, found.groups, count) for axis in found.values.T], axis=1)

@@ -95,8 +95,10 @@ def _measure_caveats(found: xr.Dataset, measure: str, spacing: str) -> Iterator[
                 "share; the comparison is about the rest."
             )
         if bins > 1 and np.isfinite(imbalance) and abs(imbalance) > LARGEST_IMBALANCE:
+            # Complexity is compared by its logarithm where all of it has one; the histogram starts at the lowest.
+            scale = "log " if found["slot_lower"].values[0] > 0 else ""
             yield (
-                f"{measure}: {name} still differs by {imbalance:+.2f} standard deviations of log {measure} after "
+                f"{measure}: {name} still differs by {imbalance:+.2f} standard deviations of {scale}{measure} after "
                 "weighting; more bins would balance better."
             )
 

@@ -12,6 +12,7 @@ from edfstat.area import auc
 from edfstat.comparison.groups import Groups
 from edfstat.comparison.measures import MIN_MODELS, Weighting
 from edfstat.distributions import EDF, edf
+from edfstat.imbalance import standardized_difference
 from edfstat.search_odds import models_needed, random_search
 
 __all__ = [
@@ -255,16 +256,6 @@ def histogram_table(groups: Groups, weighting: Weighting, spacing: str) -> Colum
     }  # fmt: skip
 
 
-def standardized_difference(groups: Groups, measure: str, weight: Floats) -> Floats:
-    """Weighted mean log complexity of each group minus the mean of the groups', in pooled deviations."""
-    complexity = np.log(np.maximum(groups.models[measure].values.astype(np.float64), 1.0))
-    total = np.bincount(groups.code, weight)
-    mean = np.bincount(groups.code, weight * complexity) / total
-    variance = np.bincount(groups.code, weight * (complexity - mean[groups.code]) ** 2) / total
-    scale = float(np.sqrt(variance.mean()))
-    return (mean - mean.mean()) / scale if scale > 0 else np.zeros(mean.size)
-
-
 def top_models(groups: Groups) -> xr.Dataset:
     """The models of lowest error of each group; where a group has fewer, NaN and empty text."""
     shape = (len(groups.names), TOP_MODELS)
@@ -290,6 +281,9 @@ def imbalance_table(groups: Groups, weighting: Weighting) -> Columns:
     missing = np.full(len(groups.names), np.nan)
     if weighting.stratum is None:
         return {"imbalance": (("group",), missing), "imbalance_before": (("group",), missing)}
-    before = standardized_difference(groups, weighting.measure, np.ones(groups.code.size))
-    after = standardized_difference(groups, weighting.measure, weighting.weight)
+    complexity = groups.models[weighting.measure].values.astype(np.float64)
+    before, after = (
+        standardized_difference(complexity, weight, groups.code, len(groups.names))
+        for weight in (np.ones(groups.code.size), weighting.weight)
+    )
     return {"imbalance": (("group",), after), "imbalance_before": (("group",), before)}

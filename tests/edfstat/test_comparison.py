@@ -118,6 +118,21 @@ def test_complexity_reverses_the_raw_order():
     assert abs(found["imbalance"].sel(measure="params")).max() < 0.05
 
 
+@pytest.mark.parametrize("unit", [1.0, 1e3, 1e6])
+def test_imbalance_is_seen_in_any_unit(unit):
+    """Latency of hundredths of a second: the imbalance is said, in seconds and in us."""
+    ds = two_spaces(300, shift=0.8)
+    latency = np.random.default_rng(5).lognormal(-4, 0.3, 600) * np.where(ds["space"].values == "large", 1.2, 1.0)
+    ds["latency"] = "model", latency * unit
+    found = compare(ds, complexity="latency", bins=2, rng=0, n_resamples=9)
+    before = found["imbalance_before"].sel(measure="latency").values
+    logs = [np.log(latency[ds["space"].values == name]) for name in found["group"].values]
+    pooled = np.sqrt((logs[0].var() + logs[1].var()) / 2)
+    np.testing.assert_allclose(before[1] - before[0], (logs[1].mean() - logs[0].mean()) / pooled)
+    assert abs(found["imbalance"].sel(measure="latency")).min() > 0.1
+    assert sum("standard deviations of log latency" in line for line in found.attrs["warnings"]) == 2
+
+
 def test_holm_is_over_the_pairs_of_a_measure():
     rng = np.random.default_rng(3)
     error = np.concatenate([rng.normal(20 + i * 0.35, 1, 60) for i in range(4)])

@@ -9,6 +9,7 @@ import xarray as xr
 
 from edfstat import InputError, PopulationError, complexity_bins, complexity_weights, example_population
 from edfstat.complexity import most_bins
+from edfstat.imbalance import standardized_difference
 from edfstat.sensitivity import bin_sensitivity
 
 CASES = {
@@ -201,12 +202,44 @@ def test_labels_are_kept():
 
 
 def test_imbalance_by_hand():
-    """In one bin, log complexity 0, 2 against 2, 4: means 1 and 3, center 2, variance (4 + 0 + 0 + 4) / 4."""
+    """In one bin, log complexity 0, 2 against 2, 4: means 1 and 3, center 2, variance 1 within each group."""
     c = np.exp([0.0, 2, 2, 4])
     found = complexity_bins(c, bins=[0.5, 100], groups=list("aabb"))
-    np.testing.assert_allclose(found["imbalance"], [-1 / np.sqrt(2), 1 / np.sqrt(2)])
+    np.testing.assert_allclose(found["imbalance"], [-1, 1])
     fine = complexity_bins(np.tile(np.arange(1.0, 101), 2), groups=[0] * 100 + [1] * 100)
     np.testing.assert_allclose(fine["imbalance"], 0, atol=1e-12)
+
+
+def test_imbalance_of_weighted_models_by_hand():
+    """Weights 3 and 1 on 0 and 4 have mean 1 and variance 3; 1 and 1 on 2 and 4 mean 3 and variance 1; pooled 2.
+
+    A value that is not above 0 is left out, but takes the logarithm from all.
+    """
+    expected = [-1 / np.sqrt(2), 1 / np.sqrt(2)]
+    weights, codes = np.array([3.0, 1, 5, 5]), np.array([0, 0, 1, 1])
+    logs = standardized_difference(np.exp([0.0, 4, 2, 4]), weights, codes, 2)
+    np.testing.assert_allclose(logs, expected)
+    plain = standardized_difference(np.array([0.0, 4, 2, 4, -7]), np.append(weights, 0), np.append(codes, 0), 2)
+    np.testing.assert_allclose(plain, expected)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-3, 1e6])
+def test_imbalance_does_not_depend_on_the_unit(unit):
+    rng = np.random.default_rng(21)
+    groups = np.repeat([0, 1], 300)
+    seconds = rng.lognormal(np.where(groups, -2.5, -3), np.where(groups, 0.8, 0.5))
+    bins = np.quantile(seconds, [0, 0.5, 1])
+    plain, scaled = (complexity_bins(seconds * u, bins=bins * u, groups=groups)["imbalance"] for u in (1.0, unit))
+    assert abs(plain).max() > 0.05
+    np.testing.assert_allclose(scaled, plain, rtol=1e-9)
+
+
+def test_imbalance_without_spread_inside_groups():
+    """Each group is of one complexity: no spread to measure a difference by, and none where it is the same one."""
+    found = complexity_bins([2.0, 2, 3, 3], bins=[1, 4], groups=list("aabb"))
+    assert found["imbalance"].values.tolist() == [-np.inf, np.inf]
+    same = complexity_bins([0.1] * 7, bins=[0.05, 0.2], groups=list("aaabbcc"))
+    assert same["imbalance"].values.tolist() == [0.0, 0.0, 0.0]
 
 
 def test_most_bins_holds_what_it_says():
