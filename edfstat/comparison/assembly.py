@@ -9,20 +9,21 @@ import numpy as np
 import xarray as xr
 
 from edfstat.arguments import generator
-from edfstat.comparison import curves, sensitivity
+from edfstat.comparison import complexity_tables, grids, group_tables
+from edfstat.comparison.areas import group_areas
 from edfstat.comparison.caveats import caveats
 from edfstat.comparison.costs import training_hours
 from edfstat.comparison.groups import Groups, select_groups
 from edfstat.comparison.measures import Weighting, choose_measures, weigh
-from edfstat.comparison.names import COMPARISON_VARIABLES, label_variables
+from edfstat.comparison.names import COMPARISON_VARIABLES, Columns, label_variables
 from edfstat.comparison.pairs import pair_table, pairs_of
 from edfstat.comparison.repeats import repeat_warnings
+from edfstat.comparison.samples import distributions, samples_of
+from edfstat.comparison.sensitivity import SETTINGS, eps_table, sensitivity_table
 from edfstat.errors import InputError, PopulationError
 from edfstat.population import STATUSES
 
 __all__ = ["compare"]
-
-Columns = dict[str, tuple[tuple[str, ...], Any]]
 
 
 def compare(
@@ -112,7 +113,7 @@ def compare(
     measures = choose_measures(groups.models, complexity)
     limits = _limits(range, measures)
     weightings, notes = _weightings(groups, measures, bins, spacing, limits, optional=complexity == "auto")
-    area_end = curves.default_eps(groups) if eps is None else float(eps)
+    area_end = grids.default_eps(groups) if eps is None else float(eps)
     shared = _Shared(groups, area_end, level)
     width = max(max(w.edges.size - 1 for w in weightings), 0)
     tables = [
@@ -187,10 +188,10 @@ class _Shared:
 
     def __init__(self, groups: Groups, eps: float, level: float) -> None:
         self.groups, self.eps, self.level = groups, eps, level
-        self.support = curves.support_points(groups)
-        self.sizes = curves.search_sizes(groups)
-        self.targets = curves.search_targets(groups)
-        self.eps_values = sensitivity.eps_grid(groups, eps)
+        self.support = grids.support_points(groups)
+        self.sizes = grids.search_sizes(groups)
+        self.targets = grids.search_targets(groups)
+        self.eps_values = grids.eps_grid(groups, eps)
 
 
 def _measure_table(
@@ -198,25 +199,24 @@ def _measure_table(
     n_resamples: int, rng: np.random.Generator,
 ) -> Columns:  # fmt: skip
     groups, level = shared.groups, shared.level
-    distributions = curves.distributions(groups, weighting)
-    table = curves.group_table(
-        groups, weighting, distributions, shared.eps, shared.eps_values, level, shared.sizes, shared.targets
-    )
-    areas = {name: table[name][1] for name in ("auc", "auc_se", "auc_df")}
-    del table["auc_df"]
-    table |= curves.edf_table(distributions, shared.support, level)
-    table |= curves.bin_table(groups, weighting, width)
-    table |= curves.histogram_table(groups, weighting, spacing)
-    table |= curves.imbalance_table(groups, weighting)
+    samples = samples_of(groups, weighting)
+    curves = distributions(samples)
+    areas = group_areas(samples, shared.eps, level)
+    table = group_tables.group_table(groups, weighting, curves, shared.eps_values, level, shared.sizes, shared.targets)
+    table |= {name: (("group",), values) for name, values in areas.items()}
+    table |= group_tables.edf_table(curves, shared.support, level)
+    table |= complexity_tables.bin_table(weighting, samples, width)
+    table |= complexity_tables.histogram_table(groups, weighting, spacing)
+    table |= complexity_tables.imbalance_table(groups, weighting)
     table["train_hours"] = ("group",), training_hours(groups, weighting)
     table |= {
         "empty_bins": ((), weighting.empty), "bins": ((), weighting.bins),
         "lower": ((), weighting.lower), "upper": ((), weighting.upper),
     }  # fmt: skip
-    if pairs_of(groups):
-        table |= pair_table(groups, weighting, distributions, areas, shared.sizes, level, n_resamples, rng)
-        table |= sensitivity.eps_table(groups, weighting, shared.eps_values, level)
-        table |= sensitivity.sensitivity_table(groups, weighting, spacing, limits, shared.eps, level)
+    if pairs := pairs_of(groups):
+        table |= pair_table(pairs, samples, curves, areas, shared.sizes, level, n_resamples, rng)
+        table |= eps_table(pairs, samples, shared.eps_values, level)
+        table |= sensitivity_table(groups, weighting, spacing, limits, shared.eps, level)
     return table
 
 
@@ -232,10 +232,10 @@ def _joined(shared: _Shared, weightings: list[Weighting], tables: list[Columns])
         "status": np.array(STATUSES, dtype=object),
         "support": ("support", shared.support, {"units": "percent", "long_name": "error"}),
         "m": ("m", shared.sizes, {"units": "models", "long_name": "random draws"}),
-        "q": ("q", np.array(curves.QUANTILES), {"units": "1", "long_name": "quantile"}),
+        "q": ("q", np.array(grids.QUANTILES), {"units": "1", "long_name": "quantile"}),
         "target": ("target", shared.targets, {"units": "percent", "long_name": "target error"}),
         "eps_value": ("eps_value", shared.eps_values, {"units": "percent", "long_name": "eps"}),
-        "setting": np.array(sensitivity.SETTINGS, dtype=object),
+        "setting": np.array(SETTINGS, dtype=object),
     }
     data: dict[str, Any] = {
         name: (("measure", *dims), np.stack([table[name][1] for table in tables]))
@@ -248,7 +248,7 @@ def _joined(shared: _Shared, weightings: list[Weighting], tables: list[Columns])
         "n_status": (("group", "status"), groups.n_status),
         "failed": ("group", failed),
     }
-    best = curves.top_models(groups)
+    best = group_tables.top_models(groups)
     dataset = xr.Dataset({**data, **best.data_vars}, coords={**coords, "rank": best["rank"]})
     return label_variables(dataset[[name for name in COMPARISON_VARIABLES if name in dataset]])
 
@@ -260,7 +260,7 @@ _TEXTS = ("dominance", "ks_method")
 def _absent(name: str, coords: dict[str, Any], measures: int) -> tuple[tuple[str, ...], Any]:
     """A variable over no pairs, so that a single group gives the same table with nothing in it."""
     dims = COMPARISON_VARIABLES[name].dims
-    sizes = {"measure": measures, "pair": 0, "setting": len(sensitivity.SETTINGS)}
+    sizes = {"measure": measures, "pair": 0, "setting": len(SETTINGS)}
     sizes |= {dim: len(coords[dim][1]) for dim in ("m", "eps_value")}
     shape = tuple(sizes[dim] for dim in dims)
     return dims, np.full(shape, "", dtype=object) if name in _TEXTS else np.full(shape, np.nan)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import xarray as xr
 
-__all__ = ["COMPARISON_VARIABLES", "ComparisonVariable", "label_variables"]
+__all__ = ["COMPARISON_VARIABLES", "Columns", "ComparisonVariable", "label_variables"]
+
+#: Variables of a comparison in the making: dimensions and values by name.
+Columns = dict[str, tuple[tuple[str, ...], Any]]
 
 
 class ComparisonVariable(NamedTuple):

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edfstat.comparison.curves import sample_of
 from edfstat.comparison.groups import Groups
-from edfstat.comparison.measures import Weighting
+from edfstat.comparison.names import Columns
+from edfstat.comparison.samples import Sample
 from edfstat.distributions import EDF
 from edfstat.kolmogorov import adjust_pvalues, ks_tests
 from edfstat.planning import sample_size
@@ -20,7 +20,6 @@ from edfstat.transport import wasserstein
 __all__ = ["difference", "pair_table", "pairs_of"]
 
 Floats = NDArray[np.float64]
-Columns = dict[str, tuple[tuple[str, ...], Any]]
 
 
 def pairs_of(groups: Groups) -> list[tuple[int, int]]:
@@ -29,16 +28,15 @@ def pairs_of(groups: Groups) -> list[tuple[int, int]]:
 
 
 def pair_table(
-    groups: Groups, weighting: Weighting, curves: list[EDF], areas: dict[str, Floats], sizes: NDArray[np.int64],
-    level: float, n_resamples: int, rng: np.random.Generator,
+    pairs: list[tuple[int, int]], samples: list[Sample], curves: list[EDF], areas: dict[str, Floats],
+    sizes: NDArray[np.int64], level: float, n_resamples: int, rng: np.random.Generator,
 ) -> Columns:  # fmt: skip
     """Everything with dimension ``pair`` under one measure."""
     rows: dict[str, list[Any]] = {}
-    pairs = pairs_of(groups)
     for a, b in pairs:
-        found = _tests(groups, weighting, a, b, n_resamples, rng)
+        found = _tests(samples[a], samples[b], n_resamples, rng)
         low, high = difference(areas, a, b, level)
-        odds = _odds(sample_of(groups, weighting, a), sample_of(groups, weighting, b), sizes)
+        odds = np.array([best_of(curves[a], size, curves[b], size) for size in sizes.tolist()])
         found |= {
             "wasserstein": wasserstein(curves[a], curves[b]),
             "auc_difference": areas["auc"][a] - areas["auc"][b],
@@ -57,28 +55,19 @@ def pair_table(
     return {name: (("pair", *extra.get(name, ())), np.array(values)) for name, values in rows.items()}
 
 
-def _tests(
-    groups: Groups, weighting: Weighting, a: int, b: int, n_resamples: int, rng: np.random.Generator
-) -> dict[str, Any]:
-    first, second = (np.flatnonzero((groups.code == code) & (weighting.weight > 0)) for code in (a, b))
+def _tests(a: Sample, b: Sample, n_resamples: int, rng: np.random.Generator) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    if weighting.stratum is not None:
+    if a.strata is not None:
         options = {
-            "weights_a": weighting.weight[first], "weights_b": weighting.weight[second],
-            "strata_a": weighting.stratum[first], "strata_b": weighting.stratum[second],
+            "weights_a": a.weights, "weights_b": b.weights, "strata_a": a.strata, "strata_b": b.strata,
             "n_resamples": n_resamples, "rng": rng,
         }  # fmt: skip
-    both, greater, less = ks_tests(groups.error[first], groups.error[second], **options)
+    both, greater, less = ks_tests(a.errors, b.errors, **options)
     return {
         "ks": both.statistic, "ks_sign": both.sign, "ks_location": both.location, "pvalue": both.pvalue,
         "ks_method": both.method, "ks_plus": greater.statistic, "pvalue_plus": greater.pvalue,
         "ks_minus": less.statistic, "pvalue_minus": less.pvalue,
     }  # fmt: skip
-
-
-def _odds(a: tuple[Floats, Floats | None], b: tuple[Floats, Floats | None], sizes: NDArray[np.int64]) -> Floats:
-    """Chances that the best of m of a is lower than, equal to, higher than that of b, for each m."""
-    return np.array([best_of(a[0], int(m), b[0], int(m), weights_a=a[1], weights_b=b[1]) for m in sizes])
 
 
 def _dominance(rows: dict[str, list[Any]], plus: Floats, minus: Floats, level: float) -> list[str]:
