@@ -16,6 +16,7 @@ from edfstat.arguments import choice, confidence_level, flag, points
 from edfstat.errors import InputError
 from edfstat.label_gaps import SLACK
 from edfstat.labels import ArrayLike, WeightKind, as_errors, as_strata, as_weights, coded, repeated, same_models
+from edfstat.welch import Estimates, welch_difference
 
 __all__ = ["auc", "auc_difference"]
 
@@ -183,33 +184,24 @@ def auc_difference(
     >>> round(float(auc_difference([5.0, 6.0, 7.0], [6.0, 7.0, 8.0], eps=10.0).difference), 3)
     0.1
     """
-    from scipy.stats import t as student
-
     level, simultaneous = confidence_level(level), flag(simultaneous, "simultaneous")
     samples = _checked(error_a, weights_a, strata_a, "_a"), _checked(error_b, weights_b, strata_b, "_b")
     a, b = (_table(sample, eps, level) for sample in samples)
-    difference = a["auc"].values - b["auc"].values
-    first, second = a["se"].values ** 2, b["se"].values ** 2
-    variance = first + second
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # A side without spread has no degrees of freedom, and no variance to weigh them by.
-        parts = [np.where(part != 0, part**2 / side["df"].values, 0.0) for part, side in ((first, a), (second, b))]
-        df = variance**2 / (parts[0] + parts[1])
-    se = np.sqrt(variance)
-    reach = student.ppf(0.5 + level / 2, df) * se
-    sides = zip(a["reason"].values.flat, b["reason"].values.flat, df.flat, strict=True)
-    why = ["" if np.isfinite(known) else str(a_why or b_why) for a_why, b_why, known in sides]
+    first, second = (Estimates(side["auc"].values, side["se"].values, side["df"].values) for side in (a, b))
+    found = welch_difference(first, second, level)
+    reasons = zip(a["reason"].values.flat, b["reason"].values.flat, found.df.flat, strict=True)
+    why = ["" if np.isfinite(known) else str(a_why or b_why) for a_why, b_why, known in reasons]
     columns = {
-        "difference": difference, "se": se, "lower": np.maximum(difference - reach, -1.0),
-        "upper": np.minimum(difference + reach, 1.0), "df": df,
-        "reason": np.array(why, dtype=object).reshape(difference.shape),
+        "difference": found.value, "se": found.se, "lower": found.lower, "upper": found.upper, "df": found.df,
+        "reason": np.array(why, dtype=object).reshape(found.value.shape),
     }  # fmt: skip
     attrs = {"level": level, "method": "Welch t", "n": tuple(side.errors.size for side in samples)}
     attrs["effective_n"] = tuple(side.effective_n for side in samples)
     if simultaneous:
-        critical = _critical(samples, _eps(eps).ravel(), df.ravel(), level)
-        columns["band_lower"] = np.maximum(difference - critical * np.where(np.isfinite(df), se, np.nan), -1.0)
-        columns["band_upper"] = np.minimum(difference + critical * np.where(np.isfinite(df), se, np.nan), 1.0)
+        critical = _critical(samples, _eps(eps).ravel(), found.df.ravel(), level)
+        reach = critical * np.where(np.isfinite(found.df), found.se, np.nan)
+        columns["band_lower"] = np.maximum(found.value - reach, -1.0)
+        columns["band_upper"] = np.minimum(found.value + reach, 1.0)
         attrs["critical"] = critical
     dims = a["auc"].dims
     return xr.Dataset({name: (dims, column) for name, column in columns.items()}, coords=a.coords, attrs=attrs)

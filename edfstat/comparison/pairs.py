@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edfstat.comparison.areas import area_differences
 from edfstat.comparison.groups import Groups
 from edfstat.comparison.names import Columns
 from edfstat.comparison.samples import Sample
@@ -17,7 +18,7 @@ from edfstat.planning import sample_size
 from edfstat.search_odds import best_of
 from edfstat.transport import wasserstein
 
-__all__ = ["difference", "pair_table", "pairs_of"]
+__all__ = ["pair_table", "pairs_of"]
 
 Floats = NDArray[np.float64]
 
@@ -35,13 +36,9 @@ def pair_table(
     rows: dict[str, list[Any]] = {}
     for a, b in pairs:
         found = _tests(samples[a], samples[b], n_resamples, rng)
-        low, high = difference(areas, a, b, level)
         odds = np.array([best_of(curves[a], size, curves[b], size) for size in sizes.tolist()])
         found |= {
             "wasserstein": wasserstein(curves[a], curves[b]),
-            "auc_difference": areas["auc"][a] - areas["auc"][b],
-            "auc_difference_lower": low,
-            "auc_difference_upper": high,
             "search_win": odds[:, 0],
             "search_tie": odds[:, 1],
             "sample_size": _planned(found["ks"], curves[a], curves[b], (1 - level) / len(pairs)),
@@ -51,6 +48,8 @@ def pair_table(
     rows["pvalue_holm"] = list(adjust_pvalues(np.array(rows["pvalue"])))
     plus, minus = (adjust_pvalues(np.array(rows[name])) for name in ("pvalue_plus", "pvalue_minus"))
     rows["dominance"] = _dominance(rows, np.asarray(plus), np.asarray(minus), 1 - level)
+    differences = area_differences(areas, pairs, level)
+    rows |= dict(zip(("auc_difference", "auc_difference_lower", "auc_difference_upper"), map(list, differences)))
     extra = {"search_win": ("m",), "search_tie": ("m",)}
     return {name: (("pair", *extra.get(name, ())), np.array(values)) for name, values in rows.items()}
 
@@ -83,22 +82,6 @@ def _dominance(rows: dict[str, list[Any]], plus: Floats, minus: Floats, level: f
         else:
             found.append("")
     return found
-
-
-def difference(areas: dict[str, Floats], a: int, b: int, level: float) -> tuple[float, float]:
-    """Interval of the difference of two independent areas: t with Satterthwaite's degrees of freedom."""
-    from scipy.special import stdtrit
-
-    gap = float(areas["auc"][a] - areas["auc"][b])
-    first, second = float(areas["auc_se"][a]) ** 2, float(areas["auc_se"][b]) ** 2
-    if not np.isfinite(first + second):
-        return np.nan, np.nan
-    if first + second == 0:
-        return np.nan, np.nan  # no spread was seen, which does not make the difference exact
-    parts = [v**2 / df for v, df in ((first, areas["auc_df"][a]), (second, areas["auc_df"][b])) if v > 0 and df > 0]
-    freedom = (first + second) ** 2 / sum(parts) if parts else np.inf
-    reach = float(stdtrit(min(freedom, 1e12), (1 + level) / 2)) * float(np.sqrt(first + second))
-    return max(gap - reach, -1.0), min(gap + reach, 1.0)
 
 
 def _planned(distance: float, a: EDF, b: EDF, level: float) -> float:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edfstat.comparison.areas import group_areas
+from edfstat.comparison.areas import area_differences, group_areas
 from edfstat.comparison.groups import Groups
 from edfstat.comparison.measures import Weighting, weigh
 from edfstat.comparison.names import Columns
-from edfstat.comparison.pairs import difference, pairs_of
+from edfstat.comparison.pairs import pairs_of
 from edfstat.comparison.samples import Sample, samples_of
 from edfstat.errors import InputError, PopulationError
 from edfstat.kolmogorov import ks_test
@@ -24,22 +24,9 @@ SETTINGS = ("as compared", "half the bins", "uniform bins", "log bins", "quantil
 
 def eps_table(pairs: list[tuple[int, int]], samples: list[Sample], grid: Floats, level: float) -> Columns:
     """Difference of the areas of each pair up to each eps, with pointwise intervals."""
-    found = group_areas(samples, grid, level)
-    gaps, lows, highs = [], [], []
-    for a, b in pairs:
-        gaps.append(found["auc"][a] - found["auc"][b])
-        ends = [
-            difference({name: values[:, place] for name, values in found.items()}, a, b, level)
-            for place in range(grid.size)
-        ]
-        lows.append([low for low, _ in ends])
-        highs.append([high for _, high in ends])
-    dims = ("pair", "eps_value")
+    found = area_differences(group_areas(samples, grid, level), pairs, level)
     names = ("auc_difference_curve", "auc_difference_curve_lower", "auc_difference_curve_upper")
-    return {
-        name: (dims, np.array(values).reshape(-1, grid.size))
-        for name, values in zip(names, (gaps, lows, highs), strict=True)
-    }
+    return {name: (("pair", "eps_value"), values) for name, values in zip(names, found, strict=True)}
 
 
 def sensitivity_table(
@@ -55,14 +42,14 @@ def sensitivity_table(
             continue
         bins[column] = weighting.bins
         samples = samples_of(groups, weighting)
-        areas = group_areas(samples, eps, level)
+        differences = area_differences(group_areas(samples, eps, level), pairs, level)
+        for name, values in zip(("auc", "low", "high"), differences, strict=True):
+            table[name][:, column] = values
         for row, (a, b) in enumerate(pairs):
             first, second = samples[a], samples[b]
             table["ks"][row, column] = ks_test(
                 first.errors, second.errors, method="asymptotic", weights_a=first.weights, weights_b=second.weights
             ).statistic
-            table["auc"][row, column] = areas["auc"][a] - areas["auc"][b]
-            table["low"][row, column], table["high"][row, column] = difference(areas, a, b, level)
     dims = ("pair", "setting")
     return {
         "sensitivity_bins": (("setting",), bins),

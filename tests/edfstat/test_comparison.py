@@ -152,6 +152,22 @@ def test_raw_pvalue_without_ties_is_scipys_exact():
     assert found["pvalue"].item() == pytest.approx(expected.pvalue)
 
 
+def test_area_differences_of_every_pair_and_eps_are_scipys():
+    """The area up to eps is the mean of 1 - min(1, e / eps), so SciPy's Welch interval of that is the answer."""
+    rng = np.random.default_rng(9)
+    parts = [rng.gamma(4, 2 + i, 40 + 20 * i) for i in range(3)]
+    space = np.repeat(list("ABC"), [part.size for part in parts])
+    found = compare(build_population({"error": np.concatenate(parts), "space": space}), level=0.9, rng=0)
+    for place, (a, b) in enumerate([(0, 1), (0, 2), (1, 2)]):
+        for eps in found["eps_value"].values[[3, 12, 24]]:
+            first, second = (1 - np.minimum(1, parts[k] / eps) for k in (a, b))
+            expected = scipy.stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.9)
+            one = found.isel(measure=0, pair=place).sel(eps_value=eps)
+            ends = one["auc_difference_curve_lower"].item(), one["auc_difference_curve_upper"].item()
+            np.testing.assert_allclose(ends, expected, rtol=1e-9)
+            assert one["auc_difference_curve"].item() == pytest.approx(first.mean() - second.mean())
+
+
 def test_auc_difference_is_welchs():
     rng = np.random.default_rng(6)
     a, b = rng.normal(10, 1, 30), rng.normal(10.3, 2, 50)
