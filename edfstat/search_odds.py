@@ -170,7 +170,7 @@ def models_needed(
         return 1.0
     if reached == 0 or probability == 1:
         return math.inf
-    return draws_needed(float(found.probabilities[reached - 1]), float(found.tail[reached - 1]), probability)
+    return float(draws_needed(found.probabilities[reached - 1], found.tail[reached - 1], probability))
 
 
 def checked_goal(target: Any, probability: Any) -> tuple[float, float]:
@@ -182,17 +182,24 @@ def checked_goal(target: Any, probability: Any) -> tuple[float, float]:
     return error, chance
 
 
-def draws_needed(hit: float, miss: float, probability: float) -> float:
-    """Smallest m >= 1 with 1 - miss^m >= probability, where hit + miss = 1 and all three lie inside (0, 1)."""
-    log_miss = math.log1p(-hit) if hit < 0.5 else math.log(miss)
+def draws_needed(hit: Floats, miss: Floats, probability: float) -> Floats:
+    """Smallest m >= 1 with 1 - miss^m >= probability, inf where hit is 0.
+
+    hit + miss = 1, each accurate relative to itself where it is small; 0 < probability < 1.
+    """
     goal = math.log1p(-probability)
-    draws = goal / log_miss
+    with np.errstate(divide="ignore"):
+        draws = np.divide(goal, np.where(hit < 0.5, np.log1p(-hit), np.log(miss)))
+    needed = np.full(draws.shape, np.inf)
+    some = np.isfinite(draws)
+    draws = draws[some]
     # Rounding can lift the quotient just above a whole number; so can a probability half a unit in the last
     # place above the decimal that was meant, which tells most close to 1.
-    slack = minima.SLACK * max(1.0, draws)
+    slack = minima.SLACK * np.maximum(1.0, draws)
     meant = math.ulp(probability) / 2 / ((1 - probability) * -goal) * draws
     # Where that spans whole draws it decides nothing: the probability is then taken as it stands.
-    return float(max(1, math.ceil(draws - slack - (meant if meant < 0.5 else 0.0))))
+    needed[some] = np.maximum(1.0, np.ceil(draws - slack - np.where(meant < 0.5, meant, 0.0)))
+    return needed
 
 
 def best_of(

@@ -14,13 +14,15 @@ from edfstat.comparison.measures import MIN_MODELS, Weighting
 from edfstat.comparison.names import Columns
 from edfstat.distributions import EDF
 from edfstat.planning import expected_ks
-from edfstat.search_odds import models_needed, random_search
+from edfstat.search_odds import draws_needed, models_needed, random_search
 
 __all__ = ["edf_table", "group_table", "top_models"]
 
 Floats = NDArray[np.float64]
 
 TOP_MODELS = 5
+#: Chance with which the draws that are said to be needed reach their target.
+_REACHED = 0.95
 
 
 def group_table(
@@ -60,17 +62,9 @@ def group_table(
 def _draws(curve: EDF, targets: Floats, level: float) -> tuple[Floats, Floats, Floats]:
     """Draws that reach each target with 95 %, and the interval that that of F implies."""
     chance = curve.interval(targets, level, method="guarded")
-    needed = np.array([models_needed(curve, target) for target in targets.tolist()])
-    return needed, _draws_at(np.asarray(chance.upper)), _draws_at(np.asarray(chance.lower))
-
-
-def _draws_at(chance: Floats) -> Floats:
-    draws = np.ones(chance.shape)
-    draws[chance <= 0] = np.inf
-    inside = (chance > 0) & (chance < 1)
-    exact = np.log1p(-0.95) / np.log1p(-chance[inside])
-    draws[inside] = np.maximum(np.ceil(exact * (1 - 1e-12)), 1.0)
-    return draws
+    needed = np.array([models_needed(curve, target, _REACHED) for target in targets.tolist()])
+    most, least = np.asarray(chance.upper), np.asarray(chance.lower)
+    return needed, draws_needed(most, 1 - most, _REACHED), draws_needed(least, 1 - least, _REACHED)
 
 
 def edf_table(curves: list[EDF], support: Floats, level: float) -> Columns:

@@ -12,7 +12,7 @@ import pytest
 
 from edfstat import edf
 from edfstat.errors import InputError
-from edfstat.search_odds import best_of, models_needed, random_search, search_crossings
+from edfstat.search_odds import best_of, draws_needed, models_needed, random_search, search_crossings
 
 CASES = {
     case["id"]: case
@@ -214,6 +214,16 @@ def test_models_needed_matches_rational_search():
             miss = Fraction(n - 1, n)
             draws = next(m for m in itertools.count(1) if 1 - miss**m >= probability)
             assert models_needed(np.arange(n), 0.0, float(probability)) == draws
+
+
+def test_draws_needed_of_many_chances_by_search():
+    """By whole powers in fractions, with chances that nothing, everything and something reaches."""
+    hit = np.array([[0.0, 1.0, 0.95], [0.5, 0.03, 0.0001]])
+    found = draws_needed(hit, 1 - hit, 0.95)
+    assert found[0].tolist() == [math.inf, 1.0, 1.0]
+    for share, draws in zip([Fraction(1, 2), Fraction(3, 100), Fraction(1, 10_000)], found[1], strict=True):
+        miss, wanted = 1 - share, Fraction(5, 100)
+        assert miss ** int(draws) <= wanted < miss ** int(draws - 1)
 
 
 def test_models_needed_at_the_ends():
