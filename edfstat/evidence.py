@@ -83,8 +83,8 @@ def _detectable(comparison: xr.Dataset, measure: str, a: str, b: str) -> float:
     """Kolmogorov's critical D at the effective sizes, at the level that Holm's method holds the smallest p-value to."""
     sizes = comparison["effective_n"].sel(measure=measure)
     waste = 1 / float(sizes.sel(group=a)) + 1 / float(sizes.sel(group=b))
-    level = (1 - float(comparison.attrs["level"])) / comparison.sizes["pair"]
-    return math.sqrt(-math.log(level / 2) / 2 * waste)
+    alpha = (1 - float(comparison.attrs["level"])) / comparison.sizes["pair"]
+    return math.sqrt(-math.log(alpha / 2) / 2 * waste)
 
 
 def search_lines(comparison: xr.Dataset) -> list[str]:

@@ -53,15 +53,15 @@ def _sample_caveats(comparison: xr.Dataset) -> Iterator[str]:
 
 def _permutation_caveats(comparison: xr.Dataset) -> Iterator[str]:
     """So many pairs that adjusted p-values of the permutations are above the level, or few steps below it."""
-    pairs, level = comparison.sizes["pair"], 1 - float(comparison.attrs["level"])
+    pairs, alpha = comparison.sizes["pair"], 1 - float(comparison.attrs["level"])
     permutations = int(comparison.attrs["n_resamples"])
     smallest = pairs / (permutations + 1)
-    if smallest * STEPS <= level * (1 + 1e-9) or "permutation" not in comparison["ks_method"].values:
+    if smallest * STEPS <= alpha * (1 + 1e-9) or "permutation" not in comparison["ks_method"].values:
         return
-    enough = int(np.ceil(round(STEPS * pairs / level, 6))) - 1
+    enough = int(np.ceil(round(STEPS * pairs / alpha, 6))) - 1
     remedy = f"give n_resamples={enough} (on the command line --resamples {enough}) or more"
     known = f"{permutations:,} permutations cannot make an adjusted p-value lower than {min(smallest, 1.0):.2g}"
-    if smallest > level * (1 + 1e-9):
+    if smallest > alpha * (1 + 1e-9):
         yield f"{known} for {pairs} pairs, so nothing can be demonstrated at equal complexity; {remedy}."
     else:
         yield f"{known} for {pairs} pairs, so a few of them decide what is demonstrated at equal complexity; {remedy}."

@@ -69,24 +69,24 @@ def _tests(a: Sample, b: Sample, n_resamples: int, rng: np.random.Generator) -> 
     }  # fmt: skip
 
 
-def _dominance(rows: dict[str, list[Any]], plus: Floats, minus: Floats, level: float) -> list[str]:
+def _dominance(rows: dict[str, list[Any]], plus: Floats, minus: Floats, alpha: float) -> list[str]:
     """A difference is demonstrated, one side's excess too (both Holm), the other's not even without adjustment."""
     found = []
     for place, (raw_plus, raw_minus) in enumerate(zip(rows["pvalue_plus"], rows["pvalue_minus"], strict=True)):
-        if rows["pvalue_holm"][place] > level:
+        if rows["pvalue_holm"][place] > alpha:
             found.append("")
-        elif plus[place] <= level < raw_minus:
+        elif plus[place] <= alpha < raw_minus:
             found.append("a")
-        elif minus[place] <= level < raw_plus:
+        elif minus[place] <= alpha < raw_plus:
             found.append("b")
         else:
             found.append("")
     return found
 
 
-def _planned(distance: float, a: EDF, b: EDF, level: float) -> float:
-    """Models per group that show a difference as large as the one seen at `level`; more where weights waste some."""
+def _planned(distance: float, a: EDF, b: EDF, alpha: float) -> float:
+    """Models per group that show a difference as large as the one seen at `alpha`; more where weights waste some."""
     if distance == 0:
         return np.inf
     waste = max(a.n / a.effective_n, b.n / b.effective_n)
-    return float(np.ceil(sample_size(min(distance, 1.0), level=level) * waste))
+    return float(np.ceil(sample_size(min(distance, 1.0), level=alpha) * waste))
