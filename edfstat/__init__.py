@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edfstat.complexity import complexity_bins as complexity_bins
     from edfstat.complexity import complexity_weights as complexity_weights
     from edfstat.complexity import most_bins as most_bins
+    from edfstat.crossings import search_crossings as search_crossings
     from edfstat.distributions import EDF as EDF
     from edfstat.distributions import Interval as Interval
     from edfstat.distributions import edf as edf
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from edfstat.population import build_population as build_population
     from edfstat.population import validate as validate
     from edfstat.ranges import parameter_range as parameter_range
-    from edfstat.ranges import relative_rank as relative_rank
+    from edfstat.ranks import relative_rank as relative_rank
     from edfstat.records import from_records as from_records
     from edfstat.records import make_record as make_record
     from edfstat.registry import Backend as Backend
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
     from edfstat.search_odds import best_of as best_of
     from edfstat.search_odds import models_needed as models_needed
     from edfstat.search_odds import random_search as random_search
-    from edfstat.search_odds import search_crossings as search_crossings
     from edfstat.sensitivity import bin_sensitivity as bin_sensitivity
     from edfstat.transport import wasserstein as wasserstein
     from edfstat.trials import Trial as Trial
@@ -98,7 +98,7 @@ _HOME = {
     "NotReady": "errors",
     "PopulationError": "errors",
     "random_search": "search_odds",
-    "relative_rank": "ranges",
+    "relative_rank": "ranks",
     "report": "reporting",
     "reruns": "rerun_variance",
     "sample_size": "planning",
@@ -106,7 +106,7 @@ _HOME = {
     "save": "formats",
     "search_budget": "budgets",
     "search_band": "search_bands",
-    "search_crossings": "search_odds",
+    "search_crossings": "crossings",
     "time_to_target": "budgets",
     "Trial": "trials",
     "TrialInterrupted": "errors",

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from edfstat.arguments import generator, shares, whole
 from edfstat.errors import InputError
 from edfstat.labels import ArrayLike, as_errors, as_weights, relabel, same_models
-from edfstat.ranks import finite_vector, models_drawn, relative_rank
+from edfstat.ranks import finite_vector, models_drawn
 
-__all__ = ["best_shares", "parameter_range", "range_pvalue", "relative_rank"]
+__all__ = ["best_shares", "parameter_range", "range_pvalue"]
 
 Floats = NDArray[np.float64]
 _SLACK = 1e-12

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from edfstat import minima
 from edfstat.arguments import flag, number, points, shares, shown
-from edfstat.crossings import search_crossings
 from edfstat.distributions import EDF, edf_of
 from edfstat.errors import InputError
 from edfstat.labels import ArrayLike
 
-__all__ = ["Odds", "best_of", "draws_needed", "models_needed", "random_search", "search_crossings", "whole_sizes"]
+__all__ = ["Odds", "best_of", "draws_needed", "models_needed", "random_search", "whole_sizes"]
 
 Floats = NDArray[np.float64]
 

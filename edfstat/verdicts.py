@@ -8,12 +8,12 @@ import numpy as np
 import xarray as xr
 
 from edfstat.errors import InputError
-from edfstat.evidence import evidence_line, format_p, listed, measure_words, search_lines
+from edfstat.evidence import evidence_line, listed, measure_words, search_lines
 
 #: What a claim adds if nothing but the raw comparison stands behind it.
 RAW = "as the models are; complexity was not taken out"
 
-__all__ = ["Findings", "PairFinding", "findings", "format_p", "measure_words", "verdict"]
+__all__ = ["Findings", "PairFinding", "findings", "verdict"]
 
 
 class PairFinding(NamedTuple):

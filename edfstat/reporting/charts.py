@@ -11,9 +11,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from edfstat.evidence import measure_words
 from edfstat.plot.search_curves import FEW
 from edfstat.ticks import log_ticks
-from edfstat.verdicts import measure_words
 
 __all__ = ["Chart", "Series", "charts_of"]
 

@@ -13,13 +13,14 @@ import xarray as xr
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from edfstat.evidence import measure_words
 from edfstat.reporting.best import best_drawings, svg_uri
 from edfstat.reporting.charts import Chart, as_plain, charts_of
 from edfstat.reporting.method import REFERENCES, method_of
 from edfstat.reporting.provenance import provenance_of
 from edfstat.reporting.svg import chart_svg
 from edfstat.reporting.tables import Table, table_csv, tables_of
-from edfstat.verdicts import findings, measure_words
+from edfstat.verdicts import findings
 
 __all__ = ["embedded_json", "html_bytes"]
 

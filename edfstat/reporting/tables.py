@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from edfstat.verdicts import format_p, measure_words
+from edfstat.evidence import format_p, measure_words
 
 __all__ = ["Table", "table_csv", "tables_of"]
 

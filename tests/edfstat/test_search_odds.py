@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from edfstat import edf
+from edfstat.crossings import search_crossings
 from edfstat.errors import InputError
-from edfstat.search_odds import best_of, draws_needed, models_needed, random_search, search_crossings
+from edfstat.search_odds import best_of, draws_needed, models_needed, random_search
 
 CASES = {
     case["id"]: case

@@ -5,8 +5,9 @@ import pytest
 import scipy.stats
 
 from edfstat import InputError, compare, verdict
+from edfstat.evidence import format_p
 from edfstat.population import build_population
-from edfstat.verdicts import findings, format_p
+from edfstat.verdicts import findings
 
 
 def population(shifts, n=150, seed=0, sizes=None, slope=0.0):

@@ -74,6 +74,13 @@ def test_no_module_hides_a_public_name() -> None:
     assert modules & set(edfstat.__all__) == {"plot"}
 
 
+@pytest.mark.parametrize("name", sorted(set(edfstat.__all__) - {"plot"}))
+def test_public_names_come_from_where_they_are_defined(name):
+    """Not by way of a module that imports them for that alone; a package stands for its modules."""
+    home, defined = f"edfstat.{edfstat._HOME[name]}", getattr(edfstat, name).__module__
+    assert defined == home or defined.startswith(f"{home}.")
+
+
 @pytest.mark.parametrize("name", ["slow", "slurm", "gpu", "browser"])
 def test_markers(name: str) -> None:
     assert any(marker.startswith(f"{name}:") for marker in PROJECT["tool"]["pytest"]["ini_options"]["markers"])
