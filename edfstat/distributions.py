@@ -132,6 +132,11 @@ class EDF:
     weight_sum: float = 1.0
     covered: float = 1.0
 
+    @property
+    def atoms(self) -> kernels.Atoms:
+        """The first four, as sums over them take them."""
+        return kernels.Atoms(self.support, self.mass, self.probabilities, self.tail)
+
     def __call__(self, x: ArrayLike | float, side: Literal["left", "right"] = "right") -> Any:
         """Share of the weight at or below an error.
 

@@ -123,9 +123,8 @@ def _as_edf(sample: _Sample | EDF) -> EDF:
 
 
 def _of_atoms(f: EDF, g: EDF, restrict: float) -> Pair:
-    first, second = (kernels.Atoms(x.support, x.mass, x.probabilities, x.tail) for x in (f, g))
     return Pair(
-        atoms=(first, second),
+        atoms=(f.atoms, g.atoms),
         sizes=(int(f.n), int(g.n)),
         effective_n=(f.effective_n, g.effective_n),
         plain=f.equal_weights and g.equal_weights,

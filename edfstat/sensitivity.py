@@ -10,11 +10,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from edfstat import kernels
 from edfstat.arguments import number, points, shown, whole
 from edfstat.complexity import Empty, Spacing, complexity_bins
 from edfstat.errors import InputError, PopulationError
 from edfstat.labels import ArrayLike, as_errors, as_labels, coded, grid_of_numbers, same_models
+from edfstat.step_gaps import ks_distance
 
 __all__ = ["bin_sensitivity"]
 
@@ -127,11 +127,5 @@ def _row(errors: NDArray[np.float64], groups: NDArray[Any], found: xr.Dataset, e
         "auc": areas,
         "effective_n": found["effective_n"].values,
         "auc_difference": np.array([areas[a] - areas[b] for a, b in pairs]),
-        "ks": np.array([_gap(curves[a], curves[b]) for a, b in pairs]),
+        "ks": np.array([ks_distance(curves[a].atoms, curves[b].atoms) for a, b in pairs]),
     }
-
-
-def _gap(a: Any, b: Any) -> float:
-    at = np.union1d(a.support, b.support)
-    levels = [kernels.step_values(F.support, F.probabilities, at, "right") for F in (a, b)]
-    return float(np.abs(levels[0] - levels[1]).max())

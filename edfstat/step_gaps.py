@@ -9,7 +9,7 @@ import numpy as np
 from edfstat.kernels import Atoms, step_values
 from edfstat.label_gaps import SLACK
 
-__all__ = ["Gap", "largest_gap"]
+__all__ = ["Gap", "ks_distance", "largest_gap"]
 
 _PIECES = 2048
 _FINER = 32
@@ -20,6 +20,18 @@ class Gap(NamedTuple):
 
     size: float
     at: float
+
+
+def ks_distance(first: Atoms, second: Atoms) -> float:
+    """Largest gap of two EDFs either way, the two-sided KS statistic.
+
+    Examples
+    --------
+    >>> from edfstat import edf
+    >>> ks_distance(edf([5.0, 6.0, 7.0, 8.0]).atoms, edf([6.0, 7.0, 8.0, 9.0]).atoms)
+    0.25
+    """
+    return max(largest_gap(first, second).size, largest_gap(second, first).size)
 
 
 def largest_gap(above: Atoms, below: Atoms, restrict: float = np.inf) -> Gap:

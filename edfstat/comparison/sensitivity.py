@@ -10,9 +10,9 @@ from edfstat.comparison.groups import Groups
 from edfstat.comparison.measures import Weighting, weigh
 from edfstat.comparison.names import Columns
 from edfstat.comparison.pairs import pairs_of
-from edfstat.comparison.samples import Sample, samples_of
+from edfstat.comparison.samples import Sample, distributions, samples_of
 from edfstat.errors import InputError, PopulationError
-from edfstat.kolmogorov import ks_test
+from edfstat.step_gaps import ks_distance
 
 __all__ = ["SETTINGS", "eps_table", "sensitivity_table"]
 
@@ -45,11 +45,8 @@ def sensitivity_table(
         differences = area_differences(group_areas(samples, eps, level), pairs, level)
         for name, values in zip(("auc", "low", "high"), differences, strict=True):
             table[name][:, column] = values
-        for row, (a, b) in enumerate(pairs):
-            first, second = samples[a], samples[b]
-            table["ks"][row, column] = ks_test(
-                first.errors, second.errors, method="asymptotic", weights_a=first.weights, weights_b=second.weights
-            ).statistic
+        atoms = [curve.atoms for curve in distributions(samples)]
+        table["ks"][:, column] = [ks_distance(atoms[a], atoms[b]) for a, b in pairs]
     dims = ("pair", "setting")
     return {
         "sensitivity_bins": (("setting",), bins),

@@ -304,7 +304,9 @@ def test_sensitivity_to_the_number_of_bins():
         expected = [np.sum((w * g)[used & (groups == name)]) for name in "AB"]
         np.testing.assert_allclose(found["auc"].sel(bins=count), expected)
         np.testing.assert_allclose(found["auc_difference"].sel(bins=count), expected[0] - expected[1])
-    assert found["ks"].sel(bins=1).item() > 0
+        at_or_below = (error[used] <= error[used][:, None]) * w[used]
+        gaps = at_or_below[:, groups[used] == "A"].sum(axis=1) - at_or_below[:, groups[used] == "B"].sum(axis=1)
+        np.testing.assert_allclose(found["ks"].sel(bins=count), abs(gaps).max())
     assert found["kept"].sel(bins=300) < 300
     with pytest.raises(PopulationError, match="share no range"):
         bin_sensitivity([1.0, 2.0], [1, 2], ["a", "b"], 3.0)
