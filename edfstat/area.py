@@ -15,7 +15,17 @@ from edfstat.area_bands import influence, path_length, simultaneous_critical
 from edfstat.arguments import choice, confidence_level, flag, points
 from edfstat.errors import InputError
 from edfstat.label_gaps import SLACK
-from edfstat.labels import ArrayLike, WeightKind, as_errors, as_strata, as_weights, coded, repeated, same_models
+from edfstat.labels import (
+    ArrayLike,
+    WeightKind,
+    as_errors,
+    as_strata,
+    as_weights,
+    coded,
+    each_weight,
+    repeated,
+    same_models,
+)
 from edfstat.welch import Estimates, welch_difference
 
 __all__ = ["auc", "auc_difference"]
@@ -106,7 +116,7 @@ def _checked(error: Any, weights: Any, strata: Any, suffix: str = "") -> _Sample
     size = errors.size
     normalised = as_weights(weights, size, "weights" + suffix)
     effective = kernels.effective_size(normalised, size)
-    w = np.full(size, 1 / size) if normalised is None else normalised
+    w = each_weight(normalised, size)
     if strata is None:
         return _Sample(errors, w, np.zeros(size, dtype=np.intp), np.array([""]), effective)
     name = "strata" + suffix

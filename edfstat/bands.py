@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edfstat.arguments import choice, confidence_level, points
 from edfstat.distributions import EDF, Interval, Strata
 from edfstat.errors import InputError
-from edfstat.labels import shaped
+from edfstat.labels import each_weight, shaped
 
 __all__ = [
     "NotedInterval",
@@ -146,7 +146,7 @@ def stratified_variance(strata: Strata, at: Floats, share: Floats) -> Floats:
     has no spread of its own; the pooled F (1 - F) stands in, which cannot make the interval too short.
     """
     total = np.zeros(at.size)
-    weights = np.full(strata.errors.size, 1 / strata.errors.size) if strata.weights is None else strata.weights
+    weights = each_weight(strata.weights, strata.errors.size)
     order = np.lexsort((strata.errors, strata.codes))
     ends = np.cumsum(np.bincount(strata.codes, minlength=strata.labels.size))
     for rows in np.split(order, ends[:-1]):

@@ -9,6 +9,7 @@ from edfstat.arguments import generator, whole
 from edfstat.bands import dkw_half_width
 from edfstat.distributions import EDF, Strata
 from edfstat.errors import InputError
+from edfstat.labels import each_weight
 
 __all__ = ["stratified_half_width"]
 
@@ -73,7 +74,7 @@ def _grid(F: EDF) -> Floats:
 def _covariance(F: EDF, strata: Strata, at: Floats) -> Floats:
     """Covariance of the EDF between errors, summed over strata."""
     codes, labels, errors, weights = strata
-    w = np.full(errors.size, 1 / errors.size) if weights is None else weights
+    w = each_weight(weights, errors.size)
     whole = F(at)
     # below[j, t]: weight of the models of stratum j between the errors t - 1 and t of the grid
     cell = np.searchsorted(at, errors)

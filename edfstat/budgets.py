@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edfstat.arguments import number, points, shown, whole
 from edfstat.errors import InputError
-from edfstat.labels import ArrayLike, as_errors, as_weights, same_models
+from edfstat.labels import ArrayLike, as_errors, as_weights, each_weight, same_models
 from edfstat.ranks import finite_vector
 
 __all__ = ["hit_probability", "search_budget", "time_to_target"]
@@ -208,5 +208,4 @@ def _checked(error: Any, cost: Any, weights: Any) -> tuple[Floats, Floats, Float
     costs = finite_vector(cost, "cost", errors.size)
     if costs.min() <= 0:
         raise InputError(f"cost[{int(costs.argmin())}] is {costs.min()}; give a positive cost for every model")
-    mass = as_weights(weights, errors.size)
-    return errors, costs, np.full(errors.size, 1 / errors.size) if mass is None else mass
+    return errors, costs, each_weight(as_weights(weights, errors.size), errors.size)

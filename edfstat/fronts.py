@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edfstat.arguments import points, shares
 from edfstat.errors import InputError
-from edfstat.labels import ArrayLike, as_errors, as_weights, relabel, same_models
+from edfstat.labels import ArrayLike, as_errors, as_weights, each_weight, relabel, same_models
 from edfstat.ranks import finite_vector, models_drawn
 
 __all__ = ["attainment", "dominating_mass", "pareto_front", "pareto_inclusion"]
@@ -194,8 +194,7 @@ def _checked(error: Any, complexity: Any, weights: Any) -> tuple[Floats, Floats,
     same_models(error=error, complexity=complexity, weights=weights)
     errors = as_errors(error)
     costs = finite_vector(complexity, "complexity", errors.size)
-    mass = as_weights(weights, errors.size)
-    return errors, costs, np.full(errors.size, 1 / errors.size) if mass is None else mass
+    return errors, costs, each_weight(as_weights(weights, errors.size), errors.size)
 
 
 def _draws(m: Any) -> int:

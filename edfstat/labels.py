@@ -24,6 +24,7 @@ __all__ = [
     "as_vector",
     "as_weights",
     "coded",
+    "each_weight",
     "grid_of_numbers",
     "relabel",
     "repeated",
@@ -222,6 +223,11 @@ def as_weights(weights: Any, length: int, name: str = "weights") -> Floats | Non
         array = array / largest
     normalised: Floats = array / array.sum()
     return normalised
+
+
+def each_weight(weights: Floats | None, length: int) -> Floats:
+    """The weight of every model, as `as_weights` gives them: 1/n where it says None."""
+    return np.full(length, 1 / length) if weights is None else weights
 
 
 def repeated(counts: Any, errors: Floats, strata: Any) -> tuple[Floats, NDArray[Any] | None]:

@@ -11,7 +11,7 @@ from edfstat import kernels
 from edfstat.arguments import shown
 from edfstat.distributions import EDF
 from edfstat.errors import InputError
-from edfstat.labels import ArrayLike, as_vector, as_weights
+from edfstat.labels import ArrayLike, as_vector, as_weights, each_weight
 
 __all__ = ["mixture"]
 
@@ -60,7 +60,7 @@ def mixture(edfs: Sequence[EDF], shares: ArrayLike | None = None) -> EDF:
         part = np.array([F.weight_sum for F in edfs]) / total
     else:
         named = as_vector(shares, "shares", length=len(edfs))
-        part = np.full(len(edfs), 1 / len(edfs)) if (even := as_weights(named, len(edfs), "shares")) is None else even
+        part = each_weight(as_weights(named, len(edfs), "shares"), len(edfs))
     counted = [F for F, share in zip(edfs, part, strict=True) if share > 0]
     part = part[part > 0]
     n = sum(F.n for F in edfs)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edfstat.arguments import generator, shares, whole
 from edfstat.errors import InputError
-from edfstat.labels import ArrayLike, as_errors, as_weights, relabel, same_models
+from edfstat.labels import ArrayLike, as_errors, as_weights, each_weight, relabel, same_models
 from edfstat.ranks import finite_vector, models_drawn
 
 __all__ = ["best_shares", "parameter_range", "range_pvalue"]
@@ -224,7 +224,7 @@ def _best_shares(errors: Floats, mass: Floats | None, m: int) -> Floats:
     # Atoms beyond those the law reaches, and values of weight zero between atoms, have no chance.
     reached = np.minimum(place, chances.size - 1)
     hit = found.support[reached] == errors
-    weight = np.full(errors.size, 1 / errors.size) if mass is None else mass
+    weight = each_weight(mass, errors.size)
     shares: Floats = np.where(hit, chances[reached] * (weight / found.mass[reached]), 0.0)
     return shares
 
