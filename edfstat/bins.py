@@ -39,6 +39,46 @@ class Binning:
         return ~np.isnan(self.weights)
 
 
+@dataclass(frozen=True)
+class _Compared:
+    """What is to be binned: models, their groups, the compared range of each measure, and how bins divide it."""
+
+    values: Floats
+    codes: Codes
+    labels: NDArray[Any]
+    inside: NDArray[np.bool_]
+    bounds: list[tuple[float, float]]
+    spacing: str
+    min_count: int
+
+    def edges(self, bins: Any) -> list[Floats]:
+        """Edges of each measure, for `bins` as a user gives them."""
+        wanted = _per_axis(bins, self.values.shape[1])
+        return [
+            _edges(axis[self.inside], each, self.spacing, *bound)
+            for axis, each, bound in zip(self.values.T, wanted, self.bounds, strict=True)
+        ]
+
+    def spaced(self, count: int) -> list[Floats]:
+        """Edges of that many bins in each measure."""
+        return [
+            _spaced(axis[self.inside], count, self.spacing, *bound)
+            for axis, bound in zip(self.values.T, self.bounds, strict=True)
+        ]
+
+    def placed(self, edges: list[Floats]) -> tuple[Codes, NDArray[np.intp]]:
+        """Bin of each model, and the models of each group and bin."""
+        place = _place(self.values, edges, self.inside)
+        return place, _count(place, self.codes, self.labels.size, _number(edges))
+
+
+def _compared(complexity: Any, groups: Any, spacing: str, limits: Any, bins: Any, min_count: int) -> _Compared:
+    values = _values(complexity)
+    labels, codes = _groups(groups, complexity, values.shape[0])
+    inside, bounds = _support(values, codes, labels, limits, bins)
+    return _Compared(values, codes, labels, inside, bounds, spacing, min_count)
+
+
 def bin_models(
     complexity: Any, bins: Any, spacing: str, limits: Any, groups: Any, empty: str, target: Any, min_count: int
 ) -> Binning:
@@ -46,26 +86,17 @@ def bin_models(
     choice(spacing, "spacing", ("uniform", "log", "quantile"))
     choice(empty, "empty", ("raise", "drop", "merge"))
     min_count = whole(min_count, "min_count", "give a whole number of at least 1")
-    values = _values(complexity)
-    labels, codes = _groups(groups, complexity, values.shape[0])
-    inside, bounds = _support(values, codes, labels, limits, bins)
-    edges = [
-        _edges(axis[inside], wanted, spacing, *bound)
-        for axis, wanted, bound in zip(values.T, _per_axis(bins, values.shape[1]), bounds, strict=True)
-    ]
-    place = _place(values, edges, inside)
-    counts = _count(place, codes, labels.size, _number(edges))
-    share = _share(target, counts, labels)
+    models = _compared(complexity, groups, spacing, limits, bins, min_count)
+    edges = models.edges(bins)
+    place, counts = models.placed(edges)
+    share = _share(target, counts, models.labels)
     short = _short(counts, share, min_count)
     if short.any() and empty == "merge":
-        edges, share, target = _merge(edges, counts, share, target, min_count)
-        place = _place(values, edges, inside)
-        counts = _count(place, codes, labels.size, _number(edges))
+        edges, share = _merge(edges, counts, share, min_count, even=target is None)
+        place, counts = models.placed(edges)
         short = _short(counts, share, min_count)
     if short.any() and empty == "raise":
-        raise PopulationError(
-            _complaint(values, codes, labels, inside, bounds, edges, counts, short, bins, spacing, min_count)
-        )
+        raise PopulationError(_complaint(models, edges, counts, short))
     kept = ~short & (counts.min(axis=0) > 0)
     if not kept.any():
         raise PopulationError(
@@ -76,8 +107,8 @@ def bin_models(
     if share.sum() == 0:
         raise PopulationError("target gives no weight to any bin that every group fills; give other shares")
     share /= share.sum()
-    weights = _weigh(place, codes, counts, kept, share)
-    return Binning(values, codes, labels, edges, place, counts, kept, share, weights)
+    weights = _weigh(place, models.codes, counts, kept, share)
+    return Binning(models.values, models.codes, models.labels, edges, place, counts, kept, share, weights)
 
 
 def feasible_bins(complexity: Any, groups: Any, spacing: str, limits: Any, limit: int, min_count: int) -> int:
@@ -85,12 +116,9 @@ def feasible_bins(complexity: Any, groups: Any, spacing: str, limits: Any, limit
     choice(spacing, "spacing", ("uniform", "log", "quantile"))
     limit = whole(limit, "limit", "give a whole number of at least 1")
     min_count = whole(min_count, "min_count", "give a whole number of at least 1")
-    values = _values(complexity)
-    labels, codes = _groups(groups, complexity, values.shape[0])
-    inside, bounds = _support(values, codes, labels, limits, limit)
+    models = _compared(complexity, groups, spacing, limits, limit, min_count)
     # More bins than models would leave some of them short.
-    limit = min(limit, values.shape[0] // min_count + 1)
-    return _feasible(values, codes, labels.size, inside, bounds, spacing, limit, min_count) or 1
+    return _feasible(models, min(limit, models.codes.size // min_count + 1)) or 1
 
 
 def _values(complexity: Any) -> Floats:
@@ -257,8 +285,8 @@ def _share(target: Any, counts: NDArray[np.intp], labels: NDArray[Any]) -> Float
 
 
 def _merge(
-    edges: list[Floats], counts: NDArray[np.intp], share: Floats, target: Any, min_count: int
-) -> tuple[list[Floats], Floats, Any]:
+    edges: list[Floats], counts: NDArray[np.intp], share: Floats, min_count: int, *, even: bool
+) -> tuple[list[Floats], Floats]:
     """Join bins from the left until each holds enough of every group; what is left over joins the last."""
     if len(edges) > 1:
         raise InputError("empty='merge' needs one measure of complexity; use 'drop' or balance_weights for two")
@@ -273,10 +301,8 @@ def _merge(
         ends = [counts.shape[1]]
     ends[-1] = counts.shape[1]
     starts = [0, *ends[:-1]]
-    joined = np.add.reduceat(share, starts)
-    if target is None:
-        joined = np.full(len(ends), 1 / len(ends))
-    return [edges[0][[0, *ends]]], joined, target
+    joined = np.full(len(ends), 1 / len(ends)) if even else np.add.reduceat(share, starts)
+    return [edges[0][[0, *ends]]], joined
 
 
 def _weigh(place: Codes, codes: Codes, counts: NDArray[np.intp], kept: NDArray[np.bool_], share: Floats) -> Floats:
@@ -286,47 +312,25 @@ def _weigh(place: Codes, codes: Codes, counts: NDArray[np.intp], kept: NDArray[n
     return weights
 
 
-def _feasible(
-    values: Floats,
-    codes: Codes,
-    groups: int,
-    inside: NDArray[np.bool_],
-    bounds: list[tuple[float, float]],
-    spacing: str,
-    limit: int,
-    min_count: int,
-) -> int:
+def _feasible(models: _Compared, limit: int) -> int:
     """Most bins per measure, at most `limit`, that leave no bin short; 0 if there is none."""
     for count in range(limit, 0, -1):
-        edges = [_spaced(axis[inside], count, spacing, *bound) for axis, bound in zip(values.T, bounds, strict=True)]
-        if _count(_place(values, edges, inside), codes, groups, _number(edges)).min() >= min_count:
+        if models.placed(models.spaced(count))[1].min() >= models.min_count:
             return count
     return 0
 
 
-def _complaint(
-    values: Floats,
-    codes: Codes,
-    labels: NDArray[Any],
-    inside: NDArray[np.bool_],
-    bounds: list[tuple[float, float]],
-    edges: list[Floats],
-    counts: NDArray[np.intp],
-    short: NDArray[np.bool_],
-    bins: Any,
-    spacing: str,
-    min_count: int,
-) -> str:
+def _complaint(models: _Compared, edges: list[Floats], counts: NDArray[np.intp], short: NDArray[np.bool_]) -> str:
     """Names the first short bin, the group that lacks models there, and a number of bins that works."""
     number = int(short.argmax())
     group = int(counts[:, number].argmin())
     cell = np.unravel_index(number, [marks.size - 1 for marks in edges])
     extent = " by ".join(f"{marks[i]:g} to {marks[i + 1]:g}" for marks, i in zip(edges, cell, strict=True))
     most = max(marks.size - 1 for marks in edges)
-    works = _feasible(values, codes, labels.size, inside, bounds, spacing, most, min_count)
+    works = _feasible(models, most)
     joint = len(edges) > 1
     held = int(counts[group, number])
-    lacks = "no model" if held == 0 else f"{held} of the {min_count} models asked for"
+    lacks = "no model" if held == 0 else f"{held} of the {models.min_count} models asked for"
     wider = f"bins={(works, works) if joint else works} works" if works else "no number of bins works"
     other = "empty='drop' or balance_weights" if joint else "empty='drop' or 'merge'"
-    return f"complexity bin {number} ({extent}) has {lacks} of group {labels[group]!s}; {wider}, or pass {other}"
+    return f"complexity bin {number} ({extent}) has {lacks} of group {models.labels[group]!s}; {wider}, or pass {other}"
