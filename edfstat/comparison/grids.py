@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edfstat.comparison.groups import Groups
-from edfstat.distributions import edf
+from edfstat.distributions import EDF, edf
 
 __all__ = ["QUANTILES", "default_eps", "eps_grid", "search_sizes", "search_targets", "support_points"]
 
@@ -23,11 +23,15 @@ def default_eps(groups: Groups) -> float:
 
     Rounded up to two digits, so that the same eps serves data that hardly differ.
     """
+    found = float(_pooled(groups).quantile(0.95))
+    return _round_up(found) if found > 0 else 1.0
+
+
+def _pooled(groups: Groups) -> EDF:
+    """EDF of all models that reached an error, every group counting the same."""
     finite = np.isfinite(groups.error)
     size = np.bincount(groups.code[finite], minlength=len(groups.names)).astype(np.float64)
-    pooled = edf(groups.error[finite], 1.0 / size[groups.code[finite]])
-    found = float(pooled.quantile(0.95))
-    return _round_up(found) if found > 0 else 1.0
+    return edf(groups.error[finite], 1.0 / size[groups.code[finite]])
 
 
 def _round_up(value: float) -> float:
@@ -54,9 +58,7 @@ def search_sizes(groups: Groups) -> NDArray[np.int64]:
 
 def search_targets(groups: Groups) -> Floats:
     """Errors worth asking for: near the pooled median, best 10 %, best 1 % and the best that every group has."""
-    finite = np.isfinite(groups.error)
-    size = np.bincount(groups.code[finite], minlength=len(groups.names)).astype(np.float64)
-    pooled = edf(groups.error[finite], 1.0 / size[groups.code[finite]])
+    pooled, finite = _pooled(groups), np.isfinite(groups.error)
     best = [groups.error[finite & (groups.code == code)] for code in range(len(groups.names))]
     shared = max(part.min() for part in best if part.size)
     wanted = np.array([*pooled.quantile(np.array([0.5, 0.1, 0.01])), shared])
