@@ -187,7 +187,7 @@ def draws_needed(hit: Floats, miss: Floats, probability: float) -> Floats:
     hit + miss = 1, each accurate relative to itself where it is small; 0 < probability < 1.
     """
     goal = math.log1p(-probability)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         draws = np.divide(goal, np.where(hit < 0.5, np.log1p(-hit), np.log(miss)))
     needed = np.full(draws.shape, np.inf)
     some = np.isfinite(draws)

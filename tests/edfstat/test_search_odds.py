@@ -347,3 +347,8 @@ def test_who_leads_from_one_model_on_is_no_crossing():
     for m in (1, 2, 3, 10, 100):
         medians = [random_search(e, [m], quantiles=[0.5])["quantile"].item() for e in ([7, 9, 10, 15], [9, 10, 10, 14])]
         assert medians[0] <= medians[1]
+
+
+def test_a_weight_too_small_to_be_met_needs_models_without_end():
+    assert models_needed([5.0, 7.0, 8.0], 6, weights=[1e-320, 1, 1]) == math.inf
+    assert models_needed([5.0, 7.0, 8.0], 6, weights=[1e-300, 1, 1]) == pytest.approx(-math.log(0.05) * 2e300)
