@@ -15,8 +15,10 @@ three archives. The photographs cannot be downloaded without an account on image
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,7 @@ from numpy.typing import NDArray
 from datasets import places
 from datasets.augment import Augmentation
 from datasets.errors import DatasetError
+from datasets.images import some_of
 
 __all__ = ["MD5", "SOURCE_URL", "ImageFolder", "load"]
 
@@ -47,7 +50,7 @@ class ImageFolder:
     Parameters
     ----------
     name, split : str
-    paths : tuple of Path
+    paths : tuple of str
     labels : array of int64, shape (n,)
     classes : tuple of str
         Folder names, in alphabetical order.
@@ -60,7 +63,7 @@ class ImageFolder:
 
     name: str
     split: str
-    paths: tuple[Path, ...]
+    paths: tuple[str, ...]
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
     source: str
@@ -94,13 +97,13 @@ class ImageFolder:
 
         Examples
         --------
-        >>> paths = tuple(Path(f"{i}.JPEG") for i in range(5))
+        >>> paths = tuple(f"{i}.JPEG" for i in range(5))
         >>> folder = ImageFolder("imagenet", "train", paths, np.zeros(5, dtype=np.int64), ("n0",), "memory")
         >>> few = folder.subset(2)
         >>> len(few), set(few.paths) <= set(paths)
         (2, True)
         """
-        chosen = np.sort(np.random.default_rng(seed).permutation(len(self))[:n])
+        chosen = some_of(len(self), n, seed)
         return replace(self, paths=tuple(self.paths[i] for i in chosen), labels=self.labels[chosen])
 
 
@@ -121,7 +124,7 @@ def load(root: Path | None, split: str) -> ImageFolder:
     Raises
     ------
     DatasetError
-        If there is no such folder, or it holds no photographs.
+        If there is no such folder, or one of its classes holds no photographs.
     """
     for place in places.folders(root, "imagenet", "ImageNet"):
         for name in FOLDERS[split]:
@@ -135,16 +138,27 @@ def load(root: Path | None, split: str) -> ImageFolder:
 
 def _listed(folder: Path, split: str) -> ImageFolder | None:
     # A class is its folder's number in the alphabet: a hidden folder of some program's would shift those after it.
-    classes = sorted(part.name for part in _shown(folder) if part.is_dir())
-    paths, labels = [], []
-    for label, name in enumerate(classes):
-        files = sorted(path for path in _shown(folder / name) if path.suffix.lower() in SUFFIXES)
-        paths += files
-        labels += [label] * len(files)
-    if not paths:
+    classes = sorted(part.name for part in os.scandir(folder) if part.is_dir() and not part.name.startswith("."))
+    if not classes:
         return None
-    return ImageFolder("imagenet", split, tuple(paths), np.array(labels, dtype=np.int64), tuple(classes), str(folder))
+    found = [_photographs(os.path.join(folder, name)) for name in classes]  # noqa: PTH118 - a million of them
+    if [] in found:
+        empty = folder / classes[found.index([])]
+        raise DatasetError(
+            f"{empty} holds no photographs ({', '.join(sorted(SUFFIXES))}), so its class would be missing; unpack it "
+            "again, or remove the folder from both parts"
+        )
+    labels = np.repeat(np.arange(len(classes)), [len(paths) for paths in found])
+    return ImageFolder("imagenet", split, tuple(chain.from_iterable(found)), labels, tuple(classes), str(folder))
 
 
-def _shown(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if not path.name.startswith(".")]
+def _photographs(folder: str) -> list[str]:
+    """Paths of the photographs of a class, also of those in folders within it, in alphabetical order."""
+    paths: list[str] = []
+    for place, inner, names in os.walk(folder, followlinks=True):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        paths += [
+            f"{place}{os.sep}{name}" for name in names
+            if not name.startswith(".") and name[name.rfind(".") :].lower() in SUFFIXES
+        ]  # fmt: skip
+    return sorted(paths)

@@ -111,7 +111,7 @@ class ImageSet:
         Raises
         ------
         DatasetError
-            If `n` is 0.
+            If `n` is no whole number from 1.
 
         Examples
         --------
@@ -121,9 +121,22 @@ class ImageSet:
         >>> len(few), few.images.shape, len(images.subset(10**6)) == len(images)
         (10, (10, 8, 8, 1), True)
         """
-        chosen = np.sort(np.random.default_rng(seed).permutation(len(self))[:n])
+        chosen = some_of(len(self), n, seed)
         return replace(self, images=self.images[chosen], labels=self.labels[chosen])
 
     def __repr__(self) -> str:
         n, height, width, channels = self.images.shape
         return f"ImageSet({self.name} {self.split}: {n} images {height}x{width}x{channels}, {self.num_classes} classes)"
+
+
+def some_of(total: int, n: int, seed: int) -> NDArray[np.intp]:
+    """Places of `n` of so many images, drawn at random without replacement, in their order.
+
+    Raises
+    ------
+    DatasetError
+        If `n` is no whole number from 1.
+    """
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise DatasetError(f"n is {n!r}; give a whole number of images, from 1")
+    return np.sort(np.random.default_rng(seed).permutation(total)[:n])

@@ -36,6 +36,16 @@ def main(argv: list[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
 
+    try:
+        return _trained(args)
+    except KeyboardInterrupt:
+        path = args.directory and args.directory / "checkpoint.pt"
+        left = f"; the same command goes on from {path}" if path and path.exists() else ""
+        sys.stderr.write(f"interrupted{left}\n")
+        return 130
+
+
+def _trained(args: argparse.Namespace) -> int:
     from edfstat.errors import InputError
     from edfstat.trials import Trial
     from trainers import devices, parallel
@@ -69,10 +79,6 @@ def main(argv: list[str] | None = None) -> int:
         together = isinstance(error, parallel.Disagreement)
         sys.stderr.write(f"error: {error}\n")
         return 2
-    except KeyboardInterrupt:
-        left = f"; the same command goes on from {args.directory}/checkpoint.pt" if args.directory else ""
-        sys.stderr.write(f"interrupted{left}\n")
-        return 130
     finally:
         parallel.leave(together=together)
     if rank == 0:

@@ -15,11 +15,6 @@ __all__ = ["count_wrong", "precise_norm"]
 Autocast = Callable[[], AbstractContextManager[object]]
 
 
-def logits(output: Tensor | tuple[Tensor, ...]) -> Tensor:
-    """The main head's output of a net that may have another."""
-    return output if isinstance(output, Tensor) else output[0]
-
-
 @torch.no_grad()
 def precise_norm(model: nn.Module, feed: Feed, epoch: int, autocast: Autocast) -> None:
     """Set running statistics to the mean over training batches, all seen by the same weights.
@@ -59,7 +54,7 @@ def count_wrong(model: nn.Module, feed: Feed, autocast: Autocast) -> Tensor:
     counts: Tensor | None = None
     for images, labels in feed.test():
         with autocast():
-            output = logits(model(images))
+            output = model(images)
         lost = ~output.isfinite().all(1)
         misses = torch.stack([((output.argmax(1) != labels) | lost).sum(), lost.sum()])
         counts = misses if counts is None else counts + misses

@@ -111,6 +111,8 @@ def train(
     where = devices.pick(device)
     folder = None if directory is None else home_path(directory)
     if folder is not None and (done := _finished(trial, folder, where)) is not None:
+        if profile:
+            raise InputError(f"{folder} holds the trial's record already; give another directory to profile it")
         return done
     if profile and folder is None:
         raise InputError("profile writes its trace to directory; give one")
@@ -225,7 +227,7 @@ def _run(
 
 
 def _leader() -> bool:
-    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
+    return parallel.place()[0] == 0
 
 
 def _save(task: Task, session: Session, curves: Curves, folder: Path | None) -> None:
@@ -257,6 +259,10 @@ def _restore(session: Session, curves: Curves, state: dict[str, Any], path: Path
     """Go on from a state; one that does not fit changes nothing."""
     try:
         seen = Curves(**state.pop("curves"))
+        if len({len(seen.train_ep_loss), len(seen.train_ep_top1), len(seen.test_ep_top1)}) != 1:
+            raise ValueError("its curves have different lengths")
+        if len(seen.train_ep_loss) > session.recipe.epochs:
+            raise ValueError(f"it is of epoch {len(seen.train_ep_loss)} of {session.recipe.epochs}")
         session.check_state(state)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise checkpoints.DamagedCheckpoint(f"{path} does not fit the trial ({error!r:.200}); delete it") from None

@@ -6,6 +6,7 @@ Only where processes would take turns on a GPU, for want of NVIDIA's MPS, thread
 from __future__ import annotations
 
 import logging
+import signal
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from multiprocessing.connection import wait
@@ -78,7 +79,7 @@ def train_many(
     time_limit: float | None = None,
     compile: bool = False,
 ) -> Generator[dict[str, Any]]:
-    """Train trials side by side and yield their records as they end.
+    """Train trials side by side, those with the most work first, and yield their records as they end.
 
     Its processes import the calling script anew, whose own work must stand below ``if __name__ == "__main__":``.
     Leaving the loop ends them; with `directory`, the same call later goes on from the checkpoints.
@@ -101,7 +102,8 @@ def train_many(
     dict
         Records, in the order in which the trials end. A process that dies, by a signal for instance, gives a
         record of status ``error`` that says so, and the trials after it go to a new process. A trial that runs out
-        of memory beside others, or whose process dies with others in it, is tried again alone, after them.
+        of memory beside others (for which the kernel may kill its process), or whose process dies with others in it,
+        is tried again alone, after them.
 
     Raises
     ------
@@ -128,7 +130,11 @@ def train_many(
     place = devices.pick(device)
     devices.autocast_for(place, precision, 0)
     devices.thread_count(threads)
-    largest = _largest(trials, root)
+    tasks = _prepared(trials, root)
+    # Counted in fp32, what a trial takes is mostly the activations of a step.
+    largest = max(tasks, key=lambda task: task.complexity["acts"] * task.recipe.batch_size, default=None)
+    # A long trial begun last would run alone, while the other processes have nothing left to do.
+    trials = [task.trial for task in sorted(tasks, key=_work, reverse=True)]
     if directory is not None:
         _refuse_repeated(trials)
         trial_folder.make(directory)
@@ -153,18 +159,19 @@ def _refuse_repeated(trials: Sequence[Trial]) -> None:
             )
 
 
-def _largest(trials: Sequence[Trial], root: str | PathLike[str] | None) -> Task | None:
-    """Check every trial; the one whose steps hold the most activations, which are most of what a trial takes."""
-    largest: Task | None = None
-    most = -1
+def _prepared(trials: Sequence[Trial], root: str | PathLike[str] | None) -> list[Task]:
+    tasks = []
     for position, trial in enumerate(trials):
         try:
-            task = prepare(trial, root)
+            tasks.append(prepare(trial, root))
         except InputError as error:
             raise InputError(f"trials[{position}]: {error}") from None
-        if (size := task.complexity["acts"] * task.recipe.batch_size) > most:
-            largest, most = task, size
-    return largest
+    return tasks
+
+
+def _work(task: Task) -> int:
+    """Operations of the whole training, but for a factor that all trials share."""
+    return task.complexity["flops"] * len(task.train) * task.recipe.epochs
 
 
 def _records(
@@ -186,15 +193,16 @@ def _records(
                     if not worker.ready:
                         welcome(worker)
                         continue
-                    done, died = answers(worker)
+                    done, code = answers(worker)
+                    # The memory may have been what trials beside it held, and one of these may have killed a thread.
+                    others = number > 1 and (code == -signal.SIGKILL or (room > 1 and code is not None))
                     if worker.dead and waiting:
                         team.remove(worker)
                         worker = start(options, room)
                         team.append(worker)
                     hand(worker, waiting, directory)
                     for trial, record in done:
-                        # The memory may have been what trials beside it held, and one of these may have killed it.
-                        if (number > 1 and record["status"] == "oom") or (room > 1 and died):
+                        if others or (number > 1 and record["status"] == "oom"):
                             logger.warning("trial %s: %s; again alone at the end", trial.id[:12], record["message"])
                             again.append(trial)
                         else:

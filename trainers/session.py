@@ -191,6 +191,8 @@ class Session:
         ValueError, LookupError, TypeError, AttributeError
             If something lacks, or is of another form than this network's.
         """
+        if unknown := sorted(set(state["net"]) - set(self.net.state_dict())):
+            raise ValueError(f"{unknown[0]} is no tensor of this network")
         weights = [p for group in self.optimizer.param_groups for p in group["params"]]
         pairs = [(name, tensor, state["net"][name]) for name, tensor in self.net.state_dict().items()]
         for place, slot in state["optimizer"]["state"].items():

@@ -84,8 +84,7 @@ def make_step(
         main, *extra = (output,) if isinstance(output, Tensor) else output
         loss = total = entropy(main, labels)
         for other in extra:
-            if recipe.aux_weight:
-                total = total + recipe.aux_weight * entropy(other, labels)
+            total = total + recipe.aux_weight * entropy(other, labels)
         total.backward()  # type: ignore[no-untyped-call]
         if combine is not None:
             combine()

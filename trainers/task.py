@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from os import PathLike
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -119,16 +121,20 @@ def check_seconds(limit: Any) -> None:
 
 
 @lru_cache(maxsize=8)
-def _cached(name: str, root: str | None, split: str, limit: int | None) -> Any:
-    # Trials of one sweep share their images; a process reads them once.
-    return datasets.get(name, root, split) if limit is None else _cached(name, root, split, None).subset(limit)
+def _cached(name: str, root: str | None, split: str, limit: int | None, places: tuple[str | None, ...]) -> Any:
+    """Trials of one sweep share their images; a process reads them once, as long as `places` are the same."""
+    if limit is None:
+        return datasets.get(name, root, split)
+    return _cached(name, root, split, None, places).subset(limit)
 
 
 def _images(trial: Trial, root: str | None, split: str) -> Any:
-    images = _cached(trial.dataset, root, split, None)
+    # What a root, or none, stands for.
+    places = (*map(os.environ.get, ("EDFSTAT_DATA", "XDG_CACHE_HOME", "HOME")), root and str(Path(root).absolute()))
+    images = _cached(trial.dataset, root, split, None, places)
     limit = trial.options.get(f"{split}_images")
     if limit is None:
         return images
     if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= len(images):
         raise InputError(f"option {split}_images is {limit!r}; give a whole number from 1 to {len(images)}")
-    return _cached(trial.dataset, root, split, limit)
+    return _cached(trial.dataset, root, split, limit, places)

@@ -101,16 +101,17 @@ def welcome(worker: Worker) -> None:
         ) from None
 
 
-def answers(worker: Worker) -> tuple[list[tuple[Trial, dict[str, Any]]], bool]:
-    """The next trial that a process has done, with its record; or all that it had, and that it died."""
+def answers(worker: Worker) -> tuple[list[tuple[Trial, dict[str, Any]]], int | None]:
+    """The next trial that a process has done, with its record; or all that it had, and its exit code, if it died."""
     try:
         number, record = worker.pipe.recv()
     except (EOFError, OSError):
         worker.process.join()
-        message = f"its process died ({_cause(worker.process.exitcode)})"
+        code = worker.process.exitcode
+        message = f"its process died ({_cause(code)})"
         lost, worker.trials = worker.trials, {}
-        return [(trial, make_record(trial, status="error", message=message)) for trial in lost.values()], True
-    return [(worker.trials.pop(number), record)], False
+        return [(trial, make_record(trial, status="error", message=message)) for trial in lost.values()], code
+    return [(worker.trials.pop(number), record)], None
 
 
 def _cause(code: int | None) -> str:

@@ -239,3 +239,28 @@ def test_reading_needs_neither_torch_nor_scikit_learn() -> None:
     code = "import datasets, sys; datasets.get('digits'); print([m for m in ('torch', 'sklearn') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_photographs_are_found_as_torchvision_finds_them(tmp_path: Path) -> None:
+    from torchvision.datasets import ImageFolder
+
+    for name in ("a/1.JPEG", "a/2.png", "b/more/3.jpg", "b/10.JPG", "b/9.jpeg"):
+        path = tmp_path / "train" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    found, theirs = datasets.get("imagenet", tmp_path), ImageFolder(str(tmp_path / "train"))
+    assert sorted(zip(found.paths, found.labels.tolist())) == sorted(theirs.samples)
+    assert list(found.classes) == theirs.classes
+    (tmp_path / "train" / "c").mkdir()
+    (tmp_path / "train" / "c" / "readme.txt").write_bytes(b"x")
+    with pytest.raises(DatasetError, match=r"train/c holds no photographs \(\.jpeg, \.jpg, \.png\)"):
+        datasets.get("imagenet", tmp_path)
+
+
+@pytest.mark.parametrize("n", [0, -5, 2.5, True, "3"])
+def test_a_part_of_a_data_set_has_a_whole_number_of_images(n: object, tmp_path: Path) -> None:
+    (tmp_path / "train" / "a").mkdir(parents=True)
+    (tmp_path / "train" / "a" / "1.JPEG").write_bytes(b"x")
+    for images in (datasets.get("digits"), datasets.get("imagenet", tmp_path)):
+        with pytest.raises(DatasetError, match="give a whole number of images, from 1"):
+            images.subset(n)

@@ -50,7 +50,10 @@ def test_a_flipped_bit_of_a_weight_is_noticed(tmp_path: Path) -> None:
         checkpoints.load(path, trial_id=trial().id)
 
 
-@pytest.mark.parametrize("damage", ["a weight less", "another shape", "no curves", "no state"])
+@pytest.mark.parametrize(
+    "damage",
+    ["a weight less", "a weight more", "another shape", "no curves", "curves apart", "curves too long", "no state"],
+)
 def test_a_checkpoint_that_does_not_fit_is_set_aside_and_changes_nothing(tmp_path: Path, damage: str) -> None:
     whole = outcome(train(trial(), device="cpu"))
     path = stopped(tmp_path)
@@ -59,6 +62,13 @@ def test_a_checkpoint_that_does_not_fit_is_set_aside_and_changes_nothing(tmp_pat
     last = list(state["net"])[-1]
     if damage == "a weight less":
         del state["net"][last]
+    elif damage == "a weight more":
+        state["net"]["another.weight"] = torch.zeros(3)
+    elif damage == "curves apart":
+        state["curves"]["test_ep_top1"].append(1.0)
+    elif damage == "curves too long":
+        for name in ("train_ep_loss", "train_ep_top1", "test_ep_top1"):
+            state["curves"][name] *= 50
     elif damage == "another shape":
         state["net"][last] = torch.zeros(3)
     elif damage == "no curves":

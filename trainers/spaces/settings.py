@@ -53,9 +53,9 @@ def log_uniform(
     if digits is not None:
         digits = whole_number(digits, "digits", least=1, most=17)
     logs = generator_of(rng).uniform(np.log10(low), np.log10(high), n)
-    # Powers of ten can land a last bit outside the bounds.
-    drawn = [min(max(float(value), low), high) for value in 10.0**logs]
-    return drawn if digits is None else [float(f"{value:.{digits}g}") for value in drawn]
+    drawn = (float(value) if digits is None else float(f"{value:.{digits}g}") for value in 10.0**logs)
+    # Powers of ten can land a last bit outside the bounds, rounded ones further.
+    return [min(max(value, low), high) for value in drawn]
 
 
 def sample_settings(

@@ -123,6 +123,8 @@ class Architectures(Sequence[Architecture]):
                 raise IndexError(f"index {index} is outside the {len(self)} architectures")
             return self._row(int(index) % len(self))
         rows = index if isinstance(index, slice) else np.asarray(index)
+        if isinstance(rows, np.ndarray) and rows.size == 0:
+            rows = rows.astype(np.intp)  # of an empty list numpy makes real numbers
         return self._take(rows)
 
     def __eq__(self, other: object) -> bool:

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainers.nets.cells import Cell
+from trainers.nets.convolutions import conv
 from trainers.nets.depthwise import DepthwiseConv
 from trainers.nets.drop_path import DropPath
 from trainers.nets.operations import Nothing
@@ -101,3 +102,12 @@ def test_edges_that_share_a_rectified_state_give_what_they_give_by_themselves() 
         torch.autograd.grad(expected, [*cell.parameters()], into), torch.autograd.grad(got, [*cell.parameters()], into)
     ):
         assert torch.allclose(a, b, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ROUNDING)
+@pytest.mark.parametrize(("inputs", "side"), [(8, 112), (12, 97), (3, 56), (16, 56)])
+def test_projections_of_every_second_pixel_of_few_channels(inputs: int, side: int, kind: torch.dtype) -> None:
+    """The library's own gradient of their weights writes past its memory, and ends the process."""
+    torch.manual_seed(0)
+    theirs = nn.Conv2d(inputs, 24, 1, stride=2, bias=False)
+    compare(conv(inputs, 24, 1, stride=2).to(kind), theirs, torch.randn(4, inputs, side, side).to(kind))
