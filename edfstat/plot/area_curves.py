@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from edfstat.errors import InputError
 from edfstat.plot.inputs import comparison_of, group_names, words_of
-from edfstat.plot.style import GREY, axes_for, finish, legend_below, looks
+from edfstat.plot.style import GREY, axes_for, finish, legend_below, looks, short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +51,8 @@ def auc_vs_eps(
     Raises
     ------
     InputError
-        If `data` is neither a population nor a comparison, or has not that measure or group.
+        If `data` is neither a population nor a comparison, or has not that measure or group; if `difference` is asked
+        of one group.
 
     Examples
     --------
@@ -61,27 +63,31 @@ def auc_vs_eps(
     'eps, error (%)'
     """
     found = comparison_of(data, measure, by=by, groups=groups)
-    ax = axes_for(ax)
+    if difference and found.sizes["group"] < 2:
+        raise InputError(f"difference draws pairs, and the only group is {group_names(found)}; name or load another")
+    own, ax = ax is None, axes_for(ax)
     eps = found["eps_value"].values.astype(float)
     words = words_of(found)
+    short = short_names(group_names(found))
     chosen = float(found.attrs["eps"])
     ax.axvline(chosen, color=GREY, linewidth=1, label=f"eps of the comparison, {chosen:g} %")
     if difference:
-        _differences(ax, found, eps)
+        _differences(ax, found, eps, short)
         shade = f"{100 * float(found.attrs['level']):g} % interval at each eps shaded"
-        finish(ax, xlabel="eps, error (%)", ylabel="difference of areas", title=f"AUC difference, {words}; {shade}")
+        ylabel = "difference of areas / eps (above 0: first is better)"
+        finish(ax, xlabel="eps, error (%)", ylabel=ylabel, title=f"AUC difference, {words}; {shade}")
     else:
         for index, (name, look) in enumerate(looks(group_names(found)).items()):
             line = found["auc_curve"].isel(group=index).values
-            ax.plot(eps, line, color=look.color, linestyle=look.linestyle, linewidth=1.5, label=name)
+            ax.plot(eps, line, color=look.color, linestyle=look.linestyle, linewidth=1.5, label=short[name])
         ax.set_ylim(bottom=0)
         finish(ax, xlabel="eps, error (%)", ylabel="area under the EDF up to eps / eps", title=f"AUC, {words}")
     # Below: the intervals of the differences may fill the Axes.
-    legend_below(ax)
+    legend_below(ax, own=own)
     return ax
 
 
-def _differences(ax: Axes, found: xr.Dataset, eps: np.ndarray) -> None:
+def _differences(ax: Axes, found: xr.Dataset, eps: np.ndarray, short: dict[str, str]) -> None:
     ax.axhline(0, color="#000000", linewidth=0.8)
     drawn = set(group_names(found))
     pairs = [(str(a), str(b)) for a, b in zip(found["a"].values, found["b"].values, strict=True)]
@@ -90,6 +96,6 @@ def _differences(ax: Axes, found: xr.Dataset, eps: np.ndarray) -> None:
         one = found.isel(pair=place)
         low, high = one["auc_difference_curve_lower"].values, one["auc_difference_curve_upper"].values
         ax.fill_between(eps, low, high, color=look.color, alpha=0.15, linewidth=0)
-        label = f"{pairs[place][0]} - {pairs[place][1]}"
+        label = " - ".join(short[name] for name in pairs[place])
         line = one["auc_difference_curve"].values
         ax.plot(eps, line, color=look.color, linestyle=look.linestyle, linewidth=1.5, label=label)

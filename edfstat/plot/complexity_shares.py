@@ -10,12 +10,15 @@ import xarray as xr
 
 from edfstat.errors import InputError
 from edfstat.plot.inputs import comparison_of, group_names
-from edfstat.plot.style import GREY, axes_for, finish, legend, looks, plain_log_ticks, scale_of
+from edfstat.plot.style import GREY, axes_for, finish, legend_below, looks, plain_log_ticks, scale_of, short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["complexity_histogram"]
+
+#: Groups whose areas are shaded; the shades of more add up to one dark grey.
+_FILLED = 3
 
 
 def complexity_histogram(
@@ -64,16 +67,19 @@ def complexity_histogram(
     if measure == "none":
         raise InputError("measure is 'none'; a histogram of complexity needs one, such as 'params'")
     found = comparison_of(data, measure, by=by, groups=groups)
-    ax = axes_for(ax)
+    own, ax = ax is None, axes_for(ax)
     lower, upper = found["slot_lower"].values.astype(float), found["slot_upper"].values.astype(float)
     slots = np.isfinite(lower) & np.isfinite(upper)
     edges = np.append(lower[slots], upper[slots][-1])
     divisor, label = scale_of(measure, edges)
     _bins(ax, found, divisor)
     shares = found["share_after" if weighted else "share_before"].values[:, slots]
-    for row, (name, look) in zip(shares, looks(group_names(found)).items(), strict=True):
-        ax.stairs(row, edges / divisor, color=look.color, alpha=0.12, fill=True)
-        ax.stairs(row, edges / divisor, color=look.color, linestyle=look.linestyle, linewidth=1.5, label=name)
+    names = group_names(found)
+    short = short_names(names)
+    for row, (name, look) in zip(shares, looks(names).items(), strict=True):
+        if len(names) <= _FILLED:
+            ax.stairs(row, edges / divisor, color=look.color, alpha=0.12, fill=True)
+        ax.stairs(row, edges / divisor, color=look.color, linestyle=look.linestyle, linewidth=1.5, label=short[name])
     if edges[0] > 0 and edges[-1] > 30 * edges[0] and _spaced_by_ratio(edges):
         ax.set_xscale("log")
         plain_log_ticks(ax.xaxis)
@@ -81,7 +87,8 @@ def complexity_histogram(
     when = "after" if weighted else "before"
     finish(ax, xlabel=label, ylabel=ylabel, title=f"Complexity {when} normalization; compared range shaded")
     ax.set_ylim(bottom=0)
-    legend(ax, loc="upper right")
+    # Below: any bin may hold the most models.
+    legend_below(ax, own=own)
     return ax
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from edfstat.plot.inputs import comparison_of, group_names, words_of
-from edfstat.plot.style import Look, axes_for, finish, legend_below, looks
+from edfstat.plot.style import Look, axes_for, finish, legend_below, looks, short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +71,8 @@ def edf(
     right = _right_end(found) if max_error is None else max_error
     left = _left_end(found, right)
     inside = _free_corner(ax, found, left, right, band=band) if zoom else None
-    beside = zoom and inside is None and ax is None
+    own = ax is None
+    beside = zoom and inside is None and own
     ax, corner = _beside_each_other() if beside else (axes_for(ax), None)
     styles = looks(group_names(found))
     _draw(ax, found, styles, band=band)
@@ -86,7 +87,7 @@ def edf(
         title=words[0].upper() + words[1:] + level,
     )
     # Curves begin at the lower left, end at the upper right, and bands fill much of the rest.
-    legend_below(ax)
+    legend_below(ax, own=own)
     if inside is not None:
         corner = ax.inset_axes(inside)
     if corner is not None:
@@ -96,6 +97,7 @@ def edf(
 
 def _draw(ax: Axes, found: xr.Dataset, styles: dict[str, Look], *, band: bool) -> None:
     errors = found["support"].values.astype(float)
+    short = short_names(styles)
     for index, (name, look) in enumerate(styles.items()):
         group = found.isel(group=index)
         if band:
@@ -104,7 +106,7 @@ def _draw(ax: Axes, found: xr.Dataset, styles: dict[str, Look], *, band: bool) -
         # From zero, so that the first step shows.
         x = np.concatenate((errors[:1], errors))
         y = np.concatenate(([0.0], group["edf"].values))
-        label = f"{name} (n = {_count(group)})"
+        label = f"{short[name]} (n = {_count(group)})"
         ax.step(x, y, where="post", color=look.color, linestyle=look.linestyle, linewidth=1.5, label=label)
 
 

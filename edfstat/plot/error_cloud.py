@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edfstat.errors import InputError
 from edfstat.plot.inputs import is_comparison, models_of, population_of, refuse_all_failed, under
-from edfstat.plot.style import Look, axes_for, finish, legend, looks, plain_log_ticks, scale_of
+from edfstat.plot.style import Look, axes_for, finish, legend_below, looks, plain_log_ticks, scale_of, short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +20,8 @@ __all__ = ["error_vs_complexity"]
 
 Floats = NDArray[np.float64]
 _BINS = 20
+#: An error in percent that no axis shows.
+_BEYOND = 1e3
 
 
 class _Bins(NamedTuple):
@@ -89,13 +91,13 @@ def error_vs_complexity(
         raise InputError(f"kind is {kind!r}; give 'auto', 'scatter' or 'density'")
     if average not in ("median", "mean"):
         raise InputError(f"average is {average!r}; give 'median' or 'mean'")
-    ax = axes_for(ax)
     if is_comparison(data):
-        return _draw_bins_of(under(data, measure), ax, measure, groups, average)
+        return _draw_bins_of(under(data, measure), ax, measure, groups, average, max_error)
     models = models_of(population_of(data, "error_vs_complexity", [measure]), by, groups)
     refuse_all_failed(models, "error_vs_complexity")
     if kind == "density" and len(models) > 1:
         raise InputError(f"density draws one group and there are {list(models)}; give groups=[one of them]")
+    own, ax = ax is None, axes_for(ax)
     cost = np.concatenate([group[measure].values for group in models.values()]).astype(float)
     error = np.concatenate([group["error"].values for group in models.values()])
     divisor, label = scale_of(measure, cost)
@@ -107,6 +109,7 @@ def error_vs_complexity(
         ax.set_xscale("log")
         plain_log_ticks(ax.xaxis)
     edges = _edges(cost / divisor, logarithmic)
+    short = short_names(models)
     density = kind == "density" or (kind == "auto" and len(models) == 1 and cost.size > 3000)
     if not density:
         _points(ax, cost / divisor, error, [group.sizes["model"] for group in models.values()])
@@ -115,9 +118,8 @@ def error_vs_complexity(
         if density:
             _hexagons(ax, x, y, max_error, logarithmic)
         failed = int(np.isinf(y).sum())
-        _draw_bins(
-            ax, _per_bin(x, y, edges, average), look, name + (f" ({failed} failed)" if failed else ""), dark=density
-        )
+        said = short[name] + (f" ({failed} failed)" if failed else "")
+        _draw_bins(ax, _per_bin(x, y, edges, average), look, said, dark=density)
     if finite.any():
         bottom = float(error[finite].min())
         ax.set_ylim(bottom - 0.03 * max(max_error - bottom, 1e-9), max_error)
@@ -125,7 +127,7 @@ def error_vs_complexity(
     note = f"; {above:,} above the axis" if above else ""
     title = f"{cost.size:,} models{note}; {average} and middle half per bin"
     finish(ax, xlabel=label, ylabel="error (%)", title=title)
-    legend(ax, loc="upper right")
+    legend_below(ax, own=own)
     return ax
 
 
@@ -197,9 +199,23 @@ def _per_bin(x: Floats, y: Floats, edges: Floats, average: str) -> _Bins:
     return _Bins(centre, line, low, high)
 
 
+def _ends(shown: list[_Bins], most: float) -> tuple[float, float]:
+    """Ends of the error axis that hold every average and shade, up to `most`: a few diverged models reach far."""
+    values = np.concatenate([part for bins in shown for part in (bins.average, bins.low, bins.high)])
+    values = values[np.isfinite(values)]
+    low = float(values.min(initial=most))
+    top = min(float(values.max(initial=low)), most)
+    room = 0.05 * (top - low) or 0.5
+    return low - room, top + room * (top < most)
+
+
 def _draw_bins(ax: Axes, bins: _Bins, look: Look, label: str, *, dark: bool = False) -> None:
     color = "#D55E00" if dark else look.color
     ax.fill_between(bins.centre, bins.low, bins.high, color=color, alpha=0.2, linewidth=0, zorder=2)
+    # A shade needs two bins in a row; the spread of one that stands alone is a bar.
+    known = np.concatenate(([False], np.isfinite(bins.low + bins.high), [False]))
+    alone = known[1:-1] & ~known[:-2] & ~known[2:]
+    ax.vlines(bins.centre[alone], bins.low[alone], bins.high[alone], color=color, alpha=0.4, linewidth=4, zorder=2)
     ax.plot(
         bins.centre,
         bins.average,
@@ -215,24 +231,37 @@ def _draw_bins(ax: Axes, bins: _Bins, look: Look, label: str, *, dark: bool = Fa
     )
 
 
-def _draw_bins_of(found: xr.Dataset, ax: Axes, measure: str, groups: Sequence[str] | None, average: str) -> Axes:
+def _draw_bins_of(
+    found: xr.Dataset,
+    ax: Axes | None,
+    measure: str,
+    groups: Sequence[str] | None,
+    average: str,
+    max_error: float | None,
+) -> Axes:
     lower, upper = found["bin_lower"].values.astype(float), found["bin_upper"].values.astype(float)
     kept = np.isfinite(lower) & np.isfinite(upper)
     if not kept.any():
         raise InputError(f"measure is {measure!r}, under which the comparison has no bins; give a complexity")
+    own, ax = ax is None, axes_for(ax)
     divisor, label = scale_of(measure, upper[kept])
     centre = (lower[kept] + upper[kept]) / 2 / divisor
     names = [str(name) for name in found["group"].values]
+    short, shown = short_names(names), list[_Bins]()
     for index, (name, look) in enumerate(looks(names).items()):
         if groups is not None and name not in groups:
             continue
         one = found.isel(group=index)
         spread = one["bin_quantile"].values[kept]
         line = spread[:, spread.shape[1] // 2] if average == "median" else one["bin_error"].values[kept]
-        bins = _Bins(centre, line, spread[:, 0], spread[:, -1])
-        _draw_bins(ax, bins, look, name)
+        # Where too many models failed for a bound, it lies beyond the axis.
+        high = np.where(np.isposinf(spread[:, -1]), _BEYOND, spread[:, -1])
+        bins = _Bins(centre, line, spread[:, 0], high)
+        _draw_bins(ax, bins, look, short[name])
+        shown.append(bins)
+    ax.set_ylim(*_ends(shown, 1.2 * float(found.attrs["eps"]) if max_error is None else max_error))
     finish(
         ax, xlabel=label, ylabel="error (%)", title=f"{average.capitalize()} error per bin; 90 % of its models shaded"
     )
-    legend(ax, loc="upper right")
+    legend_below(ax, own=own)
     return ax

@@ -10,7 +10,7 @@ import xarray as xr
 
 from edfstat.fronts import attainment, pareto_front
 from edfstat.plot.inputs import models_of, population_of, refuse_all_failed
-from edfstat.plot.style import Look, axes_for, finish, legend, looks, plain_log_ticks, scale_of
+from edfstat.plot.style import Look, axes_for, finish, legend_below, looks, plain_log_ticks, scale_of, short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,19 +64,20 @@ def pareto(
     """
     models = models_of(population_of(data, "pareto", [measure]), by, groups)
     refuse_all_failed(models, "pareto")
-    ax = axes_for(ax)
+    own, ax = ax is None, axes_for(ax)
     cost = np.concatenate([group[measure].values for group in models.values()]).astype(float)
     divisor, label = scale_of(measure, cost)
-    tops = []
+    tops, short = [], short_names(models)
     for (name, group), look in zip(models.items(), looks(models).values(), strict=True):
-        tops.append(_group(ax, group["error"].values, group[measure].values / divisor, look, name, m, cost))
+        tops.append(_group(ax, group["error"].values, group[measure].values / divisor, look, short[name], m, cost))
     if cost.min() > 0 and cost.max() > 10 * cost.min():
         ax.set_xscale("log")
         plain_log_ticks(ax.xaxis)
     _limit(ax, models, tops)
-    search = f"; shade: 80 % of searches of {m:,} models" if m else ""
+    search = f"; searches of {m:,} models: median thin, 80 % shaded" if m else ""
     finish(ax, xlabel=label, ylabel="error (%)", title=f"Pareto fronts{search}")
-    legend(ax, loc="upper right")
+    # Below: most models lie above the fronts.
+    legend_below(ax, own=own)
     return ax
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from edfstat.plot.inputs import comparison_of, group_names
-from edfstat.plot.style import GREY, axes_for, finish, legend_below, looks
+from edfstat.plot.style import GREY, axes_for, finish, legend_below, looks, plain_numbers, short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +64,7 @@ def ks_vs_sample_size(
     from edfstat.planning import expected_ks
 
     found = comparison_of(data, measure, by=by, groups=groups)
-    ax = axes_for(ax)
+    own, ax = ax is None, axes_for(ax)
     # A sum of squared weights may leave 64 equal models a hair below 64.
     counts = np.maximum(1, np.floor(found["effective_n"].values * (1 + 1e-9))).astype(int)
     top = max(10_000, int(10 ** np.ceil(np.log10(counts.max()))))
@@ -73,17 +73,20 @@ def ks_vs_sample_size(
     ax.fill_between(sizes, law[:, 0] - law[:, 1], law[:, 0] + law[:, 1], color=GREY, alpha=0.2, linewidth=0)
     ax.plot(sizes, law[:, 0], color="black", linewidth=1.6, label="n models against their space")
     marks = _mark_sizes(counts)
+    short = short_names(group_names(found))
     for (name, look), count, mark in zip(looks(group_names(found)).items(), counts, marks, strict=True):
         at = float(expected_ks(int(count))[0])
-        ax.plot(count, at, look.marker, color=look.color, markersize=mark, label=f"{name} (n = {count:,})", zorder=3)
+        label = f"{short[name]} (n = {count:,})"
+        ax.plot(count, at, look.marker, color=look.color, markersize=mark, label=label, zorder=3)
         # The line of the space times the finite-population factor, to which the exact law tends quickly.
         inside = np.append(sizes[sizes < count], max(count - 1, 1))
         means = np.interp(inside, sizes, law[:, 0]) * np.sqrt(1 - inside / count)
         ax.plot(inside, np.where(means > 0, means, np.nan), color=look.color, linestyle=look.linestyle, linewidth=1)
     ax.plot([], [], color=GREY, linewidth=1, label="thin: n of a group against all of it")
-    _observed(ax, found)
+    _observed(ax, found, short)
     ax.set_xscale("log")
     ax.set_yscale("log")
+    plain_numbers(ax.xaxis)
     ax.set_xlim(sizes[0], top)
     ax.set_ylim(bottom=min(0.005, float(law[-1, 0])), top=1)
     ax.yaxis.set_major_formatter("{x:g}")
@@ -92,15 +95,19 @@ def ks_vs_sample_size(
         ax, xlabel=f"{effective}, n", ylabel="expected KS distance D", title="How far n models stray from their space"
     )
     # Below: the thin lines run into one lower corner, the black one into the other.
-    legend_below(ax)
+    legend_below(ax, own=own)
     return ax
 
 
 def _mark_sizes(counts: np.ndarray) -> list[float]:
-    """Sizes of markers, larger where later ones lie on them: groups of about as many models are marked at one place."""
+    """Sizes of markers, larger where later ones lie on them: groups of about as many models are marked at one place.
+
+    However many these are, no marker is so large that it hides more of the figure than its group.
+    """
     near = np.abs(np.log(counts[:, None] / counts)) < 0.1
     later = np.triu(near, 1).sum(axis=1)
-    return [8.0 + 5.0 * min(int(count), 6) for count in later]
+    step = min(4.0, 14.0 / max(int(later.max()), 1))
+    return [8.0 + step * int(count) for count in later]
 
 
 def _sizes(top: int) -> np.ndarray:
@@ -108,7 +115,7 @@ def _sizes(top: int) -> np.ndarray:
     return np.unique(np.geomspace(start, top, 25).round().astype(int))
 
 
-def _observed(ax: Axes, found: xr.Dataset) -> None:
+def _observed(ax: Axes, found: xr.Dataset, short: dict[str, str]) -> None:
     """The differences between groups, as dotted lines: a sample must lie well below what it is to show."""
     drawn = set(group_names(found))
     if not 2 <= len(drawn) <= 4:
@@ -119,7 +126,7 @@ def _observed(ax: Axes, found: xr.Dataset) -> None:
         one = found.isel(pair=place)
         a, b, distance = str(one["a"].item()), str(one["b"].item()), float(one["ks"])
         if {a, b} <= drawn and distance > 0:
-            pairs.append((distance, f"{a} / {b}"))
+            pairs.append((distance, f"{short[a]} / {short[b]}"))
     # Lines closer than their text is high share it.
     shared: list[tuple[float, list[str]]] = []
     for distance, pair in sorted(pairs):

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from edfstat.plot.inputs import comparison_of, group_names, words_of
-from edfstat.plot.style import GREY, axes_for, finish, legend, looks
+from edfstat.plot.style import GREY, axes_for, finish, legend_below, looks, plain_numbers, short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,10 +67,11 @@ def random_search(
     'models trained, m'
     """
     found = comparison_of(data, measure, by=by, groups=groups)
-    ax = axes_for(ax)
+    own, ax = ax is None, axes_for(ax)
     sizes = found["m"].values.astype(float)
     failed = bool(np.isinf(found["search_mean"].values).any())
     ever_thin = False
+    short = short_names(group_names(found))
     for index, (name, look) in enumerate(looks(group_names(found)).items()):
         group = found.isel(group=index)
         line = group["search_quantile"].sel(q=0.5).values if failed else group["search_mean"].values
@@ -81,7 +82,7 @@ def random_search(
             shown = np.isfinite(high)
             ax.fill_between(sizes[shown], low[shown], high[shown], color=look.color, alpha=0.13, linewidth=0)
         style = {"color": look.color, "linestyle": look.linestyle, "marker": look.marker, "markersize": 4}
-        ax.plot(sizes[:start], line[:start], linewidth=1.6, label=name, **style)
+        ax.plot(sizes[:start], line[:start], linewidth=1.6, label=short[name], **style)
         if start < sizes.size:
             # From the last point with support, so that the line has no gap; hollow marks only from the next one.
             joined = slice(max(start - 1, 0), None)
@@ -93,9 +94,11 @@ def random_search(
         label = f"hollow: fewer than {FEW} models decide"
         ax.plot([], [], "o", color=GREY, markerfacecolor="white", markersize=4, linestyle="none", label=label)
     ax.set_xscale("log", base=2)
+    plain_numbers(ax.xaxis)
     curve = "median" if failed else "mean"
     shade = ", 90 % of searches shaded" if band else ""
     title = f"Best of m, {words_of(found)}: {curve}{shade}"
     finish(ax, xlabel="models trained, m", ylabel="best error (%)", title=title)
-    legend(ax, loc="upper right")
+    # Below: the shade of a space that is hard to search may reach into any corner.
+    legend_below(ax, own=own)
     return ax

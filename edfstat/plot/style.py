@@ -1,17 +1,22 @@
-"""What every figure shares: Axes, a palette that colour-blind readers can tell apart, units, legends."""
+"""What every figure shares: Axes, a palette that colour-blind readers can tell apart, units, legends, files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
 
-__all__ = ["GREY", "Look", "axes_for", "finish", "legend", "legend_below", "looks", "plain_log_ticks", "scale_of"]
+__all__ = [
+    "GREY", "Look", "axes_for", "finish", "legend", "legend_below", "looks", "plain_log_ticks", "plain_numbers",
+    "save_svg", "scale_of", "short_names",
+]  # fmt: skip
 
 # Okabe and Ito's palette, darkest hues first; each comes with a line style and a marker of its own, so that figures
 # also work in grey and for readers who see no hue at all.
@@ -21,6 +26,8 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 #: Height of the tick labels and the label of an x axis, in points.
 _X_LABEL = 36
+#: Characters of a name in a legend, those kept of its beginning, and the largest mark there, in points.
+_LONGEST, _HEAD, _MARK = 30, 14, 7.0
 
 #: For what is context and not data.
 GREY = "#777777"
@@ -62,14 +69,41 @@ def finish(ax: Axes, *, xlabel: str, ylabel: str, title: str | None = None) -> N
     ax.spines[["top", "right"]].set_visible(False)
 
 
+def short_names(names: Iterable[Any]) -> dict[str, str]:
+    """Names as legends have room for: the middle of a long one gives way, as far as all stay different.
+
+    Examples
+    --------
+    >>> short_names(["ResNet", "a_very_long_design_space_name_10_variant"])["a_very_long_design_space_name_10_variant"]
+    'a_very_long_de…name_10_variant'
+    """
+    full = dict.fromkeys(map(str, names))
+    short = {name: name for name in full}
+    for name in full:
+        if len(name) > _LONGEST:
+            short[name] = f"{name[:_HEAD]}…{name[_HEAD + 1 - _LONGEST :]}"
+    taken = list(short.values())
+    return {name: less if taken.count(less) == 1 else name for name, less in short.items()}
+
+
 def legend(ax: Axes, **options: Any) -> None:
-    """Legend of whatever carries a label; none if nothing does."""
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(**{"fontsize": "small", "framealpha": 0.9, "edgecolor": "none", "handlelength": 2.8} | options)
+    """Legend of whatever carries a label, its marks small however large they are drawn; none if nothing does."""
+    if not ax.get_legend_handles_labels()[0]:
+        return
+    from matplotlib.lines import Line2D
+
+    made = ax.legend(**{"fontsize": "small", "framealpha": 0.9, "edgecolor": "none", "handlelength": 2.8} | options)
+    for handle in made.legend_handles:
+        if isinstance(handle, Line2D):
+            handle.set_markersize(min(handle.get_markersize(), _MARK))
 
 
-def legend_below(ax: Axes) -> None:
-    """Legend under the label of the x axis, where no data can lie, in as many columns as are no wider than the Axes."""
+def legend_below(ax: Axes, *, own: bool = False) -> None:
+    """Legend under the label of the x axis, where no data can lie, in as many columns as are no wider than the Axes.
+
+    A figure of our own grows by the height of the legend, so that many groups leave the Axes their room.
+    """
+    from matplotlib.figure import Figure
     from matplotlib.transforms import ScaledTranslation
 
     # In points, as the text above it is, whatever the height of the Axes.
@@ -81,7 +115,34 @@ def legend_below(ax: Axes) -> None:
         )  # fmt: skip
         made = ax.get_legend()
         if made is None or made.get_window_extent().width <= ax.bbox.width:
-            return
+            break
+    made, figure = ax.get_legend(), ax.figure
+    if own and made is not None and isinstance(figure, Figure):
+        figure.set_figheight(figure.get_figheight() + made.get_window_extent().height / figure.dpi)
+
+
+def save_svg(figure: Figure, target: Path | IO[str], *, text: bool = False) -> None:
+    """Write a figure as SVG, equal figures as equal bytes: without a date, and with the same names inside.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    target : path or text file
+    text : bool, default False
+        Whether text stays text, which can be searched, in place of outlines, which look the same everywhere.
+    """
+    import matplotlib as mpl
+
+    with mpl.rc_context({"svg.fonttype": "none" if text else "path", "svg.hashsalt": "edfstat"}):
+        figure.savefig(target, format="svg", metadata={"Date": None})
+
+
+def plain_numbers(axis: Axis) -> None:
+    """Label a logarithmic axis of counts with the counts themselves."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def plain_log_ticks(axis: Axis) -> None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from edfstat import compare, plot
 from edfstat.errors import InputError, PopulationError
 from edfstat.example import example_population
-from edfstat.plot.style import looks
+from edfstat.plot.style import looks, short_names
 from edfstat.population import build_population
 
 
@@ -281,6 +281,105 @@ def test_sample_sizes_have_every_line_named_and_no_marker_hidden(comparison, ax)
     assert all(below >= above + 4 for below, above in pairwise(sizes))
     ax.figure.draw_without_rendering()
     assert not ax.get_legend().get_window_extent().overlaps(ax.bbox)
+
+
+LONG = [f"a_very_long_design_space_name_{i}_variant" for i in range(12)]
+
+
+def crowd(names):
+    """As many models of each name, whose errors and sizes fill the Axes into every corner."""
+    rng = np.random.default_rng(3)
+    errors, params = rng.uniform(5, 9, (len(names), 40)), np.geomspace(1e5, 1e6, 40).astype(int)
+    return build_population(
+        {"error": errors.ravel(), "params": np.tile(params, len(names)), "space": np.repeat(names, 40)}
+    )
+
+
+@pytest.fixture
+def new_figures():
+    """Closes what pyplot opens where no Axes are given."""
+    import matplotlib.pyplot as plt
+
+    yield
+    plt.close("all")
+
+
+@pytest.mark.parametrize("name", [*FROM_BOTH, "pareto"])
+@pytest.mark.parametrize("names", [["A"], ["A", "B"], LONG], ids=["one", "two", "twelve long"])
+def test_no_legend_lies_on_data_and_many_names_leave_the_axes_their_room(name, names, new_figures):
+    ax = getattr(plot, name)(crowd(names))
+    ax.figure.draw_without_rendering()
+    box, dots = ax.get_legend().get_window_extent(), ax.figure.dpi
+    assert not box.overlaps(ax.bbox)
+    assert box.y1 <= ax.xaxis.label.get_window_extent().y0
+    assert box.y0 >= 0
+    # Labels that run off the figure are those of Axes without room.
+    assert ax.bbox.height > 2.6 * dots
+    label = ax.yaxis.label.get_window_extent()
+    assert label.y0 >= 0
+    assert label.y1 <= ax.figure.bbox.height
+    for one in (box, label):
+        assert one.x0 >= 0
+        assert one.x1 <= ax.figure.bbox.width
+
+
+def test_given_axes_keep_the_size_of_their_figure():
+    ax = Figure(figsize=(6, 4), layout="constrained").subplots()
+    plot.auc_vs_eps(crowd(LONG), ax)
+    assert ax.figure.get_size_inches().tolist() == [6, 4]
+
+
+def test_long_names_are_shortened_in_the_middle_and_stay_apart():
+    assert short_names(["ResNet", *LONG])["ResNet"] == "ResNet"
+    short = short_names(LONG)
+    assert len(set(short.values())) == 12
+    assert all(len(text) == 30 and text.startswith("a_very_long_de…") for text in short.values())
+    assert all(short[name][15:] == name[-15:] for name in LONG)
+    alike = ["x" * 20 + middle + "y" * 20 for middle in "ab"]
+    assert list(short_names(alike).values()) == alike
+
+
+def test_markers_of_many_groups_stay_small_and_those_of_the_legend_smaller(new_figures):
+    """Ten groups of as many models, as the paper's ten spaces: markers reached 38 points."""
+    ax = plot.ks_vs_sample_size(crowd([f"S{i}" for i in range(10)]))
+    sizes = [line.get_markersize() for line in ax.lines if "(n = " in line.get_label()]
+    assert max(sizes) <= 22
+    assert all(below > above for below, above in pairwise(sizes))
+    # The type of the legend is 8.3 points high: no mark reaches into the next line.
+    assert max(line.get_markersize() for line in ax.get_legend().legend_handles) <= 8
+
+
+def test_counts_on_logarithmic_axes_are_plain(comparison, ax):
+    plot.random_search(comparison, ax)
+    ax.figure.draw_without_rendering()
+    assert all(float(text.replace(",", "")) == 2 ** round(np.log2(float(text.replace(",", ""))))
+               for text, _ in labels_of(ax.xaxis))  # fmt: skip
+
+
+@pytest.mark.parametrize("failed", [0, 8])
+def test_spread_that_failed_models_make_endless_reaches_the_top_and_one_bin_shows_it(failed, ax):
+    """The 95 % quantile of 40 models of which 8 failed is infinite; without failures it is the 38th of 40."""
+    errors = np.linspace(5, 9, 40)
+    status = np.array(["ok"] * (40 - failed) + ["diverged"] * failed, dtype=object)
+    ds = build_population(
+        {
+            "error": np.tile(np.where(status == "ok", errors, np.nan), 2),
+            "params": np.tile(np.arange(1000, 1040), 2),
+            "status": np.tile(status, 2),
+            "space": np.repeat(["A", "B"], 40),
+        }
+    )
+    plot.error_vs_complexity(compare(ds, bins=1, n_resamples=9, rng=0), ax)
+    bars = [line for c in ax.collections for line in getattr(c, "get_segments", list)() if len(line)]
+    assert len(bars) == 2
+    low, high = bars[0][:, 1]
+    assert low == pytest.approx(errors[1], abs=0.2)
+    assert high == pytest.approx(errors[37], abs=0.2) if not failed else high > ax.get_ylim()[1]
+
+
+def test_a_difference_needs_two_groups(ax):
+    with pytest.raises(InputError, match=r"difference draws pairs, and the only group is \['A'\]"):
+        plot.auc_vs_eps(crowd(["A"]), ax, difference=True)
 
 
 def labels_of(axis):
