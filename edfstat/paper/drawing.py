@@ -11,7 +11,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["draw_figure", "draw_table"]
+from edfstat.plot.style import save_svg
+
+__all__ = ["draw_figure", "draw_table", "panel_title"]
 
 # Told apart in grey and by people who see few colours: each pair that the paper compares is blue and orange, and
 # each curve of a panel has a line style of its own.
@@ -40,12 +42,12 @@ def draw_figure(numbers: dict[str, Any], png: Path, svg: Path) -> None:
         for ax, panel in zip(axes, row, strict=False):
             _panel(ax, panel)
     figure.savefig(png, dpi=150)
-    figure.savefig(svg, metadata={"Date": None})
+    save_svg(figure, svg)
 
 
 def _panel(ax: Axes, panel: dict[str, Any]) -> None:
     _DRAW[panel["kind"]](ax, panel)
-    ax.set_title(_title(panel), fontsize=9)
+    ax.set_title(panel_title(panel), fontsize=9)
     ax.grid(alpha=0.3)
     _set_view(ax, panel)
     if panel["kind"] != "map":
@@ -83,10 +85,25 @@ def _middle(curve: dict[str, Any], axis: str, kind: str) -> float:
     return float(np.median(values[np.isfinite(values)])) if np.isfinite(values).any() else float("nan")
 
 
-def _title(panel: dict[str, Any]) -> str:
-    normalized = panel["bins"] and panel["kind"] in ("edf", "search")
-    suffix = f"normalized by {panel['measure']}, {panel['bins']} bins" if normalized else panel["title"]
-    return f"{panel['panel']}: {suffix}" if suffix and suffix != panel["panel"] else str(panel["panel"])
+def panel_title(panel: dict[str, Any]) -> str:
+    """Place in the paper's figure, and what the panel shows."""
+    shown = _shown(panel)
+    return f"{panel['panel']}: {shown}" if shown and shown != panel["panel"] else str(panel["panel"])
+
+
+def _shown(panel: dict[str, Any]) -> str:
+    kind, measure = panel["kind"], panel["measure"]
+    if panel["bins"] and kind in ("edf", "search"):
+        return f"normalized by {measure}, {panel['bins']} bins"
+    if panel["title"]:
+        return str(panel["title"])
+    if kind == "bins":
+        return f"mean error in {panel['bins']} bins of {measure}"
+    if kind == "edf" and measure == "none":
+        return "not normalized"
+    if measure == "none":
+        return ""
+    return f"error against {measure}" if kind == "scatter" else f"models by {measure}"
 
 
 def _one_file(panel: dict[str, Any]) -> bool:
@@ -228,4 +245,4 @@ def draw_table(table: dict[str, Any], png: Path, svg: Path) -> None:
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(8)
     figure.savefig(png, dpi=150)
-    figure.savefig(svg, metadata={"Date": None})
+    save_svg(figure, svg)

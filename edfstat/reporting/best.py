@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import xarray as xr
 
 from edfstat.drawings import drawing
+from edfstat.plot.style import save_svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,10 +45,6 @@ def best_drawings(comparison: xr.Dataset) -> Iterator[Best]:
 
 def svg_uri(figure: Figure) -> str:
     """The drawing as an address that holds it: an image of its own, which neither style nor script of a page reach."""
-    import matplotlib as mpl
-
     target = io.StringIO()
-    # Text stays text, and nothing in it tells when it was made.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "edfstat"}):
-        figure.savefig(target, format="svg", metadata={"Date": None})
+    save_svg(figure, target, text=True)
     return "data:image/svg+xml;base64," + base64.b64encode(target.getvalue().encode()).decode()

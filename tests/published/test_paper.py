@@ -13,6 +13,7 @@ import pytest
 
 from edfstat.errors import InputError
 from edfstat.paper import draw_paper
+from edfstat.paper.drawing import panel_title
 from edfstat.paper.tables import paper_tables
 from tests.published.published_data import NAS, write_file, write_jobs
 
@@ -358,11 +359,25 @@ def test_failed_jobs_count_against_their_space(tmp_path: Path) -> None:
     assert any("reached no error" in note for note in found["notes"])
 
 
-def test_simulations_repeat_with_their_seed(published: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["json", "png", "svg"])
+def test_simulations_repeat_with_their_seed(suffix: str, published: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         list(draw_paper(published, tmp_path / name, figures=[10], rng=3))
-    one, two = ((tmp_path / name / "figure_10.json").read_bytes() for name in ("one", "two"))
+    one, two = ((tmp_path / name / f"figure_10.{suffix}").read_bytes() for name in ("one", "two"))
     assert one == two
+
+
+def test_every_panel_says_what_it_shows(drawn: Path) -> None:
+    """Left and right are places; what differs between them is the measure or the space."""
+    for number in range(1, 17):
+        for panel in figure(drawn, number)["panels"]:
+            title = panel_title(panel)
+            said = title.removeprefix(panel["panel"]).removeprefix(":").strip() or title
+            assert said not in ("left", "middle", "right", "a", "b", "c", "d"), (number, title)
+            if panel["measure"] != "none":
+                assert panel["measure"] in title
+    assert panel_title(figure(drawn, 3)["panels"][0]) == "left: not normalized"
+    assert panel_title(figure(drawn, 15)["panels"][1]) == "right: mean error in 20 bins of flops"
 
 
 def test_bad_input(published: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edfstat.plot.style import save_svg
 from trainers.spaces.architectures import Architecture, as_architecture
 from trainers.spaces.errors import ArchitectureError
 from trainers.spaces.genotypes import CellArchitecture, Edge
@@ -108,16 +109,15 @@ def save_drawing(arch: Architecture | Mapping[str, Any], path: str | Path, **opt
     ...     path.name, path.exists()
     ('first.svg', True)
     """
-    import matplotlib as mpl
-
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in (".svg", ".png"):
         raise ArchitectureError(f"{path.name} ends in {suffix!r}; a drawing is written as .svg or .png")
-    # Text stays text and the file carries no date, so equal drawings are equal files.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "edfstat"}):
-        metadata = {"Date": None} if suffix == ".svg" else None
-        draw(arch, **options).savefig(path, dpi=160, metadata=metadata)
+    figure = draw(arch, **options)
+    if suffix == ".svg":
+        save_svg(figure, path, text=True)
+    else:
+        figure.savefig(path, dpi=160)
     return path
 
 
