@@ -7,7 +7,7 @@ import math
 import numpy as np
 import xarray as xr
 
-__all__ = ["evidence_line", "format_p", "listed", "measure_words", "search_lines"]
+__all__ = ["evidence_line", "format_p", "listed", "measure_words", "search_lines", "three_digits"]
 
 
 def format_p(p: float) -> str:
@@ -17,6 +17,17 @@ def format_p(p: float) -> str:
     if p < 1e-6:
         return "< 1e-06"
     return f"= {p:.3f}" if p >= 0.0095 else f"= {p:.2g}"
+
+
+def three_digits(value: float) -> str:
+    """A number as people write it: three digits, and from a thousand on the whole number.
+
+    Examples
+    --------
+    >>> three_digits(2.0345), three_digits(2034.5)
+    ('2.03', '2,034')
+    """
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def measure_words(comparison: xr.Dataset, measure: str) -> str:
@@ -108,7 +119,11 @@ def search_lines(comparison: xr.Dataset) -> list[str]:
         target = float(comparison["target"][place])
         hours = needed.values[:, place] * comparison["train_hours"].sel(measure=measure).values
         if np.isfinite(hours).any():
-            costs = [f"{cost:.3g} h in {name}" for name, cost in zip(names, hours, strict=True) if math.isfinite(cost)]
+            costs = [
+                f"{three_digits(cost)} h in {name}"
+                for name, cost in zip(names, hours, strict=True)
+                if math.isfinite(cost)
+            ]
             draws[-1] += f" (on one device: {', '.join(costs)})"
         lines.append(
             f"{under}: models to train for an error of {target:g} % with 95 % probability "

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import io
+import math
 import textwrap
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
+from edfstat.plot.style import short_names
 from edfstat.reporting.best import Best, best_drawings
 from edfstat.reporting.charts import Chart, Series, charts_of
 from edfstat.reporting.method import REFERENCES, method_of
 from edfstat.reporting.paged_tables import table_pages
 from edfstat.reporting.provenance import provenance_of
 from edfstat.reporting.tables import tables_of
+from edfstat.ticks import tick_text
 from edfstat.verdicts import findings, verdict
 
 if TYPE_CHECKING:
@@ -27,6 +31,10 @@ PAGE = (8.27, 11.69)
 COLORS = ("#0a5ea8", "#c2470a", "#12805c", "#a8327f", "#7a6200", "#5a4fcf", "#4a5560", "#b0243a")
 DASHES: tuple[Any, ...] = ("-", (0, (7, 3)), (0, (2, 3)), (0, (9, 3, 2, 3)), (0, (12, 4)), (0, (4, 2)), ":", "-.")
 LINES = 62
+#: Rows of a legend that half a page has room for.
+MOST_ROWS = 6
+#: Rows that a page with one chart has room for.
+PAGE_ROWS = 38
 
 
 def pdf_bytes(comparison: xr.Dataset) -> bytes:
@@ -45,8 +53,7 @@ def pdf_bytes(comparison: xr.Dataset) -> bytes:
 def _pages(comparison: xr.Dataset) -> list[Figure]:
     figures = _text_pages(findings(comparison).headline, verdict(comparison))
     charts = [chart for each in charts_of(comparison).values() for chart in each]
-    for place in range(0, len(charts), 2):
-        figures.append(_chart_page(charts[place : place + 2]))
+    figures += [_chart_page(two) for two in _two_a_page(charts)]
     figures += table_pages(tables_of(comparison).values(), _blank)
     figures += [_drawing_page(best) for best in best_drawings(comparison)]
     return figures + _appendix(comparison)
@@ -96,17 +103,69 @@ def _text_pages(headline: str, text: str) -> list[Figure]:
     return figures
 
 
+def _two_a_page(charts: list[Chart]) -> Iterator[list[Chart]]:
+    """Two charts to a page; one whose legend needs more room has a page of its own."""
+    waiting: list[Chart] = []
+    for chart in charts:
+        alone = _legend_fit(chart).rows > MOST_ROWS
+        if waiting and (alone or len(waiting) == 2):
+            yield waiting
+            waiting = []
+        waiting.append(chart)
+        if alone:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
+
+
+class _Fit(NamedTuple):
+    """Columns and rows of a legend, and the size of its type in points."""
+
+    columns: int
+    rows: int
+    size: float
+
+
+def _legend_fit(chart: Chart) -> _Fit:
+    """As many columns as are no wider than the chart; small type where a page of its own has too little room."""
+    # A curve's piece of line takes the room of about 8 letters.
+    longest = 8 + max(len(name) for name in _names(chart).values())
+    fit = _Fit(1, len(chart.series), 7.5)
+    for size, letters, most in ((7.5, 95, PAGE_ROWS), (5.0, 145, math.inf)):
+        columns = max(1, min(4, len(chart.series), letters // longest))
+        fit = _Fit(columns, -(-len(chart.series) // columns), size)
+        if fit.rows <= most:
+            break
+    return fit
+
+
+def _names(chart: Chart) -> dict[str, str]:
+    """Short names of the curves, of which those of pairs keep both parts."""
+    short = short_names(dict.fromkeys(group for series in chart.series for group in series.groups))
+    return {series.name: " − ".join(short[group] for group in series.groups) for series in chart.series}
+
+
 def _chart_page(charts: list[Chart]) -> Figure:
     figure = _blank()
     for place, chart in enumerate(charts):
-        axes = figure.add_axes((0.11, 0.6 - 0.48 * place, 0.83, 0.31))
+        bottom, fit = 0.655 - 0.48 * place, _legend_fit(chart)
+        axes = figure.add_axes((0.11, bottom, 0.83, 0.29))
         _draw(axes, chart)
-        note = "\n".join(textwrap.wrap(chart.note, 105))
-        figure.text(0.11, 0.6 - 0.48 * place - 0.06, note, fontsize=8, va="top", parse_math=False)
+        note = textwrap.wrap(chart.note, 105)
+        figure.text(0.11, bottom - 0.045, "\n".join(note), fontsize=8, va="top", parse_math=False)
+        # Under the note, where it hides no curve.
+        legend = axes.legend(
+            loc="upper left", bbox_to_anchor=(0.11, bottom - 0.05 - 0.0135 * len(note)), borderaxespad=0,
+            bbox_transform=figure.transFigure, ncols=fit.columns, fontsize=fit.size, frameon=False, labelspacing=0.3,
+        )  # fmt: skip
+        for text in legend.get_texts():
+            text.set_parse_math(False)
     return figure
 
 
 def _draw(axes: Axes, chart: Chart) -> None:
+    names = _names(chart)
     how: Any = "steps-post" if chart.kind == "step" else "default"
     for series in chart.series:
         color = COLORS[series.color % 8]
@@ -115,7 +174,8 @@ def _draw(axes: Axes, chart: Chart) -> None:
             x, y = np.append(x, max(chart.x_range[1], x[-1])), np.append(y, y[-1])
             x, y = np.append(x[:1], x), np.append(0.0, y)
         (line,) = axes.plot(x, y, color=color, linestyle=DASHES[series.color % 8], drawstyle=how, linewidth=1.4)
-        line.set_label(series.name if not series.name.startswith("_") else f" {series.name}")
+        name = names[series.name]
+        line.set_label(name if not name.startswith("_") else f" {name}")
         if series.hollow is not None:
             _draw_marks(axes, chart, series, color)
         if series.lower is not None and series.upper is not None:
@@ -123,7 +183,7 @@ def _draw(axes: Axes, chart: Chart) -> None:
             axes.fill_between(series.x, series.lower, series.upper, color=color, alpha=0.13, step=step, linewidth=0)
     if chart.x_log:
         axes.set_xscale("log")
-        axes.set_xticks(chart.ticks, [f"{tick:g}" for tick in chart.ticks], minor=False)
+        axes.set_xticks(chart.ticks, [tick_text(tick) for tick in chart.ticks], minor=False)
         axes.minorticks_off()
     if chart.baseline is not None:
         axes.axhline(chart.baseline, color="0.4", linewidth=0.8)
@@ -134,9 +194,6 @@ def _draw(axes: Axes, chart: Chart) -> None:
     axes.set_ylabel(chart.y_label, parse_math=False)
     axes.set_title(chart.title, loc="left", fontsize=11, parse_math=False)
     axes.grid(color="0.9")
-    legend = axes.legend(fontsize=8, frameon=False)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
 
 
 def _draw_marks(axes: Axes, chart: Chart, series: Series, color: str) -> None:

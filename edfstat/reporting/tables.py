@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from edfstat.evidence import format_p, measure_words
+from edfstat.evidence import format_p, measure_words, three_digits
 
 __all__ = ["Table", "table_csv", "tables_of"]
 
@@ -97,7 +97,9 @@ def _num(value: Any, form: str = ".4g") -> tuple[Any, str]:
         return number, "–"
     if math.isinf(number):
         return number, "∞" if number > 0 else "−∞"
-    return number, format(number, form).replace("-", "−")
+    # From a thousand on, the whole number: 2,030 and neither 2.03e+03 nor 2030.4.
+    shown = f"{number:,.0f}" if abs(number) >= 999.5 else format(number, form)
+    return number, shown.replace("-", "−")
 
 
 def _whole(value: Any) -> tuple[Any, str]:
@@ -110,9 +112,11 @@ def _whole(value: Any) -> tuple[Any, str]:
 def _count(value: Any) -> tuple[Any, str]:
     """A count of parameters or operations as people write them: 2.31 M."""
     number = float(value)
-    for scale, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if math.isfinite(number) and abs(number) >= scale:
-            return number, f"{number / scale:.3g} {letter}"
+    # The unit is that of the rounded number: 999,999 is 1 M and not 1000 k.
+    rounded = float(f"{number:.3g}")
+    for scale, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if math.isfinite(number) and abs(rounded) >= scale:
+            return number, f"{three_digits(rounded / scale)} {letter}"
     return _num(number)
 
 

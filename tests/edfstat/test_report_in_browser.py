@@ -82,6 +82,8 @@ result.zoomed = ticks() !== before;
 figure.querySelectorAll("button")[2].click();
 result.reset = ticks() === before;
 result.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+// Right ends of what the columns beside the text of an architecture would push off a phone.
+result.nets = all("#table-best td.net").filter(shown).map((node) => node.getBoundingClientRect().right);
 result.names = all("input, button, svg.plot").filter((n) => !(n.labels?.length || n.textContent.trim())).length;
 result.seen = window.seen;
 const out = document.createElement("pre");
@@ -177,6 +179,29 @@ def test_a_phone_need_not_scroll_sideways(browser, page, tmp_path):
     assert len(found["ticks"]) == 6
     assert min(map(len, found["ticks"])) >= 3
     assert all(one[1] < other[0] for labels in found["ticks"] for one, other in pairwise(labels))
+
+
+def test_long_names_and_cells_fit_a_phone(browser, tmp_path):
+    """Names of 38 characters, pairs of which stand in claims, and an architecture of the length of a cell's."""
+    rng = np.random.default_rng(4)
+    names = [f"a_very_long_design_space_name_{i}_variant" for i in range(3)]
+    net = json.dumps({"genotype": {"normal": [["sep_conv_3x3", 1], ["max_pool_3x3", 0]] * 5}, "width": 16})
+    ds = build_population(
+        {
+            "error": rng.gamma(3, 1, 120) + 5,
+            "params": rng.integers(1000, 9000, 120),
+            "flops": rng.integers(10_000, 90_000, 120),
+            "net": [net] * 120,
+            "space": np.repeat(names, 40),
+        }
+    )
+    found = visit(
+        browser, report(compare(ds, rng=0, n_resamples=9), tmp_path / "report.html"), tmp_path, "--window-size=390,800"
+    )
+    assert found["wide"] <= 0
+    assert found["nets"]
+    # Chromium opens no window narrower than 500 pixels.
+    assert max(found["nets"]) <= 500
 
 
 def test_scales_of_a_wide_and_a_narrow_range_can_be_read_on_a_phone(browser, tmp_path):

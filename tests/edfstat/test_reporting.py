@@ -293,3 +293,52 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(comparison, tmp_path, mo
         report(comparison, target)
     assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
     assert target.read_text() == "before"
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "shown"),
+    [
+        (2034.5, ".3g", "2,034"), (999.6, ".3g", "1,000"), (20.345, ".3g", "20.3"), (9826.3, ".1f", "9,826"),
+        (98.26, ".1f", "98.3"), (-12345.6, "+.3f", "−12,346"), (0.5, "+.3f", "+0.500"),
+    ],
+)  # fmt: skip
+def test_numbers_are_written_one_way(value, form, shown):
+    """As one writes them by hand: no power of ten, and commas from a thousand on, as in the columns of counts."""
+    from edfstat.reporting.tables import _num
+
+    assert _num(value, form) == (value, shown)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(999, "999"), (999_999, "1 M"), (2_314_000, "2.31 M"), (192e9, "192 B"), (3.2e12, "3.2 T"), (5e15, "5,000 T")],
+)
+def test_counts_have_the_unit_of_the_rounded_number(value, shown):
+    from edfstat.reporting.tables import _count
+
+    assert _count(value) == (value, shown)
+
+
+@pytest.mark.parametrize("groups", [2, 5, 12])
+def test_legends_of_the_pdf_hide_no_curve_and_stay_on_the_page(groups):
+    from edfstat.reporting.charts import charts_of
+    from edfstat.reporting.pages import _chart_page, _two_a_page
+
+    names = [f"a_very_long_design_space_name_{i}_variant" for i in range(groups)]
+    rng = np.random.default_rng(5)
+    ds = build_population({"error": rng.gamma(3, 1, 30 * groups) + 5, "space": np.repeat(names, 30)})
+    charts = [chart for each in charts_of(compare(ds, rng=0, n_resamples=9)).values() for chart in each]
+    pages = list(_two_a_page(charts))
+    assert [chart for page in pages for chart in page] == charts
+    for page in pages:
+        figure = _chart_page(page)
+        figure.draw_without_rendering()
+        boxes = [ax.get_legend().get_window_extent() for ax in figure.axes]
+        for ax, box in zip(figure.axes, boxes, strict=True):
+            assert len(ax.get_legend().get_texts()) == len(page[figure.axes.index(ax)].series)
+            assert not any(box.overlaps(other.bbox) for other in figure.axes)
+            assert not any(box.overlaps(text.get_window_extent()) for text in figure.texts)
+            assert min(box.x0, box.y0) >= 0
+            assert box.x1 <= figure.bbox.width
+        assert not any(a.overlaps(b) for place, a in enumerate(boxes) for b in boxes[:place])
+        assert not any(box.overlaps(ax.title.get_window_extent()) for box in boxes for ax in figure.axes)
