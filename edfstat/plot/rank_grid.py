@@ -9,7 +9,7 @@ import xarray as xr
 
 from edfstat.errors import InputError
 from edfstat.plot.inputs import models_of, population_of
-from edfstat.plot.style import axes_for, plain_log_ticks
+from edfstat.plot.style import axes_for, plain_log_ticks, short_names
 from edfstat.ranks import rank_map, relative_rank
 
 if TYPE_CHECKING:
@@ -94,9 +94,15 @@ def lr_wd_map(
     plain_log_ticks(ax.xaxis)
     plain_log_ticks(ax.yaxis)
     ax.set(xlabel=_NAMES.get(x, x), ylabel=_NAMES.get(y, y))
-    ax.set_title(f"{', '.join(models)}: {rank.size:,} models", fontsize="medium", loc="left")
+    ax.set_title(f"{_title_names(list(models))}: {rank.size:,} models", fontsize="medium", loc="left")
     ax.figure.colorbar(mesh, ax=ax, label="mean relative rank (0 best, 1 worst)", pad=0.02)
     return ax
+
+
+def _title_names(names: list[str]) -> str:
+    """The groups, as far as a line has room for their names."""
+    said = ", ".join(short_names(names).values())
+    return said if len(said) <= 45 else f"{len(names)} groups"
 
 
 def _ring_best(ax: Axes, cells: xr.Dataset) -> None:

@@ -10,12 +10,15 @@ import xarray as xr
 
 from edfstat.errors import InputError
 from edfstat.plot.inputs import models_of, population_of
-from edfstat.plot.style import axes_for, finish, legend, looks
+from edfstat.plot.style import axes_for, finish, legend_below, looks, short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["reruns"]
+
+#: Height of a group's row of means below the axis, in points.
+_ROW = 9
 
 
 def reruns(
@@ -63,13 +66,14 @@ def reruns(
     runs = {name: _runs(part) for name, part in parts.items()}
     if not any(len(errors) > 1 for nets in runs.values() for errors in nets):
         raise InputError("no architecture has two runs with a finite error; reruns need some")
-    runs = {name: nets for name, nets in runs.items() if nets}
-    ax = axes_for(ax)
+    short = short_names(runs)
+    runs = {short[name]: nets for name, nets in runs.items() if nets}
+    own, ax = ax is None, axes_for(ax)
     if kind == "runs":
         _rows(ax, runs)
     else:
         _histogram(ax, runs, bins)
-    legend(ax, loc="lower left" if kind == "runs" else "upper right")
+    legend_below(ax, own=own, lower=0 if kind == "runs" else _ROW * len(runs))
     return ax
 
 
@@ -102,6 +106,8 @@ def _label(name: str, nets: list[np.ndarray]) -> str:
 
 
 def _histogram(ax: Axes, runs: dict[str, list[np.ndarray]], bins: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     every = np.concatenate([net for nets in runs.values() for net in nets])
     edges = np.histogram_bin_edges(every, bins)
     transform = ax.get_xaxis_transform()
@@ -112,9 +118,9 @@ def _histogram(ax: Axes, runs: dict[str, list[np.ndarray]], bins: int) -> None:
         means = [net.mean() for net in nets]
         low = -0.035 * (row + 1)
         ax.vlines(means, low, low + 0.025, color=look.color, linewidth=1, transform=transform, clip_on=False)
-    # Room for the legend above the bars, and for the ticks of the means below the axis.
-    ax.set_ylim(0, ax.get_ylim()[1] * (1.05 + 0.09 * len(runs)))
-    ax.tick_params(axis="x", pad=4 + 9 * len(runs))
+    # Room for the ticks of the means below the axis.
+    ax.tick_params(axis="x", pad=4 + _ROW * len(runs))
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     finish(ax, xlabel="error (%)", ylabel="runs", title="Reruns; means of the architectures below the axis")
 
 

@@ -98,16 +98,17 @@ def legend(ax: Axes, **options: Any) -> None:
             handle.set_markersize(min(handle.get_markersize(), _MARK))
 
 
-def legend_below(ax: Axes, *, own: bool = False) -> None:
+def legend_below(ax: Axes, *, own: bool = False, lower: float = 0) -> None:
     """Legend under the label of the x axis, where no data can lie, in as many columns as are no wider than the Axes.
 
-    A figure of our own grows by the height of the legend, so that many groups leave the Axes their room.
+    A figure of our own grows by the height of the legend, so that many groups leave the Axes their room. `lower` is
+    what the figure has below its axis besides, in points.
     """
     from matplotlib.figure import Figure
     from matplotlib.transforms import ScaledTranslation
 
     # In points, as the text above it is, whatever the height of the Axes.
-    under = ax.transAxes + ScaledTranslation(0, -_X_LABEL / 72, ax.figure.dpi_scale_trans)
+    under = ax.transAxes + ScaledTranslation(0, -(_X_LABEL + lower) / 72, ax.figure.dpi_scale_trans)
     for columns in range(min(len(ax.get_legend_handles_labels()[0]), 4), 0, -1):
         legend(
             ax, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=under, borderaxespad=0, ncols=columns,

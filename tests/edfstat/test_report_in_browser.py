@@ -182,9 +182,9 @@ def test_a_phone_need_not_scroll_sideways(browser, page, tmp_path):
 
 
 def test_long_names_and_cells_fit_a_phone(browser, tmp_path):
-    """Names of 38 characters, pairs of which stand in claims, and an architecture of the length of a cell's."""
+    """Names wider than the screen, pairs of which stand in claims, and an architecture of the length of a cell's."""
     rng = np.random.default_rng(4)
-    names = [f"a_very_long_design_space_name_{i}_variant" for i in range(3)]
+    names = [f"{'a_very_long_design_space_name_' * 3}{i}_variant" for i in range(3)]
     net = json.dumps({"genotype": {"normal": [["sep_conv_3x3", 1], ["max_pool_3x3", 0]] * 5}, "width": 16})
     ds = build_population(
         {

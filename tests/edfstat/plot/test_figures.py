@@ -323,6 +323,37 @@ def test_no_legend_lies_on_data_and_many_names_leave_the_axes_their_room(name, n
         assert one.x1 <= ax.figure.bbox.width
 
 
+@pytest.mark.parametrize("kind", ["histogram", "runs"])
+@pytest.mark.parametrize("names", [["A"], LONG[:6]], ids=["one", "six long"])
+def test_legends_of_reruns_lie_below(kind, names, new_figures):
+    rng = np.random.default_rng(6)
+    nets = np.repeat([f'{{"a": {i}}}' for i in range(10 * len(names))], 4).astype(object)
+    ds = build_population(
+        {"error": rng.gamma(3, 1, nets.size) + 5, "net": nets, "group": np.repeat(names, 40).astype(object)}
+    )
+    ax = plot.reruns(ds, kind=kind)
+    ax.figure.draw_without_rendering()
+    box = ax.get_legend().get_window_extent()
+    assert not box.overlaps(ax.bbox)
+    assert box.y1 <= ax.xaxis.label.get_window_extent().y0
+    assert box.y0 >= 0
+    assert box.x1 <= ax.figure.bbox.width
+
+
+def test_the_title_of_a_map_fits_whatever_the_names(new_figures):
+    rng = np.random.default_rng(7)
+    columns = {
+        "error": rng.gamma(3, 1, 120),
+        "lr": 10 ** rng.uniform(-3, 0, 120),
+        "weight_decay": np.geomspace(1e-5, 1e-3, 120),
+    }
+    ax = plot.lr_wd_map(build_population(columns | {"space": np.resize(LONG, 120)}))
+    ax.figure.draw_without_rendering()
+    (title,) = [text for text in ax.get_children() if getattr(text, "get_text", str)().endswith(" models")]
+    assert title.get_window_extent().x1 <= ax.figure.bbox.width
+    assert title.get_text() == "12 groups: 120 models"
+
+
 def test_given_axes_keep_the_size_of_their_figure():
     ax = Figure(figsize=(6, 4), layout="constrained").subplots()
     plot.auc_vs_eps(crowd(LONG), ax)
