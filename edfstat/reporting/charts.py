@@ -15,12 +15,23 @@ from edfstat.evidence import measure_words
 from edfstat.plot.search_curves import FEW
 from edfstat.ticks import log_ticks
 
-__all__ = ["Chart", "Series", "charts_of"]
+__all__ = ["Chart", "Series", "charts_of", "dash_of"]
 
 Floats = NDArray[np.float64]
 #: Points of an EDF kept for drawing: more than a screen shows, few enough for a small file.
 MAX_POINTS = 700
 LOWEST_KEPT = 120
+
+
+def dash_of(place: int) -> int:
+    """Number of the dashes of a curve, which move on by one where the 8 colours begin again.
+
+    Examples
+    --------
+    >>> [(place % 8, dash_of(place)) for place in (0, 7, 8, 15, 16)]
+    [(0, 0), (7, 7), (0, 1), (7, 0), (0, 2)]
+    """
+    return (place + place // 8) % 8
 
 
 @dataclass(frozen=True)
@@ -37,8 +48,12 @@ class Series:
     y: Floats
     lower: Floats | None = None
     upper: Floats | None = None
-    dashed: bool = False
     hollow: NDArray[np.bool_] | None = None
+
+    @property
+    def dash(self) -> int:
+        """Number of its dashes: none repeats with the same of 8 colours below 64 curves."""
+        return dash_of(self.color)
 
 
 @dataclass(frozen=True)
@@ -197,9 +212,7 @@ def _eps_chart(one: xr.Dataset, measure: str, words: str) -> Chart:
         a, b = str(pair["a"].item()), str(pair["b"].item())
         y, low, high = (pair[f"auc_difference_curve{end}"].values for end in ("", "_lower", "_upper"))
         bounded = bool(np.isfinite(low + high).all())
-        series.append(
-            Series(f"{a} − {b}", place, [a, b], x, y, low if bounded else None, high if bounded else None, place >= 8)
-        )
+        series.append(Series(f"{a} − {b}", place, [a, b], x, y, low if bounded else None, high if bounded else None))
     shade = (
         " Shaded: at each eps by itself, the interval that holds the true difference with "
         f"{float(one.attrs['level']):.0%} confidence."
@@ -239,7 +252,7 @@ def as_plain(chart: Chart) -> dict[str, Any]:
         "baseline": chart.baseline, "mark": chart.mark,
         "series": [
             {
-                "name": s.name, "color": s.color, "groups": s.groups, "dashed": s.dashed, "x": _rounded(s.x),
+                "name": s.name, "color": s.color, "groups": s.groups, "dash": s.dash, "x": _rounded(s.x),
                 "y": _rounded(s.y), "lower": _rounded(s.lower), "upper": _rounded(s.upper),
                 "hollow": None if s.hollow is None else s.hollow.tolist(),
             }

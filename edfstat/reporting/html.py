@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from edfstat.evidence import measure_words
 from edfstat.reporting.best import best_drawings, svg_uri
-from edfstat.reporting.charts import Chart, as_plain, charts_of
+from edfstat.reporting.charts import Chart, as_plain, charts_of, dash_of
 from edfstat.reporting.method import REFERENCES, method_of
 from edfstat.reporting.provenance import provenance_of
 from edfstat.reporting.svg import chart_svg
@@ -31,6 +31,7 @@ def html_bytes(comparison: xr.Dataset) -> bytes:
     environment.filters["svg"] = _picture
     environment.filters["csv_uri"] = _csv_uri
     environment.filters["svg_uri"] = svg_uri
+    environment.filters["dash"] = dash_of
     charts = charts_of(comparison)
     script = _resource("page.js")
     groups = [str(name) for name in comparison["group"].values]

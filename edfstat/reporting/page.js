@@ -243,7 +243,7 @@
 
     curve(series) {
       const text = this.points(series, series.y).map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L");
-      return make("path", { class: `curve s${series.color % 8}`, d: text && `M${text}`, "stroke-dasharray": DASHES[series.color % 8] });
+      return make("path", { class: `curve s${series.color % 8}`, d: text && `M${text}`, "stroke-dasharray": DASHES[series.dash] });
     }
 
     // Marks of the values in range, whole also where they lie on the edge.

@@ -173,7 +173,7 @@ def _draw(axes: Axes, chart: Chart) -> None:
         if chart.key.startswith("edf"):
             x, y = np.append(x, max(chart.x_range[1], x[-1])), np.append(y, y[-1])
             x, y = np.append(x[:1], x), np.append(0.0, y)
-        (line,) = axes.plot(x, y, color=color, linestyle=DASHES[series.color % 8], drawstyle=how, linewidth=1.4)
+        (line,) = axes.plot(x, y, color=color, linestyle=DASHES[series.dash], drawstyle=how, linewidth=1.4)
         name = names[series.name]
         line.set_label(name if not name.startswith("_") else f" {name}")
         if series.hollow is not None:

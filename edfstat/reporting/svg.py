@@ -84,7 +84,7 @@ def _axes(chart: Chart) -> list[str]:
 
 def _curve(chart: Chart, series: Series) -> str:
     paths = "".join(_path(chart, series.x[run], series.y[run], first=True) for run in breaks(series.y))
-    dash = DASHES[series.color % 8]
+    dash = DASHES[series.dash]
     style = f' stroke-dasharray="{dash}"' if dash else ""
     return f'<path class="curve s{series.color % 8}" d="{paths}"{style}/>'
 

@@ -342,3 +342,18 @@ def test_legends_of_the_pdf_hide_no_curve_and_stay_on_the_page(groups):
             assert box.x1 <= figure.bbox.width
         assert not any(a.overlaps(b) for place, a in enumerate(boxes) for b in boxes[:place])
         assert not any(box.overlaps(ax.title.get_window_extent()) for box in boxes for ax in figure.axes)
+
+
+def test_no_two_of_ten_groups_look_alike(tmp_path):
+    """There are 8 colours; the ninth group had colour and dashes of the first."""
+    names = [f"S{i}" for i in range(10)]
+    ds = build_population({"error": np.random.default_rng(6).gamma(3, 1, 300) + 5, "space": np.repeat(names, 30)})
+    page = report(compare(ds, rng=0, n_resamples=9), tmp_path / "report.html").read_text(encoding="utf-8")
+    switches = re.findall(r'name="group" value="(S\d)".*?class="curve (s\d d\d)"', page)
+    assert [name for name, _ in switches] == names
+    assert len({look for _, look in switches}) == 10
+    (legend,) = re.findall(r'data-chart="edf-none".*?<ul class="legend">(.*?)</ul>', page, re.S)
+    assert re.findall(r'class="curve (s\d d\d)"', legend) == [look for _, look in switches]
+    charts = json.loads(re.search(r'id="chart-data">(.*?)</script>', page, re.S).group(1))
+    drawn = [f"s{s['color'] % 8} d{s['dash']}" for s in charts[0]["series"]]
+    assert drawn == [look for _, look in switches]
