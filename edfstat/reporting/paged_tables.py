@@ -20,6 +20,8 @@ __all__ = ["table_pages"]
 #: Points: the page, its margins, the space between columns, the type and its lines.
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM, GAP = 595.0, 842.0, 40.0, 44.0, 44.0, 9.0
 SIZE, LINE, NOTE = 7.0, 9.0, 7.5
+#: Width of the box that stands for a missing letter, as a share of the size.
+_BOX = 1.15
 #: A column is never squeezed below this, and a table never begun with fewer rows than this on a page.
 NARROWEST, FEWEST = 48.0, 3
 #: Line ends, tabs and the like, which have no glyph.
@@ -179,16 +181,18 @@ def _length(text: str) -> float:
 
 @cache
 def _advance(character: str) -> float:
-    # Of the outlines, as a PDF places them: hinted widths are those of a screen. What the font lacks is drawn as a
-    # box, as wide as a wide letter.
-    known = character if _font().get_char_index(ord(character)) else "W"
-    return float(_font().load_char(ord(known)).linearHoriAdvance) / 2**16
+    font = _font()
+    # What the font lacks is drawn as a box, which is wider than any letter.
+    if not font.get_char_index(ord(character)):
+        return _BOX * SIZE
+    # Matplotlib hands out one object for all that is drawn, which leaves it at the size of the latest text.
+    font.set_size(SIZE, 72)
+    # Of the outlines, as a PDF places them: hinted widths are those of a screen.
+    return float(font.load_char(ord(character)).linearHoriAdvance) / 2**16
 
 
 @cache
 def _font() -> FT2Font:
     from matplotlib.font_manager import findfont, get_font
 
-    font = get_font(findfont("DejaVu Sans"))
-    font.set_size(SIZE, 72)
-    return font
+    return get_font(findfont("DejaVu Sans"))

@@ -357,3 +357,14 @@ def test_no_two_of_ten_groups_look_alike(tmp_path):
     charts = json.loads(re.search(r'id="chart-data">(.*?)</script>', page, re.S).group(1))
     drawn = [f"s{s['color'] % 8} d{s['dash']}" for s in charts[0]["series"]]
     assert drawn == [look for _, look in switches]
+
+
+def test_widths_of_letters_do_not_depend_on_what_was_drawn_before():
+    """By the font's own units: an M of DejaVu Sans is 1767 of 2048 wide."""
+    from matplotlib.font_manager import findfont, get_font
+
+    from edfstat.reporting import paged_tables
+
+    get_font(findfont("DejaVu Sans")).set_size(30, 200)
+    paged_tables._advance.cache_clear()
+    assert paged_tables._advance("M") == pytest.approx(1767 / 2048 * paged_tables.SIZE, rel=1e-3)
