@@ -130,13 +130,14 @@ def train_many(
     place = devices.pick(device)
     devices.autocast_for(place, precision, 0)
     devices.thread_count(threads)
+    if directory is not None:
+        _refuse_repeated(trials)
     tasks = _prepared(trials, root)
     # Counted in fp32, what a trial takes is mostly the activations of a step.
     largest = max(tasks, key=lambda task: task.complexity["acts"] * task.recipe.batch_size, default=None)
     # A long trial begun last would run alone, while the other processes have nothing left to do.
     trials = [task.trial for task in sorted(tasks, key=_work, reverse=True)]
     if directory is not None:
-        _refuse_repeated(trials)
         trial_folder.make(directory)
     number = automatic_workers(device, largest, threads) if workers is None else workers
     options = {
@@ -178,6 +179,8 @@ def _records(
     waiting: deque[Trial], number: int, device: torch.device, directory: str | PathLike[str] | None,
     options: dict[str, Any],
 ) -> Generator[dict[str, Any]]:  # fmt: skip
+    if not waiting:
+        return
     number = min(number, len(waiting))
     team: list[Worker] = []
     again: deque[Trial] = deque()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,7 @@ def test_what_makes_no_sense_is_refused_before_anything_starts(tmp_path: Path) -
         train_many([trial(1).to_dict()], device="cpu")  # type: ignore[list-item]
     assert list(tmp_path.iterdir()) == []
     assert list(train_many([], device="cpu")) == []
+    assert list(packing._records(deque(), 2, torch.device("cuda"), None, {"compile": False})) == []
 
 
 def test_a_generator_of_trials_is_trained() -> None:
@@ -194,7 +196,7 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_trained(tmp_
 
 
 def test_a_trial_that_is_there_twice_is_refused_where_it_has_a_folder(tmp_path: Path) -> None:
-    twice = [trial(1, 1), trial(2, 1), trial(1, 1)]
+    twice = [trial(1, 1), trial(2, 2), trial(1, 1)]
     with pytest.raises(InputError, match=r"trials\[2\] is trials\[0\] again"):
         train_many(twice, device="cpu", directory=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
