@@ -141,6 +141,13 @@ def _reading(say: Callable[[str], None]) -> Callable[[str, int, int], None]:
     return lambda name, place, count: say(f"reading {name}" + f" ({place} of {count})" * (count > 1))
 
 
+def _arriving(say: Callable[[str], None]) -> Callable[[str, int, int | None], None]:
+    """Progress of `edfstat.fetch` in words."""
+    return lambda name, there, total: say(
+        f"fetching {name}: {there / 1e6:,.0f}" + (f" of {total / 1e6:,.0f} MB" if total else " MB")
+    )
+
+
 @app.command(epilog="Example: `edfstat info ResNet.json --json | jq .models`")
 def info(
     files: Files, as_json: Json = False, skip_corrupt: Skip = False, space: Space = None, column: Column = None
@@ -255,7 +262,9 @@ def fetch(
     """Download the published results; what is there already is checked, not downloaded again."""
     from edfstat.downloads import fetch as download
 
-    for path in download(names or None, directory=directory, url=url):
+    with _working("fetching") as say:
+        found = download(names or None, directory=directory, url=url, progress=_arriving(say))
+    for path in found:
         typer.echo(path)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,10 +22,17 @@ from edfstat.formats.places import home_path
 
 __all__ = ["DownloadError", "fetch"]
 
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[str, int, int | None], object]
+
 #: Where the release is, unless a mirror is named.
 RELEASE = "https://dl.fbaipublicfiles.com/nds/data.zip"
 MIRROR = "EDFSTAT_MIRROR"
+#: Breaks in a row, none of which brought anything new, after which a download is given up.
 ATTEMPTS, PAUSE, TIMEOUT = 5, 0.5, 30.0
+#: Held while a folder is fetched to. It stays: what waits for a lock on a file that is gone waits for nothing.
+LOCK = ".fetch.lock"
 
 
 class DownloadError(Exception):
@@ -38,6 +48,7 @@ def fetch(
     *,
     directory: str | os.PathLike[str] | None = None,
     url: str | None = None,
+    progress: Progress | None = None,
 ) -> list[Path]:
     """Download the published result files, or use what is there already.
 
@@ -52,6 +63,8 @@ def fetch(
     url : str, optional
         A mirror: the address of the archive (``.../data.zip``), or of a folder with ``data.zip`` or single
         ``NAME.json`` files. Default: the environment variable ``EDFSTAT_MIRROR``, else the release.
+    progress : callable, optional
+        Called as a file arrives with its name, the bytes that are there and how many it has (None: not known).
 
     Returns
     -------
@@ -67,7 +80,9 @@ def fetch(
 
     Notes
     -----
-    A dropped connection is taken up where it broke. The release has no official checksums: the SHA-256 of the
+    A dropped connection is taken up where it broke; one that breaks five times without bringing anything new is given
+    up. Calls for one folder wait for each other (not on Windows), and the later ones find what the first one got.
+    The release has no official checksums: the SHA-256 of the
     first download is kept in ``checksums.json`` beside the file, and checked on every later use.
 
     Examples
@@ -85,9 +100,10 @@ def fetch(
     if urlsplit(address).scheme not in ("http", "https"):
         raise InputError(f"{address!r} is no web address; give one that starts with https:// or http://")
     folder = _folder(directory)
-    if wanted is None:
-        return [_archive(address, folder)]
-    return [_single(name, address, folder) for name in wanted]
+    with _alone(folder):
+        if wanted is None:
+            return [_archive(address, folder, progress)]
+        return [_single(name, address, folder, progress) for name in wanted]
 
 
 def _folder(directory: str | os.PathLike[str] | None) -> Path:
@@ -103,22 +119,51 @@ def _folder(directory: str | os.PathLike[str] | None) -> Path:
     return folder
 
 
-def _archive(address: str, folder: Path) -> Path:
-    full = address if address.endswith(".zip") else f"{address.rstrip('/')}/{ARCHIVE}"
-    return _download(full, folder / ARCHIVE)
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other call that fetches to the folder, of any process: each goes on with what another left half done."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    with (folder / LOCK).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logger.info("waiting for another download to %s", folder)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks
+            pass
+        yield
 
 
-def _single(name: str, address: str, folder: Path) -> Path:
+def _is_archive(address: str) -> bool:
+    return address.endswith(".zip") or urlsplit(address).path.endswith(".zip")
+
+
+def _within(address: str, name: str) -> str:
+    """Address of a file in a mirror's folder; what follows a question mark, such as a signature, stays at the end."""
+    parts = urlsplit(address)
+    return parts._replace(path=f"{parts.path.rstrip('/')}/{name}").geturl()
+
+
+def _archive(address: str, folder: Path, progress: Progress | None) -> Path:
+    full = address if _is_archive(address) else _within(address, ARCHIVE)
+    return _download(full, folder / ARCHIVE, progress)
+
+
+def _single(name: str, address: str, folder: Path, progress: Progress | None) -> Path:
     """One file: as it is on a mirror's folder, else out of the archive."""
     target = folder / f"{name}.json"
     if target.name in _hashes(folder) and target.exists() and _sha256(target) == _hashes(folder)[target.name]:
         return target
-    if not address.endswith(".zip"):
+    if not _is_archive(address):
         try:
-            return _download(f"{address.rstrip('/')}/{name}.json", target)
+            return _download(_within(address, target.name), target, progress)
         except _Absent:
             pass
-    return _unpack(_archive(address, folder), target)
+    return _unpack(_archive(address, folder, progress), target)
 
 
 def _unpack(archive: Path, target: Path) -> Path:
@@ -142,13 +187,13 @@ def _unpack(archive: Path, target: Path) -> Path:
     return target
 
 
-def _download(address: str, target: Path) -> Path:
+def _download(address: str, target: Path, progress: Progress | None) -> Path:
     """The file at an address, by pooch: checked by the recorded hash, or recorded on first use."""
     import pooch
 
     known = _hashes(target.parent).get(target.name)
     if known is None and target.exists():  # put there by hand
-        _check_content(target)
+        _check_content(target, f"get it again, or delete {target}")
         _check_hash(target, "the first use")
         return target
     pooch.get_logger().setLevel("WARNING")
@@ -158,7 +203,7 @@ def _download(address: str, target: Path) -> Path:
             known_hash=known and f"sha256:{known}",
             fname=target.name,
             path=target.parent,
-            downloader=_fetch_url,
+            downloader=partial(_fetch_url, part=target.parent / f"{target.name}.part", progress=progress),
         )
     except ValueError as error:
         if "hash" not in str(error).lower():
@@ -169,7 +214,7 @@ def _download(address: str, target: Path) -> Path:
         ) from None
     path = Path(found)
     try:
-        _check_content(path)
+        _check_content(path, f"check the address {address}")
     except DownloadError:
         if known is None:
             path.unlink()
@@ -179,12 +224,12 @@ def _download(address: str, target: Path) -> Path:
     return path
 
 
-def _check_content(path: Path) -> None:
+def _check_content(path: Path, remedy: str) -> None:
     """A page that says 'not found' with code 200 is no result file."""
     with path.open("rb") as file:
         good = zipfile.is_zipfile(file) if path.suffix == ".zip" else file.read(64).lstrip()[:1] in (b"[", b"{")
     if not good:
-        raise DownloadError(f"{path.name} is no {path.suffix[1:]} file; check the address, or delete {path}")
+        raise DownloadError(f"{path.name} is no {path.suffix[1:]} file; {remedy}")
 
 
 def _hashes(folder: Path) -> dict[str, str]:
@@ -218,46 +263,57 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fetch_url(address: str, output_file: str, _pooch: Any) -> None:
-    """Downloader for pooch that goes on where a connection broke."""
+def _fetch_url(address: str, output_file: str, _pooch: Any, *, part: Path, progress: Progress | None) -> None:
+    """Downloader for pooch that goes on where a connection broke, as long as each one brings something new."""
     import requests
 
     target = Path(output_file)
-    part = target.parent / f"{Path(urlsplit(address).path).name}.part"
     mark = part.with_suffix(".part.version")
-    said = ""
-    for attempt in range(ATTEMPTS):
-        if attempt:
-            time.sleep(PAUSE * 2 ** (attempt - 1))
+    said, failures, most = "", 0, _size(part)
+    while failures < ATTEMPTS:
+        if said:
+            time.sleep(PAUSE * 2 ** max(failures - 1, 0))
         try:
-            if _transfer(address, part, mark):
+            if _transfer(address, part, mark, progress):
                 shutil.move(part, target)
                 mark.unlink(missing_ok=True)
                 return
-            said = f"the connection broke after {part.stat().st_size} bytes"
+            said = f"the connection broke after {_size(part)} bytes"
+        except requests.HTTPError as error:
+            said = f"it answers {error}"
         except requests.ConnectionError:
             said = "it cannot be reached"
         except requests.RequestException as error:
             said = f"{type(error).__name__}"
+        failures = failures + 1 if _size(part) <= most else 0
+        most = max(most, _size(part))
     raise DownloadError(
-        f"{address} could not be downloaded in {ATTEMPTS} attempts: {said}; try again later (it goes on from there), "
-        f"name a mirror (url=... or {MIRROR}), or put the file at {target.parent} yourself"
+        f"{address} could not be downloaded: {said}, and {ATTEMPTS} attempts in a row brought nothing new; try again "
+        f"later (it goes on from there), name a mirror (url=... or {MIRROR}), or put the file at {target.parent} "
+        "yourself"
     )
 
 
-def _transfer(address: str, part: Path, mark: Path) -> bool:
+def _size(part: Path) -> int:
+    try:
+        return part.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _transfer(address: str, part: Path, mark: Path, progress: Progress | None) -> bool:
     """One attempt; whether the file is complete."""
     import requests
     import urllib3
 
-    start = part.stat().st_size if part.exists() and mark.exists() else 0
+    start = _size(part) if mark.exists() else 0
     headers = {"Accept-Encoding": "identity"}
     if start:  # only if the file is still the same: its tag or date says
         headers |= {"Range": f"bytes={start}-", "If-Range": mark.read_text(encoding="utf-8")}
     with requests.get(address, headers=headers, stream=True, timeout=TIMEOUT) as answer:
         if answer.status_code in (404, 410):
             raise _Absent(f"{address} is not there ({answer.status_code}); check the address")
-        if answer.status_code == 416:
+        if answer.status_code == 416:  # it has no more than what is here, which is not what it has: start over
             part.unlink(missing_ok=True)
             return False
         if answer.status_code >= 500 or answer.status_code == 429:
@@ -271,12 +327,16 @@ def _transfer(address: str, part: Path, mark: Path) -> bool:
         else:
             mark.unlink(missing_ok=True)
         length = answer.headers.get("Content-Length")
-        total = (start if resumed else 0) + int(length) if length else None
+        there = start if resumed else 0
+        total = there + int(length) if length else None
         try:
             with part.open("ab" if resumed else "wb") as file:
                 # read1 gives what has arrived, so that nothing of it is lost when the connection breaks.
                 while piece := answer.raw.read1(1 << 20):
                     file.write(piece)
+                    there += len(piece)
+                    if progress:
+                        progress(part.stem, there, total)
         except (urllib3.exceptions.HTTPError, OSError):
             return False
-        return total is None or part.stat().st_size == total
+        return total is None or _size(part) == total

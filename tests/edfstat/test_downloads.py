@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
+import subprocess
+import sys
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,6 +43,8 @@ class Server(ThreadingHTTPServer):
     drop_after: int | None = None
     ranges: bool = True
     broken: int = 0
+    answers: int = 1000
+    delay: float = 0.0
     log: list[tuple[str, str | None, int]]
 
 
@@ -50,8 +56,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         body = self.server.files.get(self.path)
+        self.server.answers -= 1
         asked = self.headers.get("Range")
-        if self.server.broken:
+        if self.server.broken > 0 or self.server.answers < 0:
             self.server.broken -= 1
             self.send_response(503)
             self.end_headers()
@@ -64,6 +71,10 @@ class Handler(BaseHTTPRequestHandler):
         tag = f'"{hash(body)}"'
         if asked and self.server.ranges and self.headers.get("If-Range") == tag:
             start = int(re.findall(r"\d+", asked)[0])
+        if start >= len(body):
+            self.send_response(416)
+            self.end_headers()
+            return
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(body) - start))
         self.send_header("ETag", tag)
@@ -72,7 +83,10 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.drop_after is not None:
             sent = sent[: self.server.drop_after]
         self.server.log.append((self.path, asked, len(sent)))
-        self.wfile.write(sent)
+        piece = len(sent) // 20 + 1 if self.server.delay else len(sent)
+        for at in range(0, len(sent), piece):
+            self.wfile.write(sent[at : at + piece])
+            time.sleep(self.server.delay)
         if len(sent) < len(body) - start:
             self.wfile.flush()
             self.connection.close()
@@ -156,27 +170,71 @@ def test_dropped_connections_are_taken_up_where_they_broke(server: Server, tmp_p
     assert sum(sent for *_, sent in server.log) == len(archive())
 
 
-def test_a_later_call_resumes_what_an_earlier_one_left(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(downloads, "ATTEMPTS", 1)
-    server.drop_after = 1000
-    with pytest.raises(DownloadError, match="broke after 1000 bytes"):
+def test_a_later_call_resumes_what_an_earlier_one_left(server: Server, tmp_path: Path) -> None:
+    server.drop_after, server.answers = 1000, 1
+    with pytest.raises(DownloadError, match="answers 503, and 5 attempts in a row brought nothing new"):
         edfstat.fetch(directory=tmp_path, url=address(server))
-    server.drop_after = None
+    server.drop_after, server.answers = None, 1000
     (path,) = edfstat.fetch(directory=tmp_path, url=address(server))
     assert path.read_bytes() == archive()
     assert server.log[-1][1:] == ("bytes=1000-", len(archive()) - 1000)
 
 
-def test_a_file_that_changed_meanwhile_starts_anew(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_connection_that_breaks_often_but_goes_on_is_not_given_up(server: Server, tmp_path: Path) -> None:
+    server.drop_after = len(archive()) // 20 + 1
+    seen: list[tuple[str, int, int | None]] = []
+    (path,) = edfstat.fetch(directory=tmp_path, url=address(server), progress=lambda *at: seen.append(at))
+    assert path.read_bytes() == archive()
+    assert len(server.log) == 20
+    assert seen[-1] == ("data.zip", len(archive()), len(archive()))
+    assert all(before[1] < after[1] for before, after in itertools.pairwise(seen))
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_part_that_is_the_whole_starts_anew_where_the_server_refuses_to_go_on(
+    server: Server, tmp_path: Path, kept: bool
 ) -> None:
-    monkeypatch.setattr(downloads, "ATTEMPTS", 1)
-    server.drop_after = 1000
+    tag = f'"{hash(archive())}"'
+    (tmp_path / "data.zip.part").write_bytes(archive() if kept else b"")
+    (tmp_path / "data.zip.part.version").write_text(tag)
+    (path,) = edfstat.fetch(directory=tmp_path, url=address(server))
+    assert path.read_bytes() == archive()
+    assert not list(tmp_path.glob("*.part*"))
+
+
+def test_two_processes_that_fetch_to_one_folder_get_the_archive_once(server: Server, tmp_path: Path) -> None:
+    server.delay = 0.05
+    code = "import sys, edfstat; print(edfstat.fetch(directory=sys.argv[1], url=sys.argv[2])[0])"
+    command = [sys.executable, "-c", code, str(tmp_path), address(server)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.communicate()[0].strip() for process in both] == [str(tmp_path / "data.zip")] * 2
+    assert [process.returncode for process in both] == [0, 0]
+    assert (tmp_path / "data.zip").read_bytes() == archive()
+    assert len(server.log) == 1
+
+
+def test_two_processes_that_fetch_different_files_record_both(server: Server, tmp_path: Path) -> None:
+    server.files = {f"/m/{name}.json": b"[]" for name in ("Vanilla", "ResNet")}
+    server.delay = 0.2
+    code = "import sys, edfstat; edfstat.fetch(sys.argv[3], directory=sys.argv[1], url=sys.argv[2])"
+    command = [sys.executable, "-c", code, str(tmp_path), address(server, "/m")]
+    both = [subprocess.Popen([*command, name]) for name in ("Vanilla", "ResNet")]
+    assert [process.wait() for process in both] == [0, 0]
+    assert set(json.loads((tmp_path / "checksums.json").read_text())) == {"Vanilla.json", "ResNet.json"}
+
+
+def test_addresses_may_be_signed(server: Server, tmp_path: Path) -> None:
+    server.files = {"/nds/data.zip?sig=abc": archive()}
+    for folder, signed in (("a", "/nds/data.zip?sig=abc"), ("b", "/nds/?sig=abc")):
+        (path,) = edfstat.fetch(directory=tmp_path / folder, url=address(server, signed))
+        assert path.read_bytes() == archive()
+
+
+def test_a_file_that_changed_meanwhile_starts_anew(server: Server, tmp_path: Path) -> None:
+    server.drop_after, server.answers = 1000, 1
     with pytest.raises(DownloadError):
         edfstat.fetch(directory=tmp_path, url=address(server))
-    server.drop_after = None
+    server.drop_after, server.answers = None, 1000
     server.files["/nds/data.zip"] = changed = archive() + b" "
     (path,) = edfstat.fetch(directory=tmp_path, url=address(server))
     assert path.read_bytes() == changed
@@ -206,10 +264,13 @@ def test_damage_on_disk_is_repaired(server: Server, tmp_path: Path) -> None:
 
 def test_a_page_in_place_of_the_archive_is_refused(server: Server, tmp_path: Path) -> None:
     server.files["/nds/data.zip"] = b"<html>not here</html>"
-    with pytest.raises(DownloadError, match=r"no zip file"):
+    with pytest.raises(DownloadError, match=r"no zip file; check the address http\S+$"):
         edfstat.fetch(directory=tmp_path, url=address(server))
     assert not (tmp_path / "data.zip").exists()
     assert not (tmp_path / "checksums.json").exists()
+    (tmp_path / "data.zip").write_text("no zip, put there by hand")
+    with pytest.raises(DownloadError, match=r"no zip file; get it again, or delete \S+/data\.zip$"):
+        edfstat.fetch(directory=tmp_path, url=address(server))
 
 
 def test_offline(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
