@@ -89,13 +89,14 @@ Seed = Annotated[
 
 
 def _read(
-    files: list[str], *, space: str | None, skip: bool, column: list[str] | None, curves: bool = False
-) -> xr.Dataset:
-    """Population of the files named on the command line."""
+    files: list[str], *, space: str | None, skip: bool, column: list[str] | None, curves: bool = False,
+    notes: bool = True,
+) -> xr.Dataset:  # fmt: skip
+    """Population of the files named on the command line; what is to be known of it goes to stderr."""
     columns = dict(_named_columns(column or []))
     from edfstat.example import example_population
     from edfstat.formats import load
-    from edfstat.population import concat_populations
+    from edfstat.population import concat_populations, notes_of
 
     named = [name for name in files if name != "example"]
     if not named and (space or columns):
@@ -112,6 +113,8 @@ def _read(
     population = concat_populations(parts)
     if population.attrs.get("skipped"):
         typer.echo(f"note: {population.attrs['skipped']} jobs left out; `edfstat info --json` names them", err=True)
+    for text in notes_of(population) if notes else ():
+        typer.echo(f"note: {text}", err=True)
     return population
 
 
@@ -184,7 +187,8 @@ def compare(
     from edfstat.printing import comparison_json, print_comparison, strict_json
 
     options = _options(by, complexity, bins, spacing, ranges, eps, level, resamples, seed)
-    population = _read(files, space=space, skip=skip_corrupt, column=column)
+    # The tables end with all warnings, these among them.
+    population = _read(files, space=space, skip=skip_corrupt, column=column, notes=as_json)
     with _working("comparing"):
         comparison = edfstat.compare(population, **options)
         verdict = edfstat.verdict(comparison)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -23,6 +24,8 @@ __all__ = [
     "compared_errors",
     "concat_populations",
     "made_by",
+    "note",
+    "notes_of",
     "package_version",
     "validate",
 ]
@@ -187,8 +190,8 @@ def package_version() -> str:
 def concat_populations(populations: list[xr.Dataset]) -> xr.Dataset:
     """One population of all models; curves are padded with NaN to the longest.
 
-    A data variable that some population lacks becomes NaN there if it is a float; integer counts that are
-    not known for every model are left out. Attributes: those that all agree on.
+    What some population lacks is NaN there, or empty if it is text. Counts and seeds are known for every model or
+    left out, which a note says (`notes_of`). Attributes: those that all agree on.
 
     Raises
     ------
@@ -201,14 +204,14 @@ def concat_populations(populations: list[xr.Dataset]) -> xr.Dataset:
         return populations[0]
     longest = max(population.sizes.get("epoch", 0) for population in populations)
     populations = [_padded(population, longest) for population in populations]
-    everywhere = set.intersection(*(set(map(str, p.variables)) for p in populations))
-    kept = []
-    for population in populations:
-        partial = [str(name) for name in population.variables if str(name) not in everywhere]
-        unknown = [name for name in partial if population[name].dtype.kind in "iu"]
-        kept.append(_fill_coordinates(population.drop_vars(unknown), populations))
-    return xr.concat(
-        kept,
+    notes = [text for population in populations for text in notes_of(population)]
+    partial = _partial_counts(populations)
+    notes += [
+        f"The models of {_listed(lacking)} have no {name}, so {name} is left out for all." for name, lacking in partial
+    ]
+    populations = _shared_extras([population.drop_vars(dict(partial), errors="ignore") for population in populations])
+    joined = xr.concat(
+        [_fill_coordinates(population, populations) for population in populations],
         dim="model",
         join="outer",
         combine_attrs="drop_conflicts",
@@ -216,6 +219,70 @@ def concat_populations(populations: list[xr.Dataset]) -> xr.Dataset:
         data_vars="all",
         compat="override",
     )
+    for text in notes:
+        note(joined, text)
+    return joined
+
+
+def note(population: xr.Dataset, text: str) -> None:
+    """Keep a sentence about how a population came about, once, in its attribute `notes`."""
+    population.attrs["notes"] = json.dumps(list(dict.fromkeys([*notes_of(population), text])), ensure_ascii=False)
+
+
+def notes_of(population: xr.Dataset) -> list[str]:
+    """What is to be known of how a population came about, such as what was left out: sentences.
+
+    Examples
+    --------
+    >>> with_params = build_population({"error": [7.1], "params": [300_000], "space": ["A"]})
+    >>> notes_of(concat_populations([with_params, build_population({"error": [6.4], "space": ["B"]})]))
+    ['The models of B have no params, so params is left out for all.']
+    """
+    try:
+        found = json.loads(population.attrs.get("notes", "[]"))
+    except (ValueError, TypeError, RecursionError):  # of another program's making
+        return []
+    return [str(text) for text in found] if isinstance(found, list) else []
+
+
+def _partial_counts(populations: list[xr.Dataset]) -> list[tuple[str, list[str]]]:
+    """Counts that are known for some models alone, and the files, or spaces, of the others."""
+    found = []
+    for name, known in {**VARIABLES, **COORDINATES}.items():
+        lacking = [population for population in populations if name not in population.variables]
+        if known.dtype is np.int64 and 0 < len(lacking) < len(populations):
+            origins = (p["source"] if "source" in p.variables else p["space"] for p in lacking)
+            found.append((name, list(dict.fromkeys(str(one) for origin in origins for one in origin.values))))
+    return found
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) if len(names) < 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
+
+
+def _shared_extras(populations: list[xr.Dataset]) -> list[xr.Dataset]:
+    """Variables that are not of the data model with one type in all: text, or numbers that are NaN where lacking."""
+    own = {*VARIABLES, *COORDINATES}
+    extras = {str(name) for p in populations for name, v in p.variables.items() if v.dims == _MODEL} - own
+    for name in sorted(extras):
+        kinds = {p[name].dtype.kind if name in p.variables else "-" for p in populations}
+        if len(kinds) > 1 and kinds - set("iuf"):
+            as_shared = _as_texts if kinds & set("OUT") else _as_floats
+            populations = [p.assign({name: (_MODEL, as_shared(p, name))}) for p in populations]
+    return populations
+
+
+def _as_texts(population: xr.Dataset, name: str) -> NDArray[Any]:
+    values = population[name].values if name in population.variables else [""] * population.sizes["model"]
+    texts = np.empty(len(values), dtype=object)
+    texts[:] = ["" if value != value else str(value) for value in values]
+    return texts
+
+
+def _as_floats(population: xr.Dataset, name: str) -> NDArray[np.float64]:
+    if name not in population.variables:
+        return np.full(population.sizes["model"], np.nan)
+    return population[name].values.astype(np.float64)
 
 
 def _padded(population: xr.Dataset, longest: int) -> xr.Dataset:

@@ -13,7 +13,7 @@ import xarray as xr
 
 from edfstat.distributions import edf
 from edfstat.evidence import measure_words
-from edfstat.population import compared_errors
+from edfstat.population import compared_errors, notes_of
 
 __all__ = ["comparison_json", "info_json", "print_comparison", "print_info", "strict_json"]
 
@@ -54,6 +54,7 @@ def info_json(population: xr.Dataset) -> dict[str, Any]:
         "variables": sorted(map(str, population.variables)),
         "groups": [_group(population.isel(model=np.flatnonzero(spaces == name)), name) for name in names],
         "sources": _listed(population.attrs.get("sources", "[]")),
+        "notes": notes_of(population),
         "skipped": _whole(population.attrs.get("skipped", 0)),
         "skipped_jobs": _listed(population.attrs.get("skipped_jobs", "[]")),
     }

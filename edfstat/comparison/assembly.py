@@ -21,7 +21,7 @@ from edfstat.comparison.repeats import repeat_warnings
 from edfstat.comparison.samples import distributions, samples_of
 from edfstat.comparison.sensitivity import SETTINGS, eps_table, sensitivity_table
 from edfstat.errors import InputError, PopulationError
-from edfstat.population import STATUSES
+from edfstat.population import STATUSES, notes_of
 
 __all__ = ["compare"]
 
@@ -125,7 +125,10 @@ def compare(
         **_plain(ds.attrs), "by": by, "error": error, "eps": area_end, "level": level, "spacing": spacing,
         "n_resamples": n_resamples, "models": int(ds.sizes["model"]),
     }  # fmt: skip
-    dataset.attrs["warnings"] = [*groups.warnings, *repeat_warnings(groups), *notes, *caveats(dataset)]
+    dataset.attrs["warnings"] = [
+        *notes_of(ds), *groups.warnings, *repeat_warnings(groups), *notes, *caveats(dataset)
+    ]  # fmt: skip
+    dataset.attrs.pop("notes", None)
     return dataset
 
 

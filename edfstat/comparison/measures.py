@@ -21,6 +21,8 @@ MAX_BINS, MIN_MODELS = 40, 10
 AUTO_MEASURES = ("params", "flops", "acts")
 #: Numbers of the data model that are no complexity: not refused, but not proposed either.
 _NO_COMPLEXITY = {"error", "final_error", "lr", "weight_decay", "epochs", "seed"}
+#: Numbers that say nothing of how complex a model is: what came out of its training, and chance.
+_OUTCOMES = ("error", "final_error", "seed")
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,10 @@ def choose_measures(models: xr.Dataset, complexity: str | Sequence[str]) -> list
     Raises
     ------
     InputError
-        If a name is no variable of numbers with one entry per model.
+        If a name is no variable of numbers with one entry per model, or is an error or the seed.
     """
-    usable = [str(k) for k, v in models.variables.items() if v.dims == ("model",) and v.dtype.kind in "fiu"]
+    numbers = [str(k) for k, v in models.variables.items() if v.dims == ("model",) and v.dtype.kind in "fiu"]
+    usable = [name for name in numbers if name not in _OUTCOMES]
     if isinstance(complexity, str) and complexity == "auto":
         return ["none", *(name for name in AUTO_MEASURES if name in usable)]
     asked = [complexity] if isinstance(complexity, str) else list(complexity)

@@ -224,3 +224,31 @@ def test_an_empty_file_is_called_empty(capsys: pytest.CaptureFixture[str], tmp_p
     code, _, err = run(capsys, "info", tmp_path / "a.json")
     assert code == 2
     assert err.rstrip().endswith("a.json is empty; get the file again")
+
+
+def test_what_was_left_out_is_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    first, second = tmp_path / "a.csv", tmp_path / "b.csv"
+    first.write_text("space,error,params\n" + "A,5,100\n" * 4)
+    second.write_text("space,error\n" + "B,6\n" * 4)
+    said = "note: The models of b.csv have no params, so params is left out for all."
+    for arguments in (("info",), ("info", "--json"), ("compare",), ("compare", "--json")):
+        code, _, err = run(capsys, *arguments, first, second)
+        assert code == 0
+        assert err.splitlines().count(said) == 1
+    _, out, _ = run(capsys, "info", "--json", first, second)
+    assert json.loads(out)["notes"] == [said.removeprefix("note: ")]
+    (tmp_path / "both").mkdir()
+    for path in (first, second):
+        path.rename(tmp_path / "both" / path.name)
+    _, _, err = run(capsys, "convert", tmp_path / "both", tmp_path / "all.nc")
+    assert err.splitlines() == [said]
+    assert said in run(capsys, "info", tmp_path / "all.nc")[2].splitlines()
+
+
+@pytest.mark.parametrize("outcome", ["error", "final_error", "seed"])
+def test_an_outcome_is_no_complexity(capsys: pytest.CaptureFixture[str], outcome: str) -> None:
+    code, _, err = run(capsys, "compare", "example", "--complexity", outcome)
+    assert code == 2
+    offered = err.partition("give one or several of: ")[2].split()
+    assert "params," in offered
+    assert not {"error", "error,", "final_error", "final_error,", "seed", "seed,"} & set(offered)

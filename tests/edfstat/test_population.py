@@ -11,6 +11,7 @@ import xarray as xr
 
 import edfstat
 from edfstat import PopulationError, validate
+from edfstat.population import build_population, concat_populations, notes_of
 
 
 def population(error: Any = (5.0, 6.0), status: Any = ("ok", "ok"), **more: Any) -> xr.Dataset:
@@ -66,3 +67,44 @@ def test_what_is_refused(ds: Any, message: str) -> None:
 
 def test_only_populations_must_lie_within_0_and_100() -> None:
     assert edfstat.edf([-5.0, 250.0])(0.0) == 0.5
+
+
+def test_joined_populations_keep_what_only_some_have() -> None:
+    first = build_population({
+        "error": [5.0, 6.0], "space": ["A", "A"], "params": [10, 20], "seed": [1, 2], "lr": [0.1, 0.2],
+        "whole": [1, 2], "text": np.array(["x", ""], dtype=object), "flag": [True, False],
+        "both": [1, 2], "source": "a.csv",
+    })  # fmt: skip
+    second = build_population({
+        "error": [7.0], "space": ["B"], "both": np.array(["y"], dtype=object), "source": "b.csv"
+    })  # fmt: skip
+    for order in ([first, second], [second, first]):
+        joined = concat_populations(order).sortby("space")
+        validate(joined)
+        assert "params" not in joined.variables
+        assert "seed" not in joined.variables
+        assert notes_of(joined) == [
+            "The models of b.csv have no params, so params is left out for all.",
+            "The models of b.csv have no seed, so seed is left out for all.",
+        ]
+        np.testing.assert_array_equal(joined["lr"].values, [0.1, 0.2, np.nan])
+        np.testing.assert_array_equal(joined["whole"].values, [1.0, 2.0, np.nan])
+        np.testing.assert_array_equal(joined["flag"].values, [1.0, 0.0, np.nan])
+        assert joined["text"].values.tolist() == ["x", "", ""]
+        assert joined["both"].values.tolist() == ["1", "2", "y"]
+    thrice = concat_populations([concat_populations([first, second]), second])
+    assert notes_of(thrice) == notes_of(concat_populations([first, second]))
+    assert notes_of(concat_populations([first, first])) == []
+
+
+def test_a_note_is_in_the_warnings_of_a_comparison() -> None:
+    first = build_population({"error": [5.0, 6.0, 7.0], "space": ["A"] * 3, "params": [10, 20, 30]})
+    joined = concat_populations([first, build_population({"error": [7.0, 8.0, 9.0], "space": ["B"] * 3})])
+    comparison = edfstat.compare(joined)
+    assert "The models of B have no params, so params is left out for all." in comparison.attrs["warnings"]
+    assert "notes" not in comparison.attrs
+
+
+@pytest.mark.parametrize("notes", ["no JSON", 5, None, "{}", "[[1]]"])
+def test_notes_of_another_program_are_no_notes(notes: Any) -> None:
+    assert notes_of(population().assign_attrs(notes=notes)) in ([], ["[1]"])
