@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 import xarray as xr
@@ -19,10 +19,16 @@ from edfstat.formats.published import Reading
 from edfstat.formats.sources import Source
 from edfstat.formats.tables import population_of_table, table_of
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["read_csv", "write_csv"]
 
 #: Rows that are turned into columns at a time.
 BLOCK = 256
+
+#: What may be between the cells of a line; the first is what is written.
+MARKS = ",;\t|"
 
 
 def read_csv(
@@ -36,8 +42,7 @@ def read_csv(
         facts = {"file": source.name, "sha256": stream.sha256, "bytes": stream.size}
     try:
         csv.field_size_limit(MAX_JOB_BYTES)
-        lines = csv.reader(io.StringIO(text.decode("utf-8-sig"), newline=""), strict=True)
-        header = next((line for line in lines if line), [])
+        header, lines = _opened(text.decode("utf-8-sig"))
         cells, uneven, count = _columns(lines, len(header))
     except (UnicodeDecodeError, csv.Error) as error:
         raise FormatError(f"{source.label} is no readable CSV ({error}); save it again as UTF-8") from None
@@ -51,13 +56,36 @@ def read_csv(
     frame = pd.DataFrame(dict(zip(header, cells, strict=True)), dtype=object)
     attrs = {"sources": json.dumps([facts])}
     population = population_of_table(
-        frame, source.label, reading, columns=columns, space=space, attrs=attrs, numbers=numbers
+        frame, source.label, reading, columns=columns, space=space, attrs=attrs, numbers=numbers, typed=False
     )
     return (
         population
         if "source" in frame.columns
         else population.assign_coords(source=("model", np.full(population.sizes["model"], source.name, dtype=object)))
     )
+
+
+def _opened(text: str) -> tuple[list[str], Iterator[list[str]]]:
+    """Header and rows, taken apart as the header is: by the mark that gives most columns, a comma if in doubt."""
+    headers = {mark: _header(text, mark) for mark in MARKS}
+    mark = max(MARKS, key=lambda mark: len(headers[mark]))
+    # A space after each mark is part of how the file is written, not of names and texts.
+    spaced = len(headers[mark]) > 1 and all(name.startswith(" ") for name in headers[mark][1:])
+    lines = _lines(text, mark, spaced=spaced)
+    names = next(filter(None, lines), [])
+    bare = [name.strip() for name in names]
+    return bare if len(set(bare)) == len(set(names)) else names, lines
+
+
+def _header(text: str, mark: str) -> list[str]:
+    try:
+        return next(filter(None, _lines(text, mark)), [])
+    except csv.Error:  # quoted names, and another mark after them
+        return []
+
+
+def _lines(text: str, mark: str, *, spaced: bool = False) -> Iterator[list[str]]:
+    return csv.reader(io.StringIO(text, newline=""), delimiter=mark, skipinitialspace=spaced, strict=True)
 
 
 def _columns(lines: Iterator[list[str]], width: int) -> tuple[list[list[str]], dict[int, int], int]:
@@ -92,16 +120,33 @@ def _refuse(row: int, fields: int, header: list[str], source: Source, reading: R
 def write_csv(population: xr.Dataset, path: Path) -> None:
     """Write a table: floats in full, what is not known empty, curves as JSON lists."""
     frame = table_of(population)
+    unknown = [_unknown(frame[name]) for name in frame.columns]
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, quoting=csv.QUOTE_MINIMAL, lineterminator="\n")
+        # Cells that hold an end of a line, of either kind, are quoted only if both are in the writer's own.
+        writer = csv.writer(_UnixLines(file), quoting=csv.QUOTE_MINIMAL, lineterminator="\r\n")
         writer.writerow(frame.columns)
         for row in frame.itertuples(index=False, name=None):
-            writer.writerow([_cell(value) for value in row])
+            writer.writerow(map(_cell, row, unknown))
 
 
-def _cell(value: Any) -> str:
+class _UnixLines:
+    """File whose lines, written one by one, end as they do on Unix."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, line: str) -> None:
+        self._file.write(line.removesuffix("\r\n") + "\n")
+
+
+def _unknown(column: pd.Series[Any]) -> str:
+    """How a number that is none is written: as nothing, but where there are no others this would read as text."""
+    return "nan" if column.dtype.kind == "f" and column.isna().all() else ""
+
+
+def _cell(value: Any, unknown: str) -> str:
     if isinstance(value, list):
         return json.dumps([item if item == item else None for item in value])
     if isinstance(value, float):
-        return "" if value != value else repr(float(value))
+        return unknown if value != value else repr(float(value))
     return str(value)

@@ -14,16 +14,13 @@ from edfstat.errors import FormatError
 from edfstat.formats.jobs import tolerant
 from edfstat.formats.limits import MAX_JOB_BYTES
 from edfstat.formats.published import Reading
+from edfstat.formats.run_states import objective_columns, optuna_status, wandb_status
 from edfstat.formats.sources import Source
 from edfstat.formats.tables import population_of_table
 
 __all__ = ["flat_run", "read_export"]
 
 _ANY = msgspec.json.Decoder()
-#: States by name, and by the number that some exports give. A pruned trial ended before its training did.
-_OPTUNA_STATES = {"COMPLETE": "ok", "1": "ok", "PRUNED": "lost", "2": "lost", "FAIL": "error", "3": "error"}
-_OPTUNA_UNFINISHED = ("RUNNING", "0", "WAITING", "4")
-_WANDB_STATES = {"finished": "ok", "crashed": "error", "failed": "error", "killed": "lost"}
 
 
 def read_export(
@@ -71,6 +68,8 @@ def read_export(
         raise FormatError(f"{source.label} holds no run that has ended; a population needs at least one model")
     attrs = {"sources": json.dumps([facts])}
     frame = pd.DataFrame(rows)
+    if kind == "optuna":
+        columns = objective_columns(columns, list(map(str, frame.columns)))
     return population_of_table(frame, source.label, reading, columns=columns, space=space, attrs=attrs, numbers=numbers)
 
 
@@ -118,10 +117,10 @@ def _value(value: Any) -> float:
 
 
 def _wandb_row(entry: dict[str, Any]) -> dict[str, Any] | None:
-    state = str(entry.get("state", "finished")).lower()
-    if state in ("running", "pending"):
+    status = wandb_status(entry.get("state", "finished"))
+    if status is None:
         return None
-    row = flat_run({"job_id": entry.get("id") or entry.get("name") or "", "status": _WANDB_STATES.get(state, "error")})
+    row = flat_run({"job_id": entry.get("id") or entry.get("name") or "", "status": status})
     for part in ("config", "summary", "summaryMetrics", "summary_metrics"):
         found = entry.get(part) or {}
         if isinstance(found, str):  # the service's own interface gives these as JSON text
@@ -136,11 +135,11 @@ def _unwrapped(value: Any) -> Any:
 
 def _optuna_row(entry: dict[str, Any]) -> dict[str, Any] | None:
     """A trial as `FrozenTrial` names its parts; the first objective is the error unless a column says otherwise."""
-    state = str(entry.get("state", "COMPLETE")).rsplit(".", 1)[-1].upper()
-    if state in _OPTUNA_UNFINISHED:
+    status = optuna_status(entry.get("state", "COMPLETE"))
+    if status is None:
         return None
     values = entry.get("values") or ([entry["value"]] if entry.get("value") is not None else [])
-    row: dict[str, Any] = {"job_id": str(entry.get("number", "")), "status": _OPTUNA_STATES.get(state, "error")}
+    row: dict[str, Any] = {"job_id": str(entry.get("number", "")), "status": status}
     if values:
         row["error"] = _value(values[0])
     elif row["status"] == "ok":

@@ -14,6 +14,7 @@ import xarray as xr
 from edfstat import arguments
 from edfstat.errors import FormatError, InputError, PopulationError
 from edfstat.formats.cache import Cache
+from edfstat.formats.extra_columns import whole_numbers
 from edfstat.formats.naming import ARCHIVE, CHECKSUMS, PUBLISHED_NAMES, describe_name
 from edfstat.formats.places import home_path, shown
 from edfstat.formats.published import Reading, read_published
@@ -29,8 +30,13 @@ if TYPE_CHECKING:
 __all__ = ["load", "load_source"]
 
 Pathish = str | os.PathLike[str]
+#: Ends of the names of files, of either case, by which their format is known.
 _TEXT = (".json", ".json.gz", ".jsonl", ".jsonl.gz")
-_FILES = (*_TEXT, ".csv", ".parquet", ".pq", ".nc")
+_CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+_PARQUET, _NETCDF, _ZARR = (".parquet", ".pq"), (".nc", ".nc4", ".netcdf"), ".zarr"
+_STUDY = (".db", ".sqlite", ".sqlite3")
+_FILES = (*_TEXT, *_CSV, *_PARQUET, *_NETCDF, *_STUDY)
+_MEMBERS = (*_TEXT, *_CSV)
 #: What lies beside results and is none: what a download and a training leave.
 _BESIDE = (CHECKSUMS, "progress.jsonl")
 
@@ -168,14 +174,14 @@ def _sources(path: Path) -> list[Source]:
         raise InputError(f"{shown(path)} is a pipe or a device, which can be read only once; save it to a file first")
     if not path.exists():
         if path.stem in PUBLISHED_NAMES and (path.parent / ARCHIVE).is_file():
-            within = [source for source in zip_members(path.parent / ARCHIVE, _TEXT) if source.name == path.name]
+            within = [source for source in zip_members(path.parent / ARCHIVE, _MEMBERS) if source.name == path.name]
             if within:
                 return within
         raise FileNotFoundError(f"there is no file {shown(path)}; check the path")
     if path.name.lower().endswith(".zip"):
-        members = zip_members(path, _TEXT)
+        members = zip_members(path, _MEMBERS)
         if not members:
-            raise FormatError(f"{shown(path)} holds no results file ({', '.join(_TEXT)})")
+            raise FormatError(f"{shown(path)} holds no results file ({', '.join(_MEMBERS)})")
         return members
     return [Source(path)]
 
@@ -186,13 +192,24 @@ def _folder(path: Path) -> list[Source]:
     if (path / "records").is_dir():  # a sweep: its records are the results, all else is about them
         return _folder(path / "records")
     files = [p for p in sorted(path.iterdir()) if not p.name.startswith(".") and p.name not in _BESIDE]
-    chosen = [Source(p, named=False) for p in files if (p.is_file() and p.name.endswith(_FILES)) or _is_zarr(p)]
-    if (path / CHECKSUMS).is_file() and (path / ARCHIVE).is_file():  # fetched, some files perhaps one by one as well
+    chosen = [Source(p, named=False) for p in files if (p.is_file() and _is_results(p)) or _is_zarr(p)]
+    archive = path / ARCHIVE
+    fetched = (path / CHECKSUMS).is_file()  # some files perhaps one by one as well
+    if archive.is_file() and (fetched or not chosen):
         names = {source.name for source in chosen}
-        chosen += [source for source in zip_members(path / ARCHIVE, _TEXT) if source.name not in names]
+        chosen += [source for source in zip_members(archive, _MEMBERS) if source.name not in names]
     if not chosen:
-        raise FormatError(f"folder {shown(path)} holds no results file ({', '.join((*_FILES, '.zarr'))})")
+        known = ", ".join((*_FILES, _ZARR, ARCHIVE))
+        raise FormatError(f"folder {shown(path)} holds no results file ({known})")
     return chosen
+
+
+def _is_results(path: Path) -> bool:
+    name = path.name.lower()
+    if not name.endswith(_STUDY):
+        return name.endswith(_FILES)
+    with path.open("rb") as file:  # Windows keeps pictures of a folder's files in one named Thumbs.db
+        return file.read(15) == b"SQLite format 3"
 
 
 def _is_zarr(path: Path) -> bool:
@@ -207,23 +224,23 @@ def _read(
 
         return read_storage(source, reading, space=space, columns=columns)
     name = source.name.lower()
-    if name.endswith(".zarr") or _is_zarr(source.path):
+    if name.endswith(_ZARR) or _is_zarr(source.path):
         from edfstat.formats.zarr_store import read_zarr
 
         return _renamed(read_zarr(source.path, curves=reading.curves), source, space)
-    if name.endswith((".nc", ".nc4", ".netcdf")):
+    if name.endswith(_NETCDF):
         from edfstat.formats.netcdf import read_netcdf
 
         return _renamed(read_netcdf(source.path, curves=reading.curves), source, space)
-    if name.endswith((".parquet", ".pq")):
+    if name.endswith(_PARQUET):
         from edfstat.formats.parquet import read_parquet
 
         return _renamed(read_parquet(source.path, reading, columns=columns, space=space), source, space)
-    if name.endswith((".csv", ".csv.gz")):
+    if name.endswith(_CSV):
         from edfstat.formats.csv_files import read_csv
 
         return read_csv(source, reading, columns=columns, space=space)
-    if name.endswith((".db", ".sqlite", ".sqlite3")):
+    if name.endswith(_STUDY):
         from edfstat.formats.optuna_studies import read_storage
 
         return read_storage(str(source.path), reading, space=space, columns=columns)
@@ -297,13 +314,23 @@ def _extra(values: Any) -> Any:
         return np.array([bool(value) for value in values])
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
         whole = len(known) == len(values) and all(isinstance(value, int) for value in known)
-        return np.array([np.nan if value is None else value for value in values], dtype=np.int64 if whole else float)
+        numbers = whole_numbers(values) if whole else _floats(values)
+        if numbers is not None:
+            return numbers
     texts = np.empty(len(values), dtype=object)
     texts[:] = [
         "" if value is None else value if isinstance(value, str) else json.dumps(value, sort_keys=True)
         for value in values
     ]
     return texts
+
+
+def _floats(values: Any) -> Any:
+    """Numbers, NaN where there is none; None if one is larger than any of 64 bits, which only text keeps."""
+    try:
+        return np.array([np.nan if value is None else value for value in values], dtype=float)
+    except OverflowError:
+        return None
 
 
 def _renamed(population: xr.Dataset, source: Source, space: str | None) -> xr.Dataset:

@@ -14,6 +14,7 @@ from edfstat.errors import FormatError, InputError
 from edfstat.formats.exports import flat_run
 from edfstat.formats.places import home_path, shown
 from edfstat.formats.published import Reading
+from edfstat.formats.run_states import objective_columns
 from edfstat.formats.tables import population_of_table
 
 __all__ = ["read_storage"]
@@ -57,7 +58,9 @@ def read_storage(
         raise FormatError(f"{path} is no Optuna storage ({error}); give the file that the study was kept in") from None
     if not rows:
         raise FormatError(f"{path} holds no trial that has ended; a population needs at least one model")
-    return population_of_table(pd.DataFrame(rows), shown(path), reading, columns=columns, space=space)
+    frame = pd.DataFrame(rows)
+    columns = objective_columns(columns, list(map(str, frame.columns)))
+    return population_of_table(frame, shown(path), reading, columns=columns, space=space)
 
 
 def _rows(base: sqlite3.Connection, study: str | None) -> list[dict[str, Any]]:

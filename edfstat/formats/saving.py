@@ -13,7 +13,7 @@ import xarray as xr
 
 from edfstat.errors import InputError
 from edfstat.formats.places import home_path
-from edfstat.population import validate
+from edfstat.population import VARIABLES, validate
 
 __all__ = ["SUFFIXES", "check_suffix", "check_writable", "save"]
 
@@ -113,6 +113,15 @@ def _refuse_what_would_be_lost(ds: xr.Dataset, target: Path) -> None:
                 f"{target} cannot hold {name}, of dimensions {variable.dims}: it has rows of models alone; leave it "
                 f"out (ds.drop_vars({name!r})), or save as .nc or .zarr"
             )
+        if variable.ndim == 2 and name not in VARIABLES and _is_text(target):
+            raise InputError(
+                f"{target} cannot hold the curves {name}, which are not of the data model; leave them out "
+                f"(ds.drop_vars({name!r})), or save as .nc, .zarr or .parquet"
+            )
+
+
+def _is_text(target: Path) -> bool:
+    return target.name.lower().endswith((".csv", ".json", ".jsonl", ".jsonl.gz"))
 
 
 def check_suffix(target: Path) -> None:

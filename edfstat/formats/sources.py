@@ -44,8 +44,9 @@ class Source:
     def stem(self) -> str:
         """Name without the suffixes of the format."""
         name = self.name
-        for suffix in (".gz", ".jsonl", ".json", ".csv", ".parquet", ".pq", ".nc", ".zarr"):
-            name = name.removesuffix(suffix)
+        for suffix in (".gz", ".jsonl", ".json", ".csv", ".tsv", ".parquet", ".pq", ".nc", ".nc4", ".netcdf", ".zarr"):
+            if name.lower().endswith(suffix):
+                name = name[: -len(suffix)]
         return name
 
     @contextmanager
@@ -54,7 +55,7 @@ class Source:
         if not self.member:
             with self.path.open("rb") as raw:
                 size = self.path.stat().st_size
-                if self.name.endswith(".gz"):
+                if self.name.lower().endswith(".gz"):
                     with gzip.GzipFile(fileobj=raw) as unpacked, Stream(unpacked, self.label, packed=size) as stream:
                         yield stream
                 else:
@@ -64,7 +65,7 @@ class Source:
         with zipfile.ZipFile(self.path) as archive:
             info = archive.getinfo(self.member)
             with self._unpacked(archive, info) as member:
-                if self.name.endswith(".gz"):
+                if self.name.lower().endswith(".gz"):
                     raise FormatError(f"{self.label} is compressed twice; unpack it first")
                 with Stream(member, self.label, packed=info.compress_size) as stream:
                     yield stream
@@ -146,7 +147,7 @@ class Stream:
 
 
 def zip_members(path: Path, suffixes: tuple[str, ...]) -> list[Source]:
-    """Members of an archive that end in one of `suffixes`, in order of their names; nothing is unpacked.
+    """Members of an archive that end in one of `suffixes`, of either case, by their names; nothing is unpacked.
 
     Raises
     ------
@@ -169,7 +170,7 @@ def zip_members(path: Path, suffixes: tuple[str, ...]) -> list[Source]:
         if ".." in parts or info.filename.startswith(("/", "\\")):
             raise FormatError(f"{label} has a member {info.filename!r} that leads out; such archives are not read")
         hidden = any(part.startswith(".") for part in parts) or "__MACOSX" in parts
-        if not info.is_dir() and not hidden and info.filename.endswith(suffixes):
+        if not info.is_dir() and not hidden and info.filename.lower().endswith(suffixes):
             chosen.append(info.filename)
     if len(set(chosen)) < len(chosen):
         raise FormatError(f"{label} holds two files of the same name; such archives are not read")

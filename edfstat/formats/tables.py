@@ -14,9 +14,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat.errors import FormatError, InputError, PopulationError
+from edfstat.formats.extra_columns import guessed_column, is_missing, text_of, typed_column
 from edfstat.formats.naming import describe_name
 from edfstat.formats.published import Reading
-from edfstat.population import COORDINATES, STATUSES, VARIABLES, build_population
+from edfstat.formats.run_states import ended_runs
+from edfstat.population import COORDINATES, STATUSES, VARIABLES, build_population, note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +37,8 @@ _ALIASES = {
     "space": ("design_space",),
     "job_id": ("id", "run_id"),
 }
+#: So many models, none of which has an error above 1 percent, have been given as fractions, likely.
+FRACTIONS = 20
 _COUNTS = ("params", "flops", "acts", "seed")
 _CURVES = ("train_loss", "train_error", "test_error")
 _FAILED = "if the training failed, leave the error empty and say so in a column status (diverged), and it counts; else "
@@ -69,6 +73,7 @@ def population_of_table(
     space: str | None = None,
     attrs: Mapping[str, Any] | None = None,
     numbers: Sequence[int] | None = None,
+    typed: bool = True,
 ) -> xr.Dataset:
     """Population of a table.
 
@@ -88,6 +93,8 @@ def population_of_table(
         Attributes of the population.
     numbers : sequence of int, optional
         What messages call the rows; by default 0, 1, 2 and so on.
+    typed : bool, default True
+        Whether columns have types, which those that are not of the data model keep; else all is text, as in a CSV.
 
     Raises
     ------
@@ -95,20 +102,26 @@ def population_of_table(
         If there is no error column, or a row makes no sense (named by its number and column).
     """
     reading.tables += 1
-    chosen = _chosen(list(map(str, frame.columns)), columns, label)
-    if not len(frame):
-        raise FormatError(f"{label} has no rows; a population needs at least one model")
     frame = frame.rename(columns=str)
     if not frame.columns.is_unique:
         twice = frame.columns[frame.columns.duplicated()][0]
         raise FormatError(f"{label} has two columns named {twice!r}; rename one")
+    count = len(frame)
+    frame, columns, ended = ended_runs(frame, columns)
+    chosen = _chosen(list(frame.columns), columns, label)
+    if not len(frame):
+        what = "no run that has ended" if count else "no rows"
+        raise FormatError(f"{label} has {what}; a population needs at least one model")
+    numbers = ended.tolist() if numbers is None else [numbers[row] for row in ended]
     found = {name: _cells(frame[column]) for name, column in chosen.items()}
-    rows = _Rows(label, reading, np.ones(len(frame), dtype=bool), range(len(frame)) if numbers is None else numbers)
+    curves = {name for name, values in found.items() if name in _CURVES or _are_curves(values)}
+    rows = _Rows(label, reading, np.ones(len(frame), dtype=bool), numbers)
     converted: dict[str, Any] = {}
     for name, values in found.items():
-        if name in _CURVES and not reading.curves:
-            continue
-        converted[name] = _converted(name, values, chosen[name], rows)
+        if name not in curves:
+            converted[name] = _converted(name, values, chosen[name], rows, typed=typed)
+        elif reading.curves:
+            converted[name] = _each(values, _curve, chosen[name], rows)
     if "accuracy" in converted:
         converted["error"] = _from_accuracy(converted.pop("accuracy"), chosen["accuracy"], label)
     _check_errors(converted, chosen, rows)
@@ -117,7 +130,7 @@ def population_of_table(
     if not kept.any():
         raise FormatError(f"{label}: all {len(frame)} rows were left out; a population needs at least one model")
     result = {name: values[kept] for name, values in converted.items()}
-    ragged = {name: result[name] for name in _CURVES if name in result}
+    ragged = {name: result[name] for name in result if name in curves}
     width = max((len(row or ()) for rows in ragged.values() for row in rows), default=0)
     result |= {name: _padded(rows, width) for name, rows in ragged.items()}
     defaults = describe_name(Path(label).name.split(".")[0])
@@ -129,9 +142,12 @@ def population_of_table(
         result.setdefault("dataset", defaults[1])
     result.setdefault("source", Path(label).name)
     try:
-        return build_population(_known_counts(result), attrs)
+        population = build_population(_known_counts(result), attrs)
     except PopulationError as error:
         raise FormatError(f"{label}: {error}") from None
+    if "accuracy" not in chosen and _look_like_fractions(population["error"].values):
+        note(population, f"The errors of {label} are all within 0 and 1. Errors are percent: give fractions times 100.")
+    return population
 
 
 def _chosen(present: list[str], columns: Mapping[str, str] | None, label: str) -> dict[str, str]:
@@ -168,11 +184,9 @@ def _cells(column: pd.Series[Any]) -> NDArray[Any]:
     return np.asarray(column) if numeric else np.asarray(column, dtype=object)
 
 
-def _converted(name: str, values: NDArray[Any], column: str, rows: _Rows) -> NDArray[Any]:
+def _converted(name: str, values: NDArray[Any], column: str, rows: _Rows, *, typed: bool) -> NDArray[Any]:
     """Whole columns at once where each cell is plainly what it should be, else cell by cell: that says which is not."""
     known = VARIABLES.get(name) or COORDINATES.get(name)
-    if name in _CURVES:
-        return _each(values, _curve, column, rows)
     if name == "accuracy" or (known is not None and known.dtype is np.float64):
         floats = _all_floats(values)
         return _each(values, _float, column, rows).astype(np.float64) if floats is None else floats
@@ -180,8 +194,13 @@ def _converted(name: str, values: NDArray[Any], column: str, rows: _Rows) -> NDA
         counts = _all_counts(values)
         return _each(values, _count, column, rows) if counts is None else counts
     if known is not None:
-        return values.copy() if _are(values, str) else _each(values, _string, column, rows)
-    return _guessed(values)
+        return values.copy() if _are(values, str) else _each(values, text_of, column, rows)
+    return typed_column(values) if typed or not _are(values, str) else guessed_column(values)
+
+
+def _are_curves(values: NDArray[Any]) -> bool:
+    """Whether the cells are lists of numbers as Parquet holds them."""
+    return _are(values, np.ndarray, type(None)) and {v.dtype.kind for v in values if v is not None} == {"f"}
 
 
 def _are(values: NDArray[Any], *types: type) -> bool:
@@ -221,20 +240,17 @@ def _each(values: NDArray[Any], convert: Callable[[Any], Any], column: str, rows
             done[row] = convert(value)
         except (ValueError, TypeError, OverflowError, RecursionError):
             done[row] = math.nan if convert is _float else None
-            rows.refuse(row, column, f"{value!r:.80} cannot be read")
+            what = " as a count, which is a whole number" if convert is _count else ""
+            rows.refuse(row, column, f"{value!r:.80} cannot be read{what}")
     return done
 
 
-def _missing(value: Any) -> bool:
-    return value is None or value == "" or (isinstance(value, float) and value != value) or str(value) == "<NA>"
-
-
 def _float(value: Any) -> float:
-    return math.nan if _missing(value) else float(value)
+    return math.nan if is_missing(value) else float(value)
 
 
 def _count(value: Any) -> int | None:
-    if _missing(value):
+    if is_missing(value):
         return None
     if isinstance(value, str):
         try:
@@ -246,39 +262,16 @@ def _count(value: Any) -> int | None:
     return int(value)
 
 
-def _string(value: Any) -> str:
-    return "" if value is None or (isinstance(value, float) and value != value) else str(value)
-
-
 def _curve(value: Any) -> list[float]:
     if isinstance(value, str) and value:
         value = json.loads(value)
     if isinstance(value, np.ndarray):
         value = value.tolist()
-    if _missing(value) or not isinstance(value, list):
-        if _missing(value):
+    if is_missing(value) or not isinstance(value, list):
+        if is_missing(value):
             return []
         raise ValueError(value)
     return [math.nan if item is None else float(item) for item in value]
-
-
-def _guessed(values: NDArray[Any]) -> NDArray[Any]:
-    """Column that is not of the data model: booleans or numbers if all of it is, else text."""
-    if values.dtype.kind == "f":
-        return values.astype(np.float64)
-    floats = _all_floats(values)
-    plain = floats is not None and _are(values, str)  # then none is missing
-    texts = values.tolist() if plain else [str(value) for value in values if not _missing(value)]
-    if texts and len(texts) == len(values) and all(text in ("True", "False") for text in texts):
-        return np.array([text == "True" for text in texts])
-    try:
-        if len(texts) == len(values) and all(text.lstrip("-").isdecimal() for text in texts):
-            return np.array([int(text) for text in texts], dtype=np.int64)
-        return np.array([_float(value) for value in values]) if floats is None else floats
-    except (ValueError, TypeError, OverflowError):
-        done = np.empty(len(values), dtype=object)
-        done[:] = [_string(value) for value in values]
-        return done
 
 
 def _from_accuracy(values: NDArray[np.float64], column: str, label: str) -> NDArray[np.float64]:
@@ -286,6 +279,11 @@ def _from_accuracy(values: NDArray[np.float64], column: str, label: str) -> NDAr
     if finite.size and finite.max() <= 1:
         raise FormatError(f"{label}: column {column!r} looks like fractions (none above 1); give accuracy in percent")
     return 100 - values
+
+
+def _look_like_fractions(errors: NDArray[np.float64]) -> bool:
+    finite = errors[np.isfinite(errors)]
+    return finite.size >= FRACTIONS and bool(finite.max() <= 1)
 
 
 def _check_errors(converted: dict[str, Any], chosen: Mapping[str, str], rows: _Rows) -> None:

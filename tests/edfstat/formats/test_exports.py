@@ -12,6 +12,7 @@ import pytest
 
 import edfstat
 from edfstat.errors import FormatError, InputError
+from edfstat.population import notes_of
 
 
 def test_pycls_sweep(tmp_path: Path) -> None:
@@ -170,7 +171,8 @@ def test_tables_of_every_type_of_number(dtype: str) -> None:
     ds = edfstat.load(frame)
     for name in ("error", "params", "lr", "other"):
         assert ds[name].values.tolist() == [7, 3, 5]
-        assert ds[name].dtype == (int if name == "params" or (name == "other" and "float" not in dtype) else float)
+    assert [ds[name].dtype for name in ("error", "params", "lr")] == [float, int, float]
+    assert ds["other"].dtype == (int if dtype in ("Int64", "object") else np.dtype(dtype))
     ds["error"].values[0], ds["params"].values[0] = 50.0, 9
     pd.testing.assert_frame_equal(frame, before)  # what is loaded is a copy, statuses filled in or not
 
@@ -202,3 +204,110 @@ def test_rows_are_counted_alike_however_a_file_is_cut(
     assert ds["job_id"].values.tolist() == ["a", "c\nc", "e", "g"]
     said = json.loads(ds.attrs["skipped_jobs"])
     assert [text.split(": ")[1].split(",")[0].split(" has")[0] for text in said] == ["row 1", "row 3", "row 5"]
+
+
+OPTUNA = """,number,value,datetime_start,params_lr,state
+0,0,5.1,2024-01-01 00:00:00,0.1,COMPLETE
+1,1,6.2,2024-01-01 00:00:00,0.1,COMPLETE
+2,2,55.0,2024-01-01 00:00:00,0.1,PRUNED
+3,3,,2024-01-01 00:00:00,0.1,FAIL
+4,4,,2024-01-01 00:00:00,0.1,RUNNING
+5,5,,2024-01-01 00:00:00,0.1,COMPLETE
+"""
+
+
+def test_a_study_as_csv_is_read_as_its_json_is(tmp_path: Path) -> None:
+    csv, json_file = tmp_path / "study.csv", tmp_path / "study.json"
+    csv.write_text(OPTUNA)
+    values = [5.1, 6.2, 55.0, None, None, None]
+    states = [line.rsplit(",", 1)[1] for line in OPTUNA.splitlines()[1:]]
+    trials = [{"number": i, "value": v, "state": s} for i, (v, s) in enumerate(zip(values, states, strict=True))]
+    json_file.write_text(json.dumps(trials))
+    table = pd.read_csv(csv)
+    for given in (csv, json_file, table, table.assign(state="TrialState." + table["state"])):
+        for columns in (None, {"error": "value"}):
+            ds = edfstat.load(given, columns=columns)
+            assert ds["status"].values.tolist() == ["ok", "ok", "lost", "error", "lost"]
+            assert ds["job_id"].values.tolist() == ["0", "1", "2", "3", "5"]
+            np.testing.assert_array_equal(ds["error"].values, [5.1, 6.2, 55.0, np.nan, np.nan])
+    two = OPTUNA.replace("value", "values_0").replace(",datetime", ",values_1,datetime")
+    csv.write_text(two.replace(",2024", ",9,2024"))
+    ds = edfstat.load(csv)
+    assert ds["error"].values.tolist()[:3] == [5.1, 6.2, 55.0]
+    assert ds["values_1"].values.tolist() == [9] * 5
+    csv.write_text(OPTUNA.replace("6.2", "-6.2"))
+    with pytest.raises(FormatError, match="row 1, column 'value'"):
+        edfstat.load(csv)
+    csv.write_text("\n".join(OPTUNA.splitlines()[:1] + OPTUNA.splitlines()[5:6]))
+    with pytest.raises(FormatError, match="no run that has ended"):
+        edfstat.load(csv)
+
+
+def test_wandb_csv(tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text(
+        '"Name","ID","State","val_err"\n"a","x1","finished","7.5"\n"b","x2","crashed",""\n"c","x3","running","50"\n'
+        '"d","x4","killed","9"\n"e","x5","failed","NaN"\n'
+    )
+    for given in (path, pd.read_csv(path)):
+        ds = edfstat.load(given, columns={"error": "val_err"})
+        assert ds["status"].values.tolist() == ["ok", "error", "lost", "error"]
+        assert ds["job_id"].values.tolist() == ["x1", "x2", "x4", "x5"]
+        np.testing.assert_array_equal(ds["error"].values, [7.5, np.nan, 9, np.nan])
+        assert ds["Name"].values.tolist() == ["a", "b", "d", "e"]
+    with pytest.raises(FormatError, match="no column of errors"):
+        edfstat.load(path)
+
+
+def test_states_that_are_no_runs_stay_a_column() -> None:
+    ds = edfstat.load(pd.DataFrame({"error": [5.0, 6.0], "Name": ["a", "b"], "State": ["Ohio", "Utah"]}))
+    assert ds["State"].values.tolist() == ["Ohio", "Utah"]
+    assert ds["status"].values.tolist() == ["ok", "ok"]
+
+
+def test_columns_with_types_keep_them() -> None:
+    frame = pd.DataFrame({
+        "error": [5.0, 6.0], "id": ["0012", "7"], "empty": ["", ""], "flag": ["True", "False"], "mixed": [1, "a"],
+        "maybe": [True, None], "whole": [1, 2],
+    })  # fmt: skip
+    ds = edfstat.load(frame.rename(columns={"id": "mine"}))
+    assert ds["mine"].values.tolist() == ["0012", "7"]
+    assert ds["empty"].values.tolist() == ["", ""]
+    assert ds["flag"].values.tolist() == ["True", "False"]
+    assert ds["mixed"].values.tolist() == ["1", "a"]
+    np.testing.assert_array_equal(ds["maybe"].values, [1, np.nan])
+    assert ds["whole"].dtype == int
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|", ", "])
+@pytest.mark.parametrize("name", ["runs.csv", "RUNS.TSV"])
+def test_tables_by_the_mark_between_their_cells(tmp_path: Path, mark: str, name: str) -> None:
+    path = tmp_path / name
+    path.write_text('space,error,"note"\nA,7.75,x y\nB,6.5,"a;b|c"\n'.replace(",", mark))
+    ds = edfstat.load(path)
+    assert ds["space"].values.tolist() == ["A", "B"]
+    assert ds["error"].values.tolist() == [7.75, 6.5]
+    assert ds["note"].values.tolist() == ["x y", "a;b|c"]
+
+
+def test_spaces_around_names_are_none_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text(" space ,error \nA,7.75\n")
+    assert edfstat.load(path)["error"].values.tolist() == [7.75]
+
+
+def test_counts_in_millions_are_refused_by_what_counts_are(tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text("error,params\n7.75,0.056\n")
+    with pytest.raises(FormatError, match=r"'params': '0.056' cannot be read as a count, which is a whole number"):
+        edfstat.load(path)
+
+
+def test_errors_that_look_like_fractions_are_noted(tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text("error\n" + "0.05\n" * 20)
+    (said,) = notes_of(edfstat.load(path))
+    assert "runs.csv" in said
+    assert "Errors are percent" in said
+    path.write_text("error\n" + "0.05\n" * 19 + "1.5\n")
+    assert notes_of(edfstat.load(path)) == []

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import os
+import sqlite3
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +19,7 @@ import pytest
 import edfstat
 from edfstat.errors import FormatError, InputError
 from edfstat.formats import published
+from edfstat.population import build_population
 from edfstat.records import make_record
 from tests.edfstat.formats.published_files import job, write
 
@@ -84,6 +88,50 @@ def test_a_file_fetched_beside_the_archive_does_not_hide_what_is_in_it(tmp_path:
     beside = edfstat.load(tmp_path)
     assert beside.sizes == whole.sizes
     assert sorted(beside["job_id"].values) == sorted(whole["job_id"].values)
+
+
+def test_an_archive_got_by_hand_is_what_its_folder_holds(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"holds no results file \(.*\.sqlite.*data\.zip\)"):
+        edfstat.load(tmp_path)
+    (tmp_path / "data.zip").write_bytes(b"half of it")
+    with pytest.raises(FormatError, match=r"data\.zip is no readable zip"):
+        edfstat.load(tmp_path)
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as file:
+        for path in SAMPLES.iterdir():
+            file.write(path, f"nds_data/{path.name}")
+    assert edfstat.load(tmp_path).sizes == edfstat.load(SAMPLES).sizes
+
+
+def test_whatever_is_read_by_its_name_is_read_in_its_folder(tmp_path: Path) -> None:
+    ds = build_population({"error": [5.0], "space": ["A"]})
+    made = []
+    for suffix in (".nc", ".nc4", ".NETCDF", ".parquet", ".PQ", ".csv", ".JSON", ".jsonl", ".jsonl.gz", ".zarr"):
+        path = edfstat.save(ds.assign_coords(space=("model", [suffix])), tmp_path / f"x{suffix}")
+        made.append(path)
+    (tmp_path / "y.CSV.GZ").write_bytes(gzip.compress(b"space,error\n.csv.gz,5\n"))
+    (tmp_path / "y.tsv").write_text("space\terror\n.tsv\t5\n")
+    with closing(sqlite3.connect(tmp_path / "y.SQLITE3")) as base, base:
+        base.executescript(
+            "CREATE TABLE studies (study_id, study_name); INSERT INTO studies VALUES (1, '.sqlite3');"
+            "CREATE TABLE trials (trial_id, number, study_id, state); INSERT INTO trials VALUES (1, 0, 1, 'COMPLETE');"
+            "CREATE TABLE trial_values (trial_id, objective, value); INSERT INTO trial_values VALUES (1, 0, 5);"
+            "CREATE TABLE trial_user_attributes (trial_id, key, value_json);"
+            "CREATE TABLE trial_params (trial_id, param_name, param_value, distribution_json);"
+        )
+    (tmp_path / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0")
+    named = edfstat.load([*made, *(tmp_path / f"y{end}" for end in (".CSV.GZ", ".tsv", ".SQLITE3"))])
+    found = edfstat.load(tmp_path)
+    assert sorted(found["space"].values) == sorted(named["space"].values)
+    assert found.sizes["model"] == 13
+    with zipfile.ZipFile(tmp_path / "z.ZIP", "w") as file:
+        for name in ("x.JSON", "x.csv", "y.tsv"):
+            file.write(tmp_path / name, f"deep/{name}")
+    assert sorted(edfstat.load(tmp_path / "z.ZIP")["space"].values) == [".JSON", ".csv", ".tsv"]
+
+
+def test_a_space_is_named_by_its_file_without_the_suffix_of_either_case(tmp_path: Path) -> None:
+    (tmp_path / "mine.CSV.gz").write_bytes(gzip.compress(b"error\n5\n"))
+    assert edfstat.load(tmp_path)["space"].values.tolist() == ["mine"]
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "null"])
