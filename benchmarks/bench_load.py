@@ -1,4 +1,5 @@
-"""Reading a published file of 25,000 jobs, against `json.load` of the same file; tables of 1,000,000, against pandas.
+"""Reading a published file of 25,000 jobs, against `json.load` of the same file; tables of 1,000,000, against pandas;
+netCDF of as many jobs, against h5py.
 
 Time on the clock and CPU time, in one process, best of five in turns; what was read is used (sums of all columns, all
 nets). Prints ratios.
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -121,3 +123,25 @@ def test_tables(tmp_path: Path) -> None:
     for kind in ("csv", "parquet"):
         (_, base), (clock, cpu) = best[f"pandas_{kind}"], best[f"load_{kind}"]
         print(f"\n{kind}: {clock:.2f} s, CPU {cpu:.2f} s, {cpu / base:.1f} times pandas' {base:.2f} s")
+
+
+def read_with_h5py(path: Path) -> None:
+    with h5py.File(path) as file:
+        for variable in file.values():
+            (variable.asstr() if h5py.check_string_dtype(variable.dtype) else variable)[()]
+
+
+def test_netcdf(file: Path, tmp_path: Path) -> None:
+    """The file's own jobs, and then one of them with a message of 20,000 characters."""
+    population = edfstat.load(file)
+    message = np.full(population.sizes["model"], "", dtype=object)
+    message[7] = "x" * 20_000
+    for name, ds in (("short texts", population), ("a long text", population.assign(message=("model", message)))):
+        path = edfstat.save(ds, tmp_path / "runs.nc")
+        best = seconds(h5py=lambda path=path: read_with_h5py(path), load=lambda path=path: edfstat.load(path))
+        (clock, _), (base, _) = best["load"], best["h5py"]
+        share = peak(lambda path=path: edfstat.load(path)) / peak(lambda path=path: read_with_h5py(path))
+        print(
+            f"\nnetCDF, {name}: {clock:.2f} s, {clock / base:.1f} times h5py's {base:.2f} s; "
+            f"peak memory {share:.1f} times"
+        )

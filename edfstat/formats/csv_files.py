@@ -27,6 +27,9 @@ __all__ = ["read_csv", "write_csv"]
 #: Rows that are turned into columns at a time.
 BLOCK = 256
 
+#: Text within which the header ends.
+HEAD = 1 << 20
+
 #: What may be between the cells of a line; the first is what is written.
 MARKS = ",;\t|"
 
@@ -67,7 +70,7 @@ def read_csv(
 
 def _opened(text: str) -> tuple[list[str], Iterator[list[str]]]:
     """Header and rows, taken apart as the header is: by the mark that gives most columns, a comma if in doubt."""
-    headers = {mark: _header(text, mark) for mark in MARKS}
+    headers = {mark: _header(text[:HEAD], mark) for mark in MARKS}
     mark = max(MARKS, key=lambda mark: len(headers[mark]))
     # A space after each mark is part of how the file is written, not of names and texts.
     spaced = len(headers[mark]) > 1 and all(name.startswith(" ") for name in headers[mark][1:])

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 __all__ = ["guessed_column", "is_missing", "text_of", "typed_column", "whole_numbers"]
 
-#: Numbers as programs write them. Leading zeros, spaces, underscores or a plus are marks of text, such as identifiers.
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|-?(?:inf|Infinity)|nan|NaN")
+#: Lines that are numbers as programs write them, all looked at in one pass. Leading zeros, spaces, underscores or a
+#: plus are marks of text, such as identifiers.
+_NUMBERS = re.compile(r"(?:(?:-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?|-?(?:inf|Infinity)|nan|NaN)\n)*+")
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,19}")
-_LONG = re.compile(r"-?[0-9]{16,}")
+#: From here on floats are further apart than whole numbers.
+_EXACT = 2.0**53
 
 
 def is_missing(value: Any) -> bool:
@@ -77,22 +79,25 @@ def guessed_column(values: NDArray[Any]) -> NDArray[Any]:
     """
     known = [text for text in values.tolist() if text]
     whole = len(known) == len(values)
-    if whole and set(known) <= {"True", "False"}:
+    if whole and known[0] in ("True", "False") and set(known) <= {"True", "False"}:
         return np.array([text == "True" for text in known])
-    if not known or not all(map(_NUMBER.fullmatch, known)):
+    lines = "".join(f"{text}\n" for text in known)
+    if not known or lines.count("\n") > len(known) or not _NUMBERS.fullmatch(lines):
         return values.copy()
     if whole and all(map(_WHOLE.fullmatch, known)):
         numbers = whole_numbers(list(map(int, known)))
         return values.copy() if numbers is None else numbers
     floats = np.array([float(text) if text else math.nan for text in values.tolist()])
-    endless = sum("inf" in text.lower() for text in known)
-    if int(np.isinf(floats).sum()) != endless or any(_LONG.fullmatch(text) and not _is_float(text) for text in known):
-        return values.copy()  # digits would be lost
-    return floats
+    large = values[np.abs(floats) >= _EXACT].tolist()
+    return floats if all(map(_is_exact, large)) else values.copy()
 
 
-def _is_float(text: str) -> bool:
-    return len(text) < 300 and int(float(text)) == int(text)
+def _is_exact(text: str) -> bool:
+    """Whether a float holds the large number that is written: not if it overflows, or digits are lost."""
+    value = float(text)
+    if math.isinf(value):
+        return "inf" in text.lower()
+    return not text.lstrip("-").isdecimal() or int(value) == int(text)
 
 
 def _texts(values: NDArray[Any]) -> NDArray[Any]:

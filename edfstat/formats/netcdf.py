@@ -7,11 +7,22 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from xarray.backends import H5NetCDFStore
 
 from edfstat.errors import FormatError, PopulationError
 from edfstat.population import COORDINATES, validate
 
 __all__ = ["checked", "read_netcdf", "write_netcdf"]
+
+
+class _TextStore(H5NetCDFStore):
+    """Store whose texts stay Python strings: as arrays of text each would take the memory of the longest."""
+
+    def open_store_variable(self, name: str, var: Any) -> xr.Variable:
+        variable: xr.Variable = super().open_store_variable(name, var)  # type: ignore[no-untyped-call]
+        if variable.encoding.get("dtype") is str:  # what xarray would make of them
+            del variable.encoding["dtype"]
+        return variable
 
 
 def read_netcdf(path: Path, *, curves: bool) -> xr.Dataset:
@@ -23,7 +34,7 @@ def read_netcdf(path: Path, *, curves: bool) -> xr.Dataset:
         If it is no netCDF file or holds no population.
     """
     try:
-        with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as opened:
+        with xr.open_dataset(_TextStore.open(str(path)), decode_times=False) as opened:
             return checked(opened, str(path), curves=curves)
     except PopulationError:
         raise

@@ -59,7 +59,7 @@ def objective_columns(columns: Mapping[str, str] | None, present: list[str]) -> 
 
 def ended_runs(
     frame: pd.DataFrame, columns: Mapping[str, str] | None
-) -> tuple[pd.DataFrame, dict[str, str], NDArray[np.intp]]:
+) -> tuple[pd.DataFrame, dict[str, str], NDArray[np.intp] | None]:
     """The rows of a table that are runs which have ended, with their status.
 
     Parameters
@@ -75,8 +75,8 @@ def ended_runs(
         With a column ``status`` for the program's own.
     columns : dict
         What was said, and which columns hold the status, the identifier and, of a study, the error.
-    rows : ndarray of int
-        The rows that are left.
+    rows : ndarray of int or None
+        The rows that are left; None if that is all, as of a table of neither program.
     """
     named, present = dict(columns or {}), list(frame.columns)
     objective = _objective(present)
@@ -85,9 +85,9 @@ def ended_runs(
     elif "State" in present and {"Name", "ID"} & set(present) and _are_wandb(frame["State"]):
         column, status_of, identifier, objective = "State", wandb_status, "ID" if "ID" in present else "Name", None
     else:
-        return frame, named, np.arange(len(frame))
+        return frame, named, None
     if "status" in present or named.get("status", column) != column:
-        return frame, named, np.arange(len(frame))
+        return frame, named, None
     statuses = [status_of(state) for state in frame[column]]
     rows = np.flatnonzero([status is not None for status in statuses])
     status = np.array(statuses, dtype=object)[rows]

@@ -112,7 +112,8 @@ def population_of_table(
     if not len(frame):
         what = "no run that has ended" if count else "no rows"
         raise FormatError(f"{label} has {what}; a population needs at least one model")
-    numbers = ended.tolist() if numbers is None else [numbers[row] for row in ended]
+    numbers = range(count) if numbers is None else numbers
+    numbers = numbers if ended is None else [numbers[row] for row in ended]
     found = {name: _cells(frame[column]) for name, column in chosen.items()}
     curves = {name for name, values in found.items() if name in _CURVES or _are_curves(values)}
     rows = _Rows(label, reading, np.ones(len(frame), dtype=bool), numbers)

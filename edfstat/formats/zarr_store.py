@@ -42,7 +42,7 @@ def write_zarr(population: xr.Dataset, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # Object arrays must be fixed as text first: an empty one has no type to infer.
-        texts = {str(n): v.values.astype(str) for n, v in population.variables.items() if v.dtype == object}
+        texts = {str(n): list(map(str, v.values)) for n, v in population.variables.items() if v.dtype == object}
         encoding = {str(n): {"_FillValue": None} for n, v in population.variables.items() if v.dtype.kind == "f"}
         fixed = population.assign(
             {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,20 @@ def test_curves_of_ones_own(tmp_path: Path) -> None:
     for suffix in (".csv", ".json", ".jsonl"):
         with pytest.raises(InputError, match=r"cannot hold the curves mine.*\.parquet"):
             edfstat.save(ds, tmp_path / f"x{suffix}")
+
+
+@pytest.mark.parametrize("suffix", EVERY)
+def test_one_long_text_takes_its_own_memory_only(tmp_path: Path, suffix: str) -> None:
+    texts = np.full(2000, "", dtype=object)
+    texts[7] = "x" * 20_000
+    ds = build_population({"error": np.full(2000, 5.0), "message": texts})
+    tracemalloc.start()
+    again = edfstat.load(edfstat.save(ds, tmp_path / f"x{suffix}"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert again["message"].values.tolist() == texts.tolist()
+    assert again["message"].dtype == object
+    assert peak < 2000 * 20_000  # of as many bytes would be an array of texts of one length, four times over
 
 
 def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
