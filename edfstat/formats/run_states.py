@@ -80,9 +80,9 @@ def ended_runs(
     """
     named, present = dict(columns or {}), list(frame.columns)
     objective = _objective(present)
-    if objective and {"number", "state"} <= set(present):
+    if objective and {"number", "state"} <= set(present) and _any_of(frame["state"], *_OPTUNA, *_OPTUNA_UNFINISHED):
         column, status_of, identifier = "state", optuna_status, "number"
-    elif "State" in present and {"Name", "ID"} & set(present) and _are_wandb(frame["State"]):
+    elif "State" in present and {"Name", "ID"} & set(present) and _any_of(frame["State"], *_WANDB, *_WANDB_UNFINISHED):
         column, status_of, identifier, objective = "State", wandb_status, "ID" if "ID" in present else "Name", None
     else:
         return frame, named, None
@@ -109,6 +109,7 @@ def _objective(present: list[str]) -> str | None:
     return next((name for name in ("value", "values_0") if name in present), first)
 
 
-def _are_wandb(states: pd.Series[Any]) -> bool:
+def _any_of(states: pd.Series[Any], *known: str) -> bool:
     """Whether they are states of runs: a column of that name may hold any."""
-    return bool({str(state).lower() for state in states} & {*_WANDB, *_WANDB_UNFINISHED})
+    names = {str(state).rsplit(".", 1)[-1] for state in states}
+    return bool({name.lower() for name in names} & {name.lower() for name in known})

@@ -263,6 +263,10 @@ def test_states_that_are_no_runs_stay_a_column() -> None:
     ds = edfstat.load(pd.DataFrame({"error": [5.0, 6.0], "Name": ["a", "b"], "State": ["Ohio", "Utah"]}))
     assert ds["State"].values.tolist() == ["Ohio", "Utah"]
     assert ds["status"].values.tolist() == ["ok", "ok"]
+    frame = pd.DataFrame({"value": [5.0, 6.0], "number": [1, 2], "state": ["Ohio", "Utah"]})
+    ds = edfstat.load(frame, columns={"error": "value"})
+    assert ds["state"].values.tolist() == ["Ohio", "Utah"]
+    assert ds["status"].values.tolist() == ["ok", "ok"]
 
 
 def test_columns_with_types_keep_them() -> None:
