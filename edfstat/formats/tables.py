@@ -241,8 +241,7 @@ def _each(values: NDArray[Any], convert: Callable[[Any], Any], column: str, rows
             done[row] = convert(value)
         except (ValueError, TypeError, OverflowError, RecursionError):
             done[row] = math.nan if convert is _float else None
-            what = " as a count, which is a whole number" if convert is _count else ""
-            rows.refuse(row, column, f"{value!r:.80} cannot be read{what}")
+            rows.refuse(row, column, f"{value!r:.80} cannot be read{_READ_AS.get(convert, '')}")
     return done
 
 
@@ -273,6 +272,13 @@ def _curve(value: Any) -> list[float]:
             return []
         raise ValueError(value)
     return [math.nan if item is None else float(item) for item in value]
+
+
+#: What messages say of cells that cannot be read as what they should be.
+_READ_AS: dict[Callable[[Any], Any], str] = {
+    _count: " as a count, which is a whole number",
+    _float: " as a number, whose decimals a point begins",
+}
 
 
 def _from_accuracy(values: NDArray[np.float64], column: str, label: str) -> NDArray[np.float64]:

@@ -252,3 +252,11 @@ def test_an_outcome_is_no_complexity(capsys: pytest.CaptureFixture[str], outcome
     offered = err.partition("give one or several of: ")[2].split()
     assert "params," in offered
     assert not {"error", "error,", "final_error", "final_error,", "seed", "seed,"} & set(offered)
+
+
+def test_a_download_says_how_far_it_is() -> None:
+    said: list[str] = []
+    progress = commands._arriving(said.append)
+    progress("data.zip", 5_000_000, 2_000_000_000)
+    progress("ResNet.json", 5_000_000, None)
+    assert said == ["fetching data.zip: 5 of 2,000 MB", "fetching ResNet.json: 5 MB"]
