@@ -19,10 +19,8 @@ __all__ = ["MAX_BINS", "MIN_MODELS", "Weighting", "choose_measures", "weigh"]
 #: ``bins="auto"`` takes the most bins up to the first number with at least the second in every bin and group.
 MAX_BINS, MIN_MODELS = 40, 10
 AUTO_MEASURES = ("params", "flops", "acts")
-#: Numbers of the data model that are no complexity: not refused, but not proposed either.
-_NO_COMPLEXITY = {"error", "final_error", "lr", "weight_decay", "epochs", "seed"}
-#: Numbers that say nothing of how complex a model is: what came out of its training, and chance.
-_OUTCOMES = ("error", "final_error", "seed")
+#: Settings of a training: as complexity not refused, but not proposed either.
+_SETTINGS = {"lr", "weight_decay", "epochs"}
 
 
 @dataclass(frozen=True)
@@ -53,13 +51,14 @@ def choose_measures(models: xr.Dataset, complexity: str | Sequence[str]) -> list
         If a name is no variable of numbers with one entry per model, or is an error or the seed.
     """
     numbers = [str(k) for k, v in models.variables.items() if v.dims == ("model",) and v.dtype.kind in "fiu"]
-    usable = [name for name in numbers if name not in _OUTCOMES]
+    # What came out of a training, and its seed, say nothing of how complex a model is.
+    usable = [name for name in numbers if name not in ("error", "final_error", "seed")]
     if isinstance(complexity, str) and complexity == "auto":
         return ["none", *(name for name in AUTO_MEASURES if name in usable)]
     asked = [complexity] if isinstance(complexity, str) else list(complexity)
     for name in asked:
         if name != "none" and name not in usable:
-            known = ", ".join(["auto", "none", *sorted(set(usable) - _NO_COMPLEXITY)])
+            known = ", ".join(["auto", "none", *sorted(set(usable) - _SETTINGS)])
             raise InputError(f"complexity is {name!r}; give one or several of: {known}")
     return ["none", *dict.fromkeys(name for name in asked if name != "none")]
 
