@@ -87,8 +87,8 @@ def complexity_weights(
 
     >>> import numpy as np
     >>> weights = complexity_weights([1.0, 1.5, 1.9, 9.0], bins=2, range=(0.5, 2.0))
-    >>> weights.round(3).tolist(), weights[~np.isnan(weights)].sum().round(3)
-    ([0.5, 0.25, 0.25, nan], np.float64(1.0))
+    >>> weights.round(3).tolist(), float(weights[~np.isnan(weights)].sum().round(3))
+    ([0.5, 0.25, 0.25, nan], 1.0)
     """
     found = bin_models(complexity, bins, spacing, range, groups, empty, target, min_count)
     return relabel(found.weights, complexity, "weights")
@@ -153,9 +153,9 @@ def complexity_bins(
                 _imbalance(found) if joint else _imbalance(found)[:, 0],
             ),
         },
-        coords={"group": ("group", found.labels), **labels},
+        coords={"group": ("group", found.labels)},
         attrs={"spacing": spacing, "empty": empty, "method": "post-stratification"},
-    )
+    ).assign_coords(labels)
 
 
 def most_bins(
@@ -212,14 +212,14 @@ _TAKEN = {
 }  # fmt: skip
 
 
-def _models(complexity: Any) -> tuple[str, dict[Any, Any]]:
+def _models(complexity: Any) -> tuple[str, xr.Coordinates]:
     """Dimension of the models in the result, and what labels them."""
     if not isinstance(complexity, xr.DataArray):
-        return "model", {}
-    along = complexity.dims[0]
-    dim = "model" if along in _TAKEN else str(along)
-    found = {name: coord for name, coord in complexity.coords.items() if coord.dims == (along,)}
-    return dim, {name: (dim, coord.values, coord.attrs) for name, coord in found.items() if name not in _TAKEN}
+        return "model", xr.Coordinates()
+    along = str(complexity.dims[0])
+    others = [name for name, coord in complexity.coords.items() if coord.dims != (along,) or name in _TAKEN]
+    labels = complexity.drop_vars(others)
+    return ("model", labels.rename({along: "model"}).coords) if along in _TAKEN else (along, labels.coords)
 
 
 def _ragged(edges: list[Floats]) -> Floats:

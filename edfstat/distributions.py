@@ -320,8 +320,8 @@ class EDF:
         Examples
         --------
         >>> band = edf(range(1, 101)).band()
-        >>> band.lower[49].round(3), band.upper[49].round(3)
-        (np.float64(0.364), np.float64(0.636))
+        >>> float(band.lower[49].round(3)), float(band.upper[49].round(3))
+        (0.364, 0.636)
         """
         from edfstat.bands import simultaneous_band
 

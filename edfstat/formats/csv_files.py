@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -17,7 +17,7 @@ from edfstat.errors import FormatError
 from edfstat.formats.limits import MAX_JOB_BYTES
 from edfstat.formats.published import Reading
 from edfstat.formats.sources import Source
-from edfstat.formats.tables import population_of_table, table_of
+from edfstat.formats.tables import known_columns, population_of_table, table_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,8 @@ def read_csv(
         facts = {"file": source.name, "sha256": stream.sha256, "bytes": stream.size}
     try:
         csv.field_size_limit(MAX_JOB_BYTES)
-        header, lines = _opened(text.decode("utf-8-sig"))
+        tabs = source.name.lower().removesuffix(".gz").endswith(".tsv")
+        header, lines = _opened(text.decode("utf-8-sig"), known_columns(columns), tabs=tabs)
         cells, uneven, count = _columns(lines, len(header))
     except (UnicodeDecodeError, csv.Error) as error:
         raise FormatError(f"{source.label} is no readable CSV ({error}); save it again as UTF-8") from None
@@ -68,23 +69,39 @@ def read_csv(
     )
 
 
-def _opened(text: str) -> tuple[list[str], Iterator[list[str]]]:
-    """Header and rows, taken apart as the header is: by the mark that gives most columns, a comma if in doubt."""
-    headers = {mark: _header(text[:HEAD], mark) for mark in MARKS}
-    mark = max(MARKS, key=lambda mark: len(headers[mark]))
+def _opened(text: str, known: Container[str], *, tabs: bool) -> tuple[list[str], Iterator[list[str]]]:
+    """Header and rows, taken apart by the mark that suits both and gives names that are known.
+
+    Of several that do it is the one that the file's name says, else that of most columns, in doubt a comma.
+    """
+    firsts = {mark: _first_lines(text[:HEAD], mark) for mark in MARKS}
+
+    def suits(mark: str) -> tuple[bool, bool, bool, int]:
+        header, row = firsts[mark]
+        named = any(name.strip() in known for name in header)
+        return len(header) > 1 and len(row) in (0, len(header)), named, tabs and mark == "\t", len(header)
+
+    mark = max(MARKS, key=suits)
+    header = firsts[mark][0]
     # A space after each mark is part of how the file is written, not of names and texts.
-    spaced = len(headers[mark]) > 1 and all(name.startswith(" ") for name in headers[mark][1:])
+    spaced = len(header) > 1 and all(name.startswith(" ") for name in header[1:])
     lines = _lines(text, mark, spaced=spaced)
     names = next(filter(None, lines), [])
-    bare = [name.strip() for name in names]
+    bare = [name.strip() if name.strip() in known else name for name in names]
     return bare if len(set(bare)) == len(set(names)) else names, lines
 
 
-def _header(text: str, mark: str) -> list[str]:
+def _first_lines(text: str, mark: str) -> tuple[list[str], list[str]]:
+    """Header and first row; the row is empty where there is none, or it ends beyond what is looked at."""
+    lines = filter(None, _lines(text, mark))
     try:
-        return next(filter(None, _lines(text, mark)), [])
+        header = next(lines, [])
     except csv.Error:  # quoted names, and another mark after them
-        return []
+        return [], []
+    try:
+        return header, next(lines, [])
+    except csv.Error:
+        return header, []
 
 
 def _lines(text: str, mark: str, *, spaced: bool = False) -> Iterator[list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from typing import Any
@@ -20,13 +21,15 @@ _EXACT = 2.0**53
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a cell says nothing: empty, None, NaN, or pandas' mark of it."""
-    return value is None or value == "" or (isinstance(value, float) and value != value) or str(value) == "<NA>"
+    """Whether a cell says nothing: empty, None or NaN."""
+    return value is None or (isinstance(value, str) and not value) or (isinstance(value, float) and value != value)
 
 
 def text_of(value: Any) -> str:
-    """A cell as text; what is missing is empty."""
-    return "" if value is None or (isinstance(value, float) and value != value) else str(value)
+    """A cell as text; what is missing is empty, a list is written as in JSON."""
+    if is_missing(value):
+        return ""
+    return json.dumps(value.tolist()) if isinstance(value, np.ndarray) else str(value)
 
 
 def whole_numbers(values: list[int]) -> NDArray[Any] | None:

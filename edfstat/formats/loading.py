@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
@@ -208,8 +210,12 @@ def _is_results(path: Path) -> bool:
     name = path.name.lower()
     if not name.endswith(_STUDY):
         return name.endswith(_FILES)
-    with path.open("rb") as file:  # Windows keeps pictures of a folder's files in one named Thumbs.db
-        return file.read(15) == b"SQLite format 3"
+    # Other programs keep theirs in such files, too, and Windows pictures of a folder's in one named Thumbs.db.
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            return database.execute("select 1 from sqlite_master where name = 'studies'").fetchone() is not None
+    except sqlite3.Error:
+        return False
 
 
 def _is_zarr(path: Path) -> bool:

@@ -28,7 +28,7 @@ def optuna_status(state: Any) -> str | None:
     >>> optuna_status("TrialState.PRUNED"), optuna_status("RUNNING")
     ('lost', None)
     """
-    name = str(state).rsplit(".", 1)[-1].upper()
+    name = str(state).removeprefix("TrialState.").upper()
     return None if name in _OPTUNA_UNFINISHED else _OPTUNA.get(name, "error")
 
 
@@ -80,9 +80,9 @@ def ended_runs(
     """
     named, present = dict(columns or {}), list(frame.columns)
     objective = _objective(present)
-    if objective and {"number", "state"} <= set(present) and _any_of(frame["state"], *_OPTUNA, *_OPTUNA_UNFINISHED):
+    if objective and {"number", "state"} <= set(present) and _all_of(frame["state"], *_OPTUNA, *_OPTUNA_UNFINISHED):
         column, status_of, identifier = "state", optuna_status, "number"
-    elif "State" in present and {"Name", "ID"} & set(present) and _any_of(frame["State"], *_WANDB, *_WANDB_UNFINISHED):
+    elif "State" in present and {"Name", "ID"} & set(present) and _all_of(frame["State"], *_WANDB, *_WANDB_UNFINISHED):
         column, status_of, identifier, objective = "State", wandb_status, "ID" if "ID" in present else "Name", None
     else:
         return frame, named, None
@@ -109,7 +109,7 @@ def _objective(present: list[str]) -> str | None:
     return next((name for name in ("value", "values_0") if name in present), first)
 
 
-def _any_of(states: pd.Series[Any], *known: str) -> bool:
-    """Whether they are states of runs: a column of that name may hold any."""
-    names = {str(state).rsplit(".", 1)[-1] for state in states}
-    return bool({name.lower() for name in names} & {name.lower() for name in known})
+def _all_of(states: pd.Series[Any], *known: str) -> bool:
+    """Whether they are names of states of runs: a column of that name may hold anything."""
+    names = {str(state).removeprefix("TrialState.").lower() for state in states}
+    return names <= {name.lower() for name in known if not name.isdecimal()}

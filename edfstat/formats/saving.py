@@ -113,10 +113,12 @@ def _refuse_what_would_be_lost(ds: xr.Dataset, target: Path) -> None:
                 f"{target} cannot hold {name}, of dimensions {variable.dims}: it has rows of models alone; leave it "
                 f"out (ds.drop_vars({name!r})), or save as .nc or .zarr"
             )
-        if variable.ndim == 2 and name not in VARIABLES and _is_text(target):
+        floats = variable.dtype == float
+        if tabular and variable.ndim == 2 and name not in VARIABLES and (_is_text(target) or not floats):
+            others = ".nc, .zarr or .parquet" if floats else ".nc or .zarr"
             raise InputError(
                 f"{target} cannot hold the curves {name}, which are not of the data model; leave them out "
-                f"(ds.drop_vars({name!r})), or save as .nc, .zarr or .parquet"
+                f"(ds.drop_vars({name!r})), or save as {others}"
             )
 
 

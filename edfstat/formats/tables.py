@@ -23,7 +23,7 @@ from edfstat.population import COORDINATES, STATUSES, VARIABLES, build_populatio
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["population_of_table", "table_of"]
+__all__ = ["known_columns", "population_of_table", "table_of"]
 
 #: Names that other programs give the columns, tried where neither our name nor a mapping is there.
 _ALIASES = {
@@ -115,7 +115,8 @@ def population_of_table(
     numbers = range(count) if numbers is None else numbers
     numbers = numbers if ended is None else [numbers[row] for row in ended]
     found = {name: _cells(frame[column]) for name, column in chosen.items()}
-    curves = {name for name, values in found.items() if name in _CURVES or _are_curves(values)}
+    own = {*VARIABLES, *COORDINATES, "accuracy"}
+    curves = {name for name, values in found.items() if name in _CURVES or (name not in own and _are_curves(values))}
     rows = _Rows(label, reading, np.ones(len(frame), dtype=bool), numbers)
     converted: dict[str, Any] = {}
     for name, values in found.items():
@@ -146,6 +147,8 @@ def population_of_table(
         population = build_population(_known_counts(result), attrs)
     except PopulationError as error:
         raise FormatError(f"{label}: {error}") from None
+    if ended is not None and len(ended) < count:
+        note(population, f"{count - len(ended)} of {count} runs of {label} had not ended, and are left out.")
     if "accuracy" not in chosen and _look_like_fractions(population["error"].values):
         note(population, f"The errors of {label} are all within 0 and 1. Errors are percent: give fractions times 100.")
     return population
@@ -181,8 +184,9 @@ def _chosen(present: list[str], columns: Mapping[str, str] | None, label: str) -
 
 def _cells(column: pd.Series[Any]) -> NDArray[Any]:
     """Values of a column: numbers as they lie in memory, all else as objects."""
-    numeric = isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiu"
-    return np.asarray(column) if numeric else np.asarray(column, dtype=object)
+    if isinstance(column.dtype, np.dtype):
+        return np.asarray(column, dtype=None if column.dtype.kind in "fiu" else object)
+    return column.astype(object).where(column.notna(), None).to_numpy(dtype=object)  # pandas' own mark of missing ones
 
 
 def _converted(name: str, values: NDArray[Any], column: str, rows: _Rows, *, typed: bool) -> NDArray[Any]:
@@ -200,8 +204,14 @@ def _converted(name: str, values: NDArray[Any], column: str, rows: _Rows, *, typ
 
 
 def _are_curves(values: NDArray[Any]) -> bool:
-    """Whether the cells are lists of numbers as Parquet holds them."""
+    """Whether the cells are lists of numbers with a point, as Parquet holds curves."""
     return _are(values, np.ndarray, type(None)) and {v.dtype.kind for v in values if v is not None} == {"f"}
+
+
+def known_columns(columns: Mapping[str, str] | None) -> set[str]:
+    """Names of columns that mean something: ours, usual ones, and those of a mapping."""
+    usual = (alias for aliases in _ALIASES.values() for alias in aliases)
+    return {*VARIABLES, *COORDINATES, "accuracy", *usual, *(columns or {}).values()}
 
 
 def _are(values: NDArray[Any], *types: type) -> bool:

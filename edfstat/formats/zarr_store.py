@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from edfstat.errors import FormatError, InputError, PopulationError
 from edfstat.formats.netcdf import checked
@@ -42,12 +44,16 @@ def write_zarr(population: xr.Dataset, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # Object arrays must be fixed as text first: an empty one has no type to infer.
-        texts = {str(n): list(map(str, v.values)) for n, v in population.variables.items() if v.dtype == object}
+        texts = {str(n): _as_text(v.values) for n, v in population.variables.items() if v.dtype == object}
         encoding = {str(n): {"_FillValue": None} for n, v in population.variables.items() if v.dtype.kind == "f"}
         fixed = population.assign(
-            {
-                name: (population[name].dims, np.asarray(values, dtype=object), population[name].attrs)
-                for name, values in texts.items()
-            }
+            {name: (population[name].dims, values, population[name].attrs) for name, values in texts.items()}
         )
         fixed.to_zarr(path, mode="w", zarr_format=2, consolidated=True, encoding=encoding)
+
+
+def _as_text(values: NDArray[Any]) -> NDArray[Any]:
+    """Texts of their own, not an array as wide as the longest."""
+    texts = np.empty(values.size, dtype=object)
+    texts[:] = [str(value) for value in values.flat]
+    return texts.reshape(values.shape)

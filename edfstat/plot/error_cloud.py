@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat.errors import InputError
-from edfstat.plot.inputs import is_comparison, models_of, population_of, refuse_all_failed, under
+from edfstat.plot.inputs import check_groups, is_comparison, models_of, population_of, refuse_all_failed, under
 from edfstat.plot.style import Look, axes_for, finish, legend_below, looks, plain_log_ticks, scale_of, short_names
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def error_vs_complexity(
     if average not in ("median", "mean"):
         raise InputError(f"average is {average!r}; give 'median' or 'mean'")
     if is_comparison(data):
+        check_groups(data, groups)
         return _draw_bins_of(under(data, measure), ax, measure, groups, average, max_error)
     models = models_of(population_of(data, "error_vs_complexity", [measure]), by, groups)
     refuse_all_failed(models, "error_vs_complexity")

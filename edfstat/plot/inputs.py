@@ -13,6 +13,7 @@ from edfstat.evidence import measure_words
 from edfstat.population import compared_errors, made_by
 
 __all__ = [
+    "check_groups",
     "comparison_of", "group_names", "is_comparison", "models_of", "population_of", "refuse_all_failed", "under",
     "words_of",
 ]  # fmt: skip
@@ -59,13 +60,18 @@ def words_of(found: xr.Dataset) -> str:
     return measure_words(found[["bins"]].expand_dims("measure"), measure)
 
 
+def check_groups(comparison: xr.Dataset, groups: Sequence[str] | None) -> None:
+    """Refuse groups that the comparison has not."""
+    there = group_names(comparison)
+    if unknown := [name for name in groups or () if name not in there]:
+        raise InputError(f"groups has {unknown}; the comparison has {there}")
+
+
 def _only(comparison: xr.Dataset, groups: Sequence[str] | None) -> xr.Dataset:
     if groups is None:
         return comparison
+    check_groups(comparison, groups)
     there = group_names(comparison)
-    unknown = [name for name in groups if name not in there]
-    if unknown:
-        raise InputError(f"groups has {unknown}; the comparison has {there}")
     return comparison.isel(group=[there.index(name) for name in groups])
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "GREY", "Look", "axes_for", "finish", "legend", "legend_below", "looks", "plain_log_ticks", "plain_numbers",
+    "GREY", "Look", "axes_for", "finish", "legend_below", "looks", "plain_log_ticks", "plain_numbers",
     "save_svg", "scale_of", "short_names",
 ]  # fmt: skip
 
@@ -86,7 +86,7 @@ def short_names(names: Iterable[Any]) -> dict[str, str]:
     return {name: less if taken.count(less) == 1 else name for name, less in short.items()}
 
 
-def legend(ax: Axes, **options: Any) -> None:
+def _legend(ax: Axes, **options: Any) -> None:
     """Legend of whatever carries a label, its marks small however large they are drawn; none if nothing does."""
     if not ax.get_legend_handles_labels()[0]:
         return
@@ -110,7 +110,7 @@ def legend_below(ax: Axes, *, own: bool = False, lower: float = 0) -> None:
     # In points, as the text above it is, whatever the height of the Axes.
     under = ax.transAxes + ScaledTranslation(0, -(_X_LABEL + lower) / 72, ax.figure.dpi_scale_trans)
     for columns in range(min(len(ax.get_legend_handles_labels()[0]), 4), 0, -1):
-        legend(
+        _legend(
             ax, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=under, borderaxespad=0, ncols=columns,
             frameon=False,
         )  # fmt: skip

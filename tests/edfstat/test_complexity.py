@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -331,3 +332,12 @@ def test_models_may_lie_along_any_dimension(name):
     found = complexity_bins(values, groups=list("AAABBB"), bins=2)
     assert found.counts.values.tolist() == [[1, 2], [2, 1]]
     assert found.weights.dims == ((name,) if name == "anything" else ("model",))
+
+
+def test_an_index_of_several_levels_is_kept():
+    levels = pd.MultiIndex.from_product([["A", "B"], [1, 2, 3]], names=["s", "i"])
+    values = xr.DataArray(
+        [1.0, 2.0, 3.0, 1.0, 1.4, 3.0], dims="model", coords=xr.Coordinates.from_pandas_multiindex(levels, "model")
+    )
+    found = complexity_bins(values, groups=list("AAABBB"), bins=2)
+    assert found.sel(s="B").weights.values.tolist() == found.weights.values[3:].tolist()

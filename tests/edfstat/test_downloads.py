@@ -203,6 +203,7 @@ def test_a_part_that_is_the_whole_starts_anew_where_the_server_refuses_to_go_on(
 
 
 def test_two_processes_that_fetch_to_one_folder_get_the_archive_once(server: Server, tmp_path: Path) -> None:
+    pytest.importorskip("fcntl", reason="Windows has no such locks")
     server.delay = 0.05
     code = "import sys, edfstat; print(edfstat.fetch(directory=sys.argv[1], url=sys.argv[2])[0])"
     command = [sys.executable, "-c", code, str(tmp_path), address(server)]

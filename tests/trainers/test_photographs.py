@@ -150,13 +150,14 @@ def test_hidden_folders_and_files_are_no_classes_and_no_photographs(folder: Path
     (folder / "val" / "n0" / "._0.JPEG").write_bytes(b"what another system leaves")
     images = datasets.get("imagenet", folder, "test")
     assert images.classes == ("n0", "n1")
-    assert [(path.parent.name, label) for path, label in zip(images.paths, images.labels)] == [
+    assert [(Path(path).parent.name, label) for path, label in zip(images.paths, images.labels)] == [
         ("n0", 0), ("n0", 0), ("n1", 1), ("n1", 1),
     ]  # fmt: skip
 
 
 def test_splits_of_different_classes_are_refused(folder: Path) -> None:
     (folder / "val" / "a").mkdir()
+    (folder / "val" / "a" / "1.JPEG").write_bytes(b"x")
     net = {"block_type": "res_basic_block", "ds": [1] * 5, "ws": [8] * 5, "ss": [4, 1, 2, 2, 2]}
     trial = Trial("ResNet", net, "imagenet", {"batch_size": 12, "image_size": 32}, {"max_ep": 1})
     with pytest.raises(InputError, match=r"train and .*val do not hold the same classes \(a is in one"):

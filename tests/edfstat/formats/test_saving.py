@@ -172,3 +172,23 @@ def test_attributes_come_back_from_netcdf(tmp_path: Path, value: Any) -> None:
     ds = build_population({"error": [5.0, 6], "space": ["A", "A"]}, {"mine": value})
     again = edfstat.load(edfstat.save(ds, tmp_path / "x.nc")).attrs["mine"]
     assert np.asarray(again).tolist() == value
+
+
+def test_texts_of_any_shape_go_to_zarr(tmp_path: Path) -> None:
+    pytest.importorskip("zarr")
+    ds = build_population({"error": [5.0, 6.0], "test_error": np.array([[9.0, 5.0], [8.0, 6.0]])})
+    ds = ds.assign(step=(("model", "epoch"), np.array([["a", "b"], ["c", "d"]], dtype=object))).assign_coords(run="x")
+    found = edfstat.load(edfstat.save(ds, tmp_path / "a.zarr"), curves=True)
+    assert found["step"].values.tolist() == [["a", "b"], ["c", "d"]]
+    assert found["run"].item() == "x"
+    again = edfstat.load(edfstat.save(ds, tmp_path / "b.nc"), curves=True)
+    assert edfstat.load(edfstat.save(again, tmp_path / "c.zarr"), curves=True)["run"].item() == "x"
+
+
+def test_curves_that_parquet_would_change_are_refused(tmp_path: Path) -> None:
+    ds = build_population({"error": [5.0, 6.0], "mine": np.array([[1, 2], [3, 4]])})
+    with pytest.raises(InputError, match=r"cannot hold the curves mine.* save as \.nc or \.zarr"):
+        edfstat.save(ds, tmp_path / "a.parquet")
+    assert edfstat.load(edfstat.save(ds, tmp_path / "a.nc"), curves=True)["mine"].dtype == np.int64
+    empty = build_population({"error": [5.0, 6.0], "mine": np.full((2, 3), np.nan)})
+    assert edfstat.load(edfstat.save(empty, tmp_path / "b.parquet"), curves=True).sizes["model"] == 2

@@ -523,3 +523,9 @@ def test_failed_models_beside_others_are_left_to_the_legend(name, ax):
     low, high = ax.get_ylim()
     assert 4 < low <= 5
     assert 7 <= high < 100  # the better models of both groups are inside
+
+
+def test_groups_that_a_comparison_has_not_are_named() -> None:
+    comparison = compare(example_population(), complexity="params", n_resamples=99, rng=0)
+    with pytest.raises(InputError, match=r"groups has \['nope'\]; the comparison has \['Vanilla', 'ResNet'\]"):
+        plot.error_vs_complexity(comparison, groups=["nope"])
