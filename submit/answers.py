@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 
@@ -17,6 +17,7 @@ __all__ = ["failed", "whole_record"]
 Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Curve = list[float | None]
+_COUNTS = ("params", "flops", "acts")
 
 
 class _Record(msgspec.Struct):
@@ -27,7 +28,7 @@ class _Record(msgspec.Struct):
     provenance: dict[str, Any] = {}
     space: str = ""
     dataset: str = ""
-    job_id: str = ""
+    job_id: str | int = ""
     net: dict[str, Any] = {}
     optim: dict[str, Any] = {}
     rng_seed: int = 0
@@ -60,13 +61,15 @@ def whole_record(answer: Any, trial: Trial) -> dict[str, Any]:
     else:
         try:
             # Through JSON, as records are kept: numbers of numpy are numbers, NaN is nothing.
-            found = json.loads(json.dumps({**make_record(trial), **answer}, default=_plain), parse_constant=_nothing)
+            told = {key: value for key, value in answer.items() if value is not None}
+            found = json.loads(json.dumps({**make_record(trial), **told}, default=_plain), parse_constant=_nothing)
+            found |= {key: int(found[key]) for key in _COUNTS if _is_whole(found.get(key))}
             record = msgspec.convert(found, _Record)
         except (TypeError, ValueError, msgspec.ValidationError) as error:
             problem = _said(error)
         else:
             if record.status != "ok" or record.min_test_top1 is not None:
-                return {**found, "message": _writable(record.message)}
+                return cast(dict[str, Any], _writable(found))
             problem = "its status is ok, but min_test_top1 is no number"
     return failed(trial, f"the backend gave no record: {problem}; edfstat.make_record(trial, ...) makes one")
 
@@ -76,9 +79,15 @@ def failed(trial: Trial, message: str, status: str = "error") -> dict[str, Any]:
     return make_record(trial, status=status, message=_writable(message))
 
 
-def _writable(text: str) -> str:
-    """Text without halves of characters, which names of files can hold and no file of records takes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+def _writable(value: Any) -> Any:
+    """Without halves of characters in its texts, which names of files can hold and no file of records takes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, list):
+        return [_writable(item) for item in value]
+    if isinstance(value, dict):
+        return {_writable(key): _writable(item) for key, item in value.items()}
+    return value
 
 
 def _plain(value: Any) -> Any:
@@ -92,6 +101,11 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"it holds {type(value).__name__}, which JSON has no form for")
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether it is a count that was told as a number with a point, as some counters do."""
+    return isinstance(value, float) and value.is_integer()
 
 
 def _nothing(_: str) -> None:

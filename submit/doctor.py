@@ -167,10 +167,12 @@ def _on_a_node(path: Path, config: Config) -> Iterator[Finding]:
         flags = [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]
         images = config.dataset if config.backend == "torch" else ""
         arguments = [sys.executable, str(folder / "probe.py"), str(folder), images, *PACKAGES]
+        # As workers are started: their lines of setup may say where the images are.
+        started = ["bash", "-c", "\n".join([*config.resources.setup, 'exec "$@"']), "probe", *arguments]
         try:
-            text = scheduler.ask("srun", *flags, *arguments, timeout=PATIENCE + 30)
+            text = scheduler.ask("srun", *flags, *started, timeout=PATIENCE + 30)
         except InputError as error:
-            if any(word in str(error) for word in ("busy", "Unable to allocate", "did not answer")):
+            if any(word in str(error) for word in ("busy", "Unable to allocate")):
                 yield Finding(False, f"no node was free within {PATIENCE} s, so none was looked at", "ask again later")
             else:
                 yield Finding(False, "no node runs Python with the packages from this folder", str(error))

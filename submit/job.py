@@ -8,7 +8,8 @@ import shutil
 import signal
 import socket
 import time
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -64,15 +65,8 @@ class Worker:
     isolate: bool = True
 
     def __call__(self) -> dict[str, Any]:
-        sweep = open_sweep(Path(self.directory))
         show_gpus()
-        several = self.isolate and sweep.config.trials_per_worker > 1
-        # Around all else, as the processes of trials learn of it from the environment.
-        with shared_gpu(several and sweep.config.resources.gpus > 0) as state:
-            if state != "not wanted":
-                how = f"through MPS ({state})" if state in SHARING else f"in turns, without MPS: {state}"
-                _say(f"up to {sweep.config.trials_per_worker} trials share a GPU {how}")
-            return _Loop(sweep, self).run()
+        return _Loop(open_sweep(Path(self.directory)), self).run()
 
     def checkpoint(self) -> DelayedSubmission:
         """How submitit goes on after preemption or time-out: the same again, everything is on disk."""
@@ -122,7 +116,7 @@ class _Loop:
         self.presence = Presence(self.sweep.folder("workers"), info, config.lease)
         self.presence.announce()
         self.feed = Feed(self.sweep, self.presence, self.limit)
-        self.slots = [self._slot() for _ in range(config.trials_per_worker if self.worker.isolate else 1)]
+        self.slots: list[Slot] = []
 
     def _slot(self) -> Slot:
         backend = self.sweep.config.backend
@@ -136,11 +130,10 @@ class _Loop:
         signals = flagged_signals(self._flag) if self.worker.isolate else nullcontext(lambda: None)
         with signals as resubmit:
             try:
-                self._work()
-                self._wind_down()
+                # It can take half a minute, so the worker has shown itself before.
+                with self._shared_gpu():
+                    self._train()
             finally:
-                for slot in self.slots:
-                    slot.close()
                 with suppress(OSError):
                     self.feed.release()
                 self.presence.announce(state="ended", trials=[], problem=self.problem)
@@ -149,6 +142,25 @@ class _Loop:
             if self.reason in ("signal", "time") and self.feed.outstanding():
                 resubmit()
         return {"worker": self.presence.worker, "recorded": self.done, "reason": self.reason}
+
+    @contextmanager
+    def _shared_gpu(self) -> Iterator[None]:
+        several = self.worker.isolate and self.sweep.config.trials_per_worker > 1
+        with shared_gpu(several and self.sweep.config.resources.gpus > 0) as state:
+            if state != "not wanted":
+                how = f"through MPS ({state})" if state in SHARING else f"in turns, without MPS: {state}"
+                _say(f"up to {self.sweep.config.trials_per_worker} trials share a GPU {how}")
+            yield
+
+    def _train(self) -> None:
+        # Made now, as their processes learn from the environment how the GPU is shared.
+        self.slots = [self._slot() for _ in range(self.sweep.config.trials_per_worker if self.worker.isolate else 1)]
+        try:
+            self._work()
+            self._wind_down()
+        finally:
+            for slot in self.slots:
+                slot.close()
 
     def _work(self) -> None:
         idle_since: float | None = None

@@ -56,8 +56,10 @@ class Launch(msgspec.Struct):
     created: float
     jobs: list[str] = []
     state: str = "submitting"
-    #: Number of the folder of launches in its file system: in a copy of the sweep, launches are another sweep's.
+    #: Number of the folder of launches in its file system, and its path: where both are others, this is a copy of the
+    #: sweep, and the launch is not its own.
     folder: int = 0
+    path: str = ""
 
     @property
     def job_name(self) -> str:
@@ -75,8 +77,12 @@ def launches(sweep: Sweep) -> list[Launch]:
 
 def _own(sweep: Sweep) -> list[Launch]:
     """The launches, but for those of the sweep that this one is a copy of."""
-    here = _number(sweep)
-    return [each for each in launches(sweep) if each.folder in (0, here)]
+    number, path = _number(sweep), _path(sweep)
+    return [each for each in launches(sweep) if each.folder in (0, number) or each.path == path]
+
+
+def _path(sweep: Sweep) -> str:
+    return str((sweep.path / "launches").resolve())
 
 
 def _number(sweep: Sweep) -> int:
@@ -167,7 +173,7 @@ def launch(sweep: Sweep, cluster: Cluster, workers: int) -> tuple[Launch, list[A
     identity = f"{len(known):03d}{uuid4().hex[:5]}"
     made = Launch(
         identity, cluster, workers, _user(), machine(), os.getpid(), process_start(os.getpid()), time.time(),
-        folder=_number(sweep),
+        folder=_number(sweep), path=_path(sweep),
     )  # fmt: skip
     path = sweep.path / "launches" / f"{identity}.json"
     with _interrupts_later():
@@ -199,16 +205,18 @@ def _submit(sweep: Sweep, cluster: Cluster, made: Launch) -> list[Any]:
 @contextmanager
 def _own_output() -> Iterator[None]:
     """Processes started here keep no hold of this one's output, which who reads it would wait for; they have logs."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = [os.dup(1), os.dup(2)]
-    with Path(os.devnull).open("wb") as nowhere:
-        for number in (1, 2):
-            os.dup2(nowhere.fileno(), number)
+    kept: dict[int, int] = {}
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        with suppress(OSError, ValueError, AttributeError):  # closed by whoever started this
+            stream.flush()
+            kept[number] = os.dup(number)
     try:
+        with Path(os.devnull).open("wb") as nowhere:
+            for number in kept:
+                os.dup2(nowhere.fileno(), number)
         yield
     finally:
-        for number, copy in zip((1, 2), kept):
+        for number, copy in kept.items():
             os.dup2(copy, number)
             os.close(copy)
 

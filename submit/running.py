@@ -62,7 +62,7 @@ def run_trial(backend: Backend, trial: Trial, directory: str, device: str, shoul
     except TrialInterrupted:
         return {"kind": "interrupted"}
     except NotReady as error:
-        return {"kind": "unready", "message": str(error)}
+        return {"kind": "unready", "message": str(error) or repr(error)}
     except OSError as error:
         if error.errno in TROUBLES:
             return {"kind": "trouble", "message": str(error)}
@@ -216,7 +216,7 @@ def child_main(backend_name: str) -> None:
         problem = ""
     except Exception as error:
         traceback.print_exc()
-        backend, problem = None, str(error)
+        backend, problem = None, str(error) or repr(error)
     while True:
         job = jobs.get()
         if backend is None:

@@ -207,7 +207,7 @@ def _end(found: Status, source: Path, directory: Path | None) -> None:
     # Workers that were started a moment ago show only when they are up.
     if nobody and not active_launches(open_sweep(locate(source, directory)[0])):
         if found.problems:
-            raise InputError(f"no trial can run where the workers were: {found.problems[0]}")
+            raise InputError(f"workers ended, as no trial can run where they were: {found.problems[0]}")
         raise InputFailure("the workers are gone and trials are left; look at logs/ in the sweep, then resume")
 
 

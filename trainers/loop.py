@@ -6,6 +6,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike
@@ -134,7 +135,9 @@ def train(
     status, message = "ok", ""
     used: dict[str, Any] = {}
     session: Session | None = None
-    with devices.settings(where, threads), devices.context(where):
+    # Only what is compiled draws from torch's own generators.
+    drawn = torch.random.fork_rng([where] if where.type == "cuda" else []) if compile else nullcontext()
+    with devices.settings(where, threads), devices.context(where), drawn:
         try:
             session = Session(task, where, precision=precision, compile=compile)
             used = {**ways.in_words([session.way]), "recipe": session.recipe.to_dict()}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -64,10 +65,11 @@ def shared_gpu(wanted: bool = True) -> Iterator[str]:
     if control is None:
         yield f"{CONTROL} is not on the PATH"
         return
-    # Sockets have short names only, so the folder lies in the system's own place for such.
-    with tempfile.TemporaryDirectory(prefix="mps-", ignore_cleanup_errors=True) as folder:
+    # Sockets have short names only, and TMPDIR may be a long one.
+    with tempfile.TemporaryDirectory(prefix="mps-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         with _environment({PIPES: folder, LOGS: folder, **_by_identity()}):
-            problem = _asked([control, "-d"])
+            with _signals_held():
+                problem = _asked([control, "-d"])
             if not problem and not _gpus():
                 problem = f"{CONTROL} started, but shows no GPU"
             try:
@@ -79,6 +81,16 @@ def shared_gpu(wanted: bool = True) -> Iterator[str]:
         if problem:
             # What is not there is not looked for by the processes started now.
             yield problem
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """What is started here never sees the signals by which schedulers warn a job: the trials need it until they end."""
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 @contextlib.contextmanager
@@ -109,7 +121,11 @@ def _by_identity() -> dict[str, str]:
 
 def _gpus() -> list[str]:
     """UUIDs of the GPUs that a process started now would see."""
-    return subprocess.run([sys.executable, "-c", COUNT], capture_output=True, text=True, check=False).stdout.split()
+    try:
+        done = subprocess.run([sys.executable, "-c", COUNT], capture_output=True, text=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:  # as where the service takes no clients
+        return []
+    return done.stdout.split()
 
 
 def _asked(command: list[str], text: str = "") -> str:

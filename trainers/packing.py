@@ -33,6 +33,8 @@ CONTEXT_BYTES = 2**30
 #: Memory of the machine that a process takes before it trains, and how much more a training takes than is counted: see
 #: `training_bytes`.
 PROCESS_BYTES, SPARE = 2**29, 1.5
+#: Torch has 32 streams to hand out, and a trial takes two of them.
+MOST_STREAMS = 16
 #: A captured step holds its memory beside that of the steps that warmed it up. An estimate for fp32: in bf16, a
 #: ResNet-56 on an H200 reserved 0.70 GiB where 0.68 are counted.
 CAPTURED = 2
@@ -199,11 +201,12 @@ def _records(
                     done, code = answers(worker)
                     # The memory may have been what trials beside it held, and one of these may have killed a thread.
                     others = number > 1 and (code == -signal.SIGKILL or (room > 1 and code is not None))
-                    if worker.dead and waiting:
+                    if worker.dead and not worker.trials and waiting:  # and all that it answered has been read
                         team.remove(worker)
                         worker = start(options, room)
                         team.append(worker)
-                    hand(worker, waiting, directory)
+                    if not worker.dead:
+                        hand(worker, waiting, directory)
                     for trial, record in done:
                         if others or (number > 1 and record["status"] == "oom"):
                             logger.warning("trial %s: %s; again alone at the end", trial.id[:12], record["message"])
@@ -222,4 +225,5 @@ def _room(number: int, device: torch.device, state: str, *, compile: bool) -> in
 
     Compiling is left to processes, as what torch keeps of it is not made for threads.
     """
-    return number if device.type == "cuda" and state not in SHARING and not compile else 1
+    turns = device.type == "cuda" and state not in SHARING and not compile
+    return number if turns and number <= MOST_STREAMS else 1

@@ -128,7 +128,11 @@ class Session:
             If `out_of_time` says so between two steps.
         """
         # An epoch's random numbers depend on the seed and its number alone: that is what makes resuming exact.
-        self.drop_path.seed(seed_of(self.task.trial.seed, EPOCH, epoch, 1))
+        seed = seed_of(self.task.trial.seed, EPOCH, epoch, 1)
+        if self.model is self.net:
+            self.drop_path.seed(seed)
+        else:
+            torch.manual_seed(seed)  # a generator of its own would cut a compiled network in pieces
         self.drop_path.set(self.recipe.drop_path * epoch / self.recipe.epochs)
         begun = time.perf_counter()
         with _profiler(trace, self.feed.steps) as profiler:

@@ -135,7 +135,11 @@ def _graphed(
     if generator is not None:
         graph.register_generator_state(generator)
     optimizer.zero_grad(set_to_none=True)
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+    # In a thread with a stream of its own the graph is of that stream: those of one stream share workspaces, which is
+    # sound only where they run one after another.
+    own = torch.cuda.current_stream()
+    stream = None if own == torch.cuda.default_stream() else own
+    with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
         loss, wrong = step(images, labels)
     with torch.no_grad():
         for tensor, old in zip(state, before):

@@ -157,6 +157,7 @@ def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
     loop = _Loop(sweep, Worker(str(sweep.path), "001bbbbb"))
     loop.presence = feed_of(sweep, "last", now)[1]
     loop.feed = Feed(sweep, loop.presence)
+    loop.slots = [loop._slot()]
     loop._fill()
     assert not loop.running
     (record,) = gather(sweep).records

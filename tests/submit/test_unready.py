@@ -35,7 +35,7 @@ def test_trials_wait_for_what_is_missing(tmp_path: Path, cluster: str, capsys: p
     assert main(["run", str(path), "--cluster", cluster]) == 2
     said = capsys.readouterr()
     reason = f"{needed} is not there; make it"
-    assert said.err.splitlines()[-1] == f"error: no trial can run where the workers were: {reason}"
+    assert said.err.splitlines()[-1] == f"error: workers ended, as no trial can run where they were: {reason}"
     assert f"problem    {reason}" in said.out
     assert records(tmp_path / "sweep") == 0
     needed.touch()
@@ -98,7 +98,7 @@ TRIAL = Trial("ResNet", {"ds": [1]}, "digits")
         ({"status": "ok", "min_test_top1": 5, "params": -1}, "params: expected `int` >= 0"),
         ({"status": "ok", "min_test_top1": 5, "rng_seed": "a"}, "rng_seed: expected `int`, got `str`"),
         ({"status": "ok", "min_test_top1": 5, "test_ep_top1": "x"}, "test_ep_top1: expected `array | null`, got `str`"),
-        ({"status": "ok", "min_test_top1": 5, "message": None}, "message: expected `str`, got `null`"),
+        ({"status": "ok", "min_test_top1": 5, "params": 1.5}, "params: expected `int | null`, got `float`"),
         ({"status": "ok", "min_test_top1": 5, "provenance": "text"}, "provenance: expected `object`, got `str`"),
     ],
 )
@@ -115,6 +115,16 @@ def test_what_the_trial_says_a_record_may_leave_out(tmp_path: Path) -> None:
     answer = {"status": "ok", "min_test_top1": 5.0, "more": [1]}
     outcome = run_trial(Giving(answer), TRIAL, str(tmp_path), "cpu", lambda: False)
     assert outcome["record"] == {**make_record(TRIAL, min_test_top1=5.0), "more": [1]}
+
+
+def test_what_backends_usually_give_is_taken(tmp_path: Path) -> None:
+    """Counts as whole floats, nothing for what is not known, names with halves of characters in them."""
+    answer = {"status": "ok", "min_test_top1": 5, "params": 1e6, "message": None, "provenance": {"file": "\udc80"}}
+    record = run_trial(Giving({**answer, "rng_seed": None}), TRIAL, str(tmp_path), "cpu", lambda: False)["record"]
+    assert (record["status"], record["params"], record["message"]) == ("ok", 1_000_000, "")
+    assert isinstance(record["params"], int)
+    assert record["provenance"] == {"file": "\\udc80"}
+    assert record["rng_seed"] == TRIAL.seed
 
 
 def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:

@@ -351,3 +351,25 @@ def test_interrupted_before_there_is_a_checkpoint_nothing_is_promised(
     (tmp_path / "checkpoint.pt").touch()
     assert main(command) == 130
     assert capsys.readouterr().err == f"interrupted; the same command goes on from {tmp_path}/checkpoint.pt\n"
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
+def test_what_is_compiled_stays_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A generator of its own for drop path would cut it at each path; only what is not compiled has one."""
+    monkeypatch.setattr(torch, "compile", lambda net: torch.nn.Sequential(net))
+    enhanced = Trial("any", NET, "digits", {"base": "enhanced"}, {"max_ep": 2}, 1, {"train_images": 256})
+    for compiled, breaks in ((True, 0), (False, 1)):
+        session = Session(prepare(enhanced), torch.device("cpu"), precision="fp32", compile=compiled)
+        for epoch in range(2):
+            session.epoch(epoch)
+        session.net.train()
+        found = torch._dynamo.explain(session.net)(next(session.feed.train(1))[0])
+        assert (found.graph_break_count > 0) == bool(breaks)
+        torch._dynamo.reset()
+
+
+def test_the_numbers_of_a_caller_stay_when_a_network_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", lambda net: torch.nn.Sequential(net))
+    before = torch.get_rng_state()
+    train(trial(1), device="cpu", compile=True)
+    assert torch.equal(torch.get_rng_state(), before)
