@@ -50,7 +50,7 @@ class Conv(nn.Conv2d):
             from trainers.nets import gpu_conv
 
             return gpu_conv.convolved(x, self.weight, self.stride[0], self.cast)[0]
-        if x.device.type == "cpu" and self.skips and self.in_channels < WHOLE:
+        if self.in_channels < WHOLE and x.device.type == "cpu" and self.skips:
             # oneDNN writes past its memory there: https://github.com/uxlfoundation/oneDNN/issues/6035
             seen = x[:, :, :: self.stride[0], :: self.stride[1]].contiguous(memory_format=torch.channels_last)
             return functional.conv2d(seen, self.weight)
