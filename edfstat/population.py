@@ -6,13 +6,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat.errors import PopulationError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "ACCIDENTS",
@@ -23,6 +26,7 @@ __all__ = [
     "build_population",
     "compared_errors",
     "concat_populations",
+    "is_frame",
     "made_by",
     "note",
     "notes_of",
@@ -164,6 +168,11 @@ def _cast(name: str, array: NDArray[Any], dtype: type) -> NDArray[Any]:
         raise PopulationError(f"column {name!r} cannot be read as {dtype.__name__}: {error}") from None
 
 
+def is_frame(value: Any) -> TypeGuard[pd.DataFrame]:
+    """Whether it is a DataFrame; pandas need not be imported to tell."""
+    return hasattr(value, "columns") and hasattr(value, "iloc")
+
+
 def made_by(value: Any) -> str:
     """How what was given in the place of a population becomes one, for messages.
 
@@ -174,8 +183,7 @@ def made_by(value: Any) -> str:
     """
     if isinstance(value, xr.Dataset):
         return ""
-    table = hasattr(value, "columns") and hasattr(value, "iloc")  # pandas need not be imported to tell
-    how = "load(df)" if table else "build_population({'error': ..., 'space': ...})"
+    how = "load(df)" if is_frame(value) else "build_population({'error': ..., 'space': ...})"
     return f"; make one by edfstat.{how}"
 
 

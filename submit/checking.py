@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from edfstat.errors import InputError
@@ -49,20 +49,20 @@ def _unknown_to_torch(values: Mapping[str, Any]) -> list[str]:
         found.append(f"dataset: there is no data set {dataset!r}; there are {', '.join(names())}")
     if isinstance(recipe, str) and recipe not in RECIPES:
         found.append(f"recipe: there is no recipe {recipe!r}; there are {', '.join(RECIPES)}")
+    return found + _unknown_options(values, "torch", OPTIONS)
+
+
+def _unknown_options(values: Mapping[str, Any], backend: str, known: Collection[str]) -> list[str]:
     options = values.get("backend_options")
-    for key in sorted(map(str, options)) if isinstance(options, Mapping) else ():
-        if key not in OPTIONS:
-            found.append(f"backend_options.{key} is not a key; for the torch backend there are {', '.join(OPTIONS)}")
-    return found
+    return [
+        f"backend_options.{key} is not a key; for the {backend} backend there are {', '.join(known)}"
+        for key in sorted(map(str, options if isinstance(options, Mapping) else ()))
+        if key not in known
+    ]
 
 
 def _unknown_to_lookup(values: Mapping[str, Any]) -> list[str]:
-    options = values.get("backend_options")
-    found = [
-        f"backend_options.{key} is not a key; for the lookup backend there are results, curves"
-        for key in sorted(map(str, options if isinstance(options, Mapping) else ()))
-        if key not in ("results", "curves")
-    ]
+    found = _unknown_options(values, "lookup", ("results", "curves"))
     reruns = values.get("reruns", 1)
     if isinstance(reruns, int) and reruns > 1:
         found.append(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import threading
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,29 +14,15 @@ from numpy.typing import NDArray
 from edfstat.errors import InputError
 from edfstat.population import ACCIDENTS, STATUSES
 from submit import collecting, scheduler
-from submit.config import Config
 from submit.directory import Round, Sweep
-from submit.launching import (
-    Cluster,
-    active_launches,
-    check_place,
-    launch,
-    launches,
-    living_workers,
-    start_here,
-    stop,
-)
-from submit.locking import only_one
-from submit.means import say_what_waits, take_over
+from submit.launching import Cluster, active_launches, check_place, stop
 from submit.opening import locate, opened, prepare
 from submit.planning import batches_of
 from submit.status import Status, Tally, read_status
-from submit.watching import Show, follow, say, shown
+from submit.watching import Show, shown
+from submit.workforce import await_end, ensure_workers, follow_to_end, run_here
 
 __all__ = ["cancel", "collect", "default_cluster", "report", "resume", "retry", "run", "status"]
-
-#: Launches in a row that finish nothing before a watcher gives up.
-MOST_VAIN = 2
 
 
 def default_cluster() -> Cluster:
@@ -121,110 +104,20 @@ def run(
         return now
     watching = cluster != "slurm" if watch is None else watch
     if cluster == "debug":
-        return _run_here(sweep, config, show)
+        return run_here(sweep, config, show)
     try:
-        sweep = _ensure_workers(sweep, cluster, workers, config)
+        sweep = ensure_workers(sweep, cluster, workers, config)
         if not watching:
             return read_status(sweep)
         if show is not None:
-            return _follow_to_end(sweep, cluster, workers, show)
+            return follow_to_end(sweep, cluster, workers, show)
         with shown() as default:
-            return _follow_to_end(sweep, cluster, workers, default)
+            return follow_to_end(sweep, cluster, workers, default)
     except KeyboardInterrupt:
         if cluster == "local":
             stop(sweep, active_launches(sweep))
-            _await_end(sweep)
+            await_end(sweep)
         raise
-
-
-def _ensure_workers(sweep: Sweep, cluster: Cluster, workers: int | None, config: Config | None = None) -> Sweep:
-    """Launch workers, with the means of `config` from then on, unless some already work or wait."""
-    with only_one(sweep):
-        active = active_launches(sweep, fresh=True)
-        if any(not (sweep.path / "launches" / f"{each.id}.stop").exists() for each in active):
-            if config is not None:
-                say_what_waits(sweep, config)
-            if workers not in (None, active[-1].workers):
-                say(f"workers are at work; another number of them, {workers}, can be had once these have ended")
-            return sweep
-        check_place(sweep.path, cluster)
-        if cluster == "slurm":
-            scheduler.check_request(config or sweep.config)
-        if config is not None:
-            sweep = take_over(sweep, config)
-        unfinished = read_status(sweep, ask_scheduler=False)
-        wanted = min(workers or sweep.config.workers, unfinished.total - unfinished.finished)
-        wanted = max(1, wanted)
-        _, jobs = launch(sweep, cluster, wanted)
-        if len(jobs) < wanted:
-            say(f"SLURM took {len(jobs)} of {wanted} workers, by its limits; the sweep goes on with those")
-        if cluster == "local":
-            # submitit would cancel nothing by itself, but keeps the process of a local job to wait for it.
-            _forget_ended()
-            _LOCAL_JOBS.extend(jobs)
-        return sweep
-
-
-_LOCAL_JOBS: list[Any] = []
-
-
-@atexit.register
-def _forget_ended() -> None:
-    """Let go of local jobs that have ended, and with them of their processes' last traces."""
-    _LOCAL_JOBS[:] = [job for job in _LOCAL_JOBS if not job.done()]
-
-
-def _follow_to_end(sweep: Sweep, cluster: Cluster, workers: int | None, show: Show) -> Status:
-    vain, before = 0, -1
-    while True:
-        status = follow(sweep, show)
-        if status.complete and cluster == "local":
-            _await_end(sweep, 10.0)
-        if status.complete or cluster != "local" or _all_stopped(sweep) or status.problems:
-            return status
-        vain = vain + 1 if status.finished <= before else 0
-        before = status.finished
-        if vain >= MOST_VAIN:
-            return status
-        _ensure_workers(sweep, cluster, workers)
-
-
-def _all_stopped(sweep: Sweep) -> bool:
-    known = launches(sweep)
-    return bool(known) and (sweep.path / "launches" / f"{known[-1].id}.stop").exists()
-
-
-def _await_end(sweep: Sweep, patience: float = 60.0) -> None:
-    end = time.monotonic() + patience
-    while living_workers(sweep) and time.monotonic() < end:
-        time.sleep(0.2)
-
-
-def _run_here(sweep: Sweep, config: Config | None, show: Show | None) -> Status:
-    with only_one(sweep):
-        active = active_launches(sweep)
-        if active:
-            raise InputError(f"{sweep.path} is at work already (launched by {active[-1].by}); wait, or cancel it")
-        if config is not None:
-            sweep = take_over(sweep, config)
-        _, jobs = launch(sweep, "debug", 1)
-    ended = threading.Event()
-
-    def look(display: Show) -> None:
-        tally = Tally.kept(sweep)
-        while not ended.wait(0.5):
-            display(read_status(sweep, tally, ask_scheduler=False))
-        display(read_status(sweep, tally, ask_scheduler=False))
-
-    with shown() as default:
-        watcher = threading.Thread(target=look, args=(show or default,), daemon=True)
-        watcher.start()
-        try:
-            start_here(jobs)
-        finally:
-            ended.set()
-            watcher.join()
-    return read_status(sweep, ask_scheduler=False)
 
 
 def resume(source: str | os.PathLike[str], **options: Any) -> Status:
@@ -318,7 +211,7 @@ def cancel(
         scheduler.ask("scancel", "--state=PENDING", f"--name={name}")
     if pending:
         scheduler.forget(sweep.path / "launches")
-    _await_end(sweep, patience)
+    await_end(sweep, patience)
     return len(active)
 
 

@@ -21,7 +21,8 @@ from edfstat.registry import Backend, backends
 from edfstat.trials import Trial
 from submit.answers import failed, whole_record
 from submit.shards import FULL
-from submit.signals import leave_signals_to_the_worker, signals_held
+from submit.signals import leave_signals_to_the_worker
+from trainers.signals import signals_held
 
 __all__ = ["ChildSlot", "InlineSlot", "Outcome", "Slot", "child_main", "load_backend", "run_trial"]
 

@@ -48,7 +48,7 @@ class Shard:
         self._end = 0
         #: Whether a part of a line may be left behind, because the disk did not even take it back.
         self._torn = False
-        self._encoder = msgspec.json.Encoder(enc_hook=_plain)
+        self._encoder = msgspec.json.Encoder()
 
     def append(self, record: dict[str, Any]) -> None:
         """Write one record and wait until it is durable.
@@ -102,11 +102,6 @@ def _sync_folder(folder: Path) -> None:
     with suppress(OSError):
         os.fsync(handle)
     os.close(handle)
-
-
-def _plain(value: Any) -> Any:
-    """What JSON has no form for: numbers of numpy as numbers, versions and paths as text."""
-    return value.item() if hasattr(value, "item") else str(value)
 
 
 def read_lines(path: Path, start: int = 0) -> tuple[list[bytes], int]:

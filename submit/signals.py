@@ -7,10 +7,9 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["cause", "flagged_signals", "leave_signals_to_the_worker", "patience", "signals_held"]
+from trainers.signals import ENDING
 
-#: By which SLURM and users end jobs. They reach every process of a job, also those that run trials.
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+__all__ = ["cause", "flagged_signals", "leave_signals_to_the_worker", "patience"]
 
 
 @contextmanager
@@ -28,16 +27,6 @@ def flagged_signals(flag: Callable[[str], None]) -> Iterator[Callable[[], None]]
     signal.signal(signal.SIGTERM, lambda *_: flag("term"))
     signal.signal(name, lambda *_: flag("signal"))
     yield lambda: submitits(name, None) if callable(submitits) else None
-
-
-@contextmanager
-def signals_held() -> Iterator[None]:
-    """Hold the signals that end jobs back for a moment; a process started meanwhile is born with them held back."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def leave_signals_to_the_worker() -> None:

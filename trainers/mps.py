@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from trainers.signals import signals_held
 
 __all__ = ["SHARING", "shared_gpu"]
 
@@ -68,7 +69,8 @@ def shared_gpu(wanted: bool = True) -> Iterator[str]:
     # Sockets have short names only, and TMPDIR may be a long one.
     with tempfile.TemporaryDirectory(prefix="mps-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         with _environment({PIPES: folder, LOGS: folder, **_by_identity()}):
-            with _signals_held():
+            # It would end by the warning that a scheduler gives a job, when trials need it to save their work.
+            with signals_held():
                 problem = _asked([control, "-d"])
             if not problem and not _gpus():
                 problem = f"{CONTROL} started, but shows no GPU"
@@ -81,16 +83,6 @@ def shared_gpu(wanted: bool = True) -> Iterator[str]:
         if problem:
             # What is not there is not looked for by the processes started now.
             yield problem
-
-
-@contextlib.contextmanager
-def _signals_held() -> Iterator[None]:
-    """What is started here never sees the signals by which schedulers warn a job: the trials need it until they end."""
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 @contextlib.contextmanager

@@ -162,9 +162,10 @@ class Session:
                 steps.set_rate(self.optimizer, self._rate(epoch + number / self.feed.steps))
             # A graph keeps which layers were captured: with drop path they are all there from the second epoch on.
             if self.capture and (epoch > 0 or not self.recipe.drop_path):
-                self.step = steps.graphed(
-                    self.step, self.net, self.optimizer, (images, labels), self.drop_path.generator
-                )
+                with devices.CAPTURING:
+                    self.step = steps.graphed(
+                        self.step, self.net, self.optimizer, (images, labels), self.drop_path.generator
+                    )
                 self.capture = False
             one, misses = self.step(images, labels)
             loss += one

@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainers import devices
 from trainers.evaluation import Autocast
 from trainers.recipes import Recipe
 
@@ -105,19 +104,8 @@ def graphed(
 
     The steps that warm the libraries up are undone, random numbers included, so the training is meant to be the
     same as without a graph: those drawn inside come from `generator`, which the graph advances. Other threads may
-    train meanwhile, but not capture.
+    train meanwhile, but not capture: hold `devices.CAPTURING`.
     """
-    with devices.CAPTURING:
-        return _graphed(step, model, optimizer, batch, generator)
-
-
-def _graphed(
-    step: Step,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    batch: tuple[Tensor, Tensor],
-    generator: torch.Generator | None,
-) -> Step:
     drawn = None if generator is None else generator.get_state()
     images, labels = (part.clone(memory_format=torch.preserve_format) for part in batch)
     state = [*model.parameters(), *model.buffers()]

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -24,7 +24,7 @@ from edfstat.formats.record_lines import read_record, read_record_lines
 from edfstat.formats.repeats import refuse_repeats, source_entries
 from edfstat.formats.sniffing import json_kind
 from edfstat.formats.sources import Source, Stream, zip_members
-from edfstat.population import build_population, concat_populations
+from edfstat.population import build_population, concat_populations, is_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +116,7 @@ def load(
     if errors not in ("raise", "skip"):
         raise InputError(f"errors is {errors!r}; give 'raise' or 'skip'")
     reading = Reading(curves=curves, skip=errors == "skip")
-    if _is_frame(path_or_paths):
+    if is_frame(path_or_paths):
         from edfstat.formats.tables import population_of_table
 
         return population_of_table(path_or_paths, "DataFrame", reading, columns=columns, space=space)
@@ -153,10 +153,6 @@ def _paths(given: Any) -> list[Pathish]:
     if not paths:
         raise InputError("no file to load; give at least one")
     return paths
-
-
-def _is_frame(value: Any) -> TypeGuard[pd.DataFrame]:
-    return hasattr(value, "columns") and hasattr(value, "iloc")
 
 
 def _label(source: Source | str) -> str:

@@ -436,26 +436,3 @@ def test_databases_of_other_programs_beside_results_are_passed_over(tmp_path: Pa
     assert edfstat.load(tmp_path).sizes["model"] == 2
     with pytest.raises(FormatError, match="no Optuna storage"):
         edfstat.load(tmp_path / "mlflow.db")
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("commas.csv", "error,a|b|c|d\n5.5,1\n"),
-        ("bars.csv", "error|space, or what\n5.5|A, B\n"),
-        ("tabs.tsv", "error\tnet, depth, width, ops\n5.5\tx\n"),
-        ("semicolons.csv", "error;a\n5.5;1,5\n"),
-    ],
-)
-def test_a_mark_must_suit_header_and_rows(tmp_path: Path, name: str, text: str) -> None:
-    (tmp_path / name).write_text(text)
-    found = edfstat.load(tmp_path / name)
-    assert found["error"].values.tolist() == [5.5]
-    assert len(found.variables) >= 2
-
-
-def test_spaces_around_names_of_ones_own_are_theirs(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("error ,my column \n5.5,1\n")
-    found = edfstat.load(tmp_path / "a.csv")
-    assert found["error"].item() == 5.5
-    assert found["my column "].item() == 1

@@ -1,0 +1,22 @@
+"""The signals by which SLURM and users end jobs, held back from processes that must outlast them."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["ENDING", "signals_held"]
+
+#: They reach every process of a job, also those that run trials and what these need to save their work.
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Hold the signals that end jobs back for a moment; a process started meanwhile is born with them held back."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
