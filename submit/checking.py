@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from edfstat.errors import InputError
@@ -27,14 +27,31 @@ def unknown_names(values: Mapping[str, Any]) -> list[str]:
     found = list(_refusals(lambda: load_backend(backend)))
     if backend == "lookup":
         return [*found, *_unknown_to_lookup(values)]
-    from trainers.spaces import SPACES
-
-    spaces = values.get("spaces")
-    for choice in spaces if isinstance(spaces, list | tuple) else ():
-        name = choice.get("name") if isinstance(choice, Mapping) else None
-        if isinstance(name, str) and name not in SPACES:
-            found.append(f"spaces: there is no design space {name}; there are {', '.join(SPACES)}")
+    found += [sentence for number, choice in _choices(values) for sentence in _wrong_space(number, choice)]
     return found + (_unknown_to_torch(values) if backend == "torch" else [])
+
+
+def _choices(values: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    spaces = values.get("spaces")
+    for number, choice in enumerate(spaces if isinstance(spaces, list | tuple) else ()):
+        if isinstance(choice, Mapping):
+            yield number, choice
+
+
+def _wrong_space(number: int, choice: Mapping[str, Any]) -> Iterator[str]:
+    from trainers.spaces import SPACES, from_dict
+
+    name, definition = choice.get("name"), choice.get("definition")
+    if definition is None:
+        if isinstance(name, str) and name not in SPACES:
+            yield (
+                f"spaces: there is no design space {name}; there are {', '.join(SPACES)}, or give the definition of "
+                "one of your own"
+            )
+    elif isinstance(definition, Mapping):
+        yield from (f"spaces[{number}].definition: {said}" for said in _refusals(lambda: from_dict(definition)))
+        if definition.get("name") in SPACES:
+            yield f"spaces[{number}].definition: {definition['name']} is a known space; give yours another name"
 
 
 def _unknown_to_torch(values: Mapping[str, Any]) -> list[str]:
@@ -63,6 +80,11 @@ def _unknown_options(values: Mapping[str, Any], backend: str, known: Collection[
 
 def _unknown_to_lookup(values: Mapping[str, Any]) -> list[str]:
     found = _unknown_options(values, "lookup", ("results", "curves"))
+    found += [
+        f"spaces[{number}].definition: the lookup backend draws from the models of its file; leave it out"
+        for number, choice in _choices(values)
+        if choice.get("definition") is not None
+    ]
     reruns = values.get("reruns", 1)
     if isinstance(reruns, int) and reruns > 1:
         found.append(

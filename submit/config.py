@@ -120,19 +120,51 @@ Setting = Annotated[float | Range, BeforeValidator(_number_or_range)]
 
 
 class Caps(_Strict):
-    """Limits of complexity that architectures are drawn under, inclusive."""
+    """Limits of complexity that architectures are drawn within, inclusive."""
 
+    min_params: int | None = Field(None, gt=0, description="least parameters of a network")
     max_params: int | None = Field(None, gt=0, description="most parameters of a network")
+    min_flops: int | None = Field(None, gt=0, description="least operations of one forward pass")
     max_flops: int | None = Field(None, gt=0, description="most operations of one forward pass")
-    require: Literal["any", "all"] = Field("any", description="whether one of the caps must hold, or both")
+    require: Literal["any", "all"] = Field(
+        "any", description="with limits of both measures: whether those of one must hold, or of both"
+    )
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Caps:
+        for measure in ("params", "flops"):
+            least, most = getattr(self, f"min_{measure}"), getattr(self, f"max_{measure}")
+            if least is not None and most is not None and least > most:
+                raise ValueError(f"min_{measure} is {least:,}, above max_{measure}, {most:,}")
+        return self
+
+    def limits(self) -> dict[str, Any]:
+        """The limits that are set, as `Space.sample` takes them."""
+        return self.model_dump(exclude_none=True)
 
 
 class SpaceChoice(_Strict):
     """How many architectures to draw from which design space."""
 
-    name: str = Field(min_length=1, description="a design space, such as ResNet")
+    name: str = Field(min_length=1, description="a design space, such as ResNet; that of its definition by default")
+    definition: Annotated[dict[str, Any], AfterValidator(_as_json)] | None = Field(
+        None, description="a space of one's own, as trainers.spaces.from_dict takes it"
+    )
     count: int = Field(gt=0, le=10_000_000, description="architectures to draw")
     caps: Caps | None = Field(None, description="caps of this space instead of the sweep's")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_its_definition(cls, values: Any) -> Any:
+        definition = values.get("definition") if isinstance(values, Mapping) else None
+        own = definition.get("name") if isinstance(definition, Mapping) else None
+        return {"name": own, **values} if own is not None else values
+
+    @model_validator(mode="after")
+    def _one_name(self) -> SpaceChoice:
+        if self.definition is not None and self.definition.get("name") != self.name:
+            raise ValueError(f"name is {self.name!r}, its definition's {self.definition.get('name')!r}; give one name")
+        return self
 
 
 class Optim(_Strict):
@@ -240,7 +272,7 @@ def read_config(
     Traceback (most recent call last):
     ...
     submit.config.ConfigError: sweep: spaces[0].count is missing
-    sweep: spaces[0].cuont is not a key; there are name, count, caps
+    sweep: spaces[0].cuont is not a key; there are name, definition, count, caps
     """
     where, values = ("sweep", source) if isinstance(source, Mapping) else (str(Path(source)), _values(Path(source)))
     config = _checked(values, where, more)

@@ -161,7 +161,7 @@ def _on_a_node(path: Path, config: Config) -> Iterator[Finding]:
     parent = path if path.is_dir() else next(p for p in path.absolute().parents if p.exists())
     with tempfile.TemporaryDirectory(dir=parent, prefix=".doctor-") as scratch:
         folder = Path(scratch)
-        snapshot_code(folder / "code", config.backend)
+        snapshot_code(folder / "code", config)
         (folder / "probe.py").write_text(_PROBE, encoding="utf-8")
         options = {**scheduler.sbatch_options(config), "time": 11, "immediate": PATIENCE}
         flags = [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]

@@ -157,7 +157,7 @@ def prepare(source: str | os.PathLike[str], directory: str | os.PathLike[str] | 
     made = _planned(config, source)
     with tempfile.TemporaryDirectory() as scratch:
         code = Path(scratch) / "code"
-        snapshot_code(code, config.backend)
+        snapshot_code(code, config)
         return create_sweep(path, config, made.trials, made.first, describe_origin(), code)
 
 

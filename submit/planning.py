@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -130,7 +130,7 @@ Found = tuple[SpaceChoice, list[dict[str, Any]], Numbers, SpaceSample]
 
 
 def _from_spaces(config: Config, rng: np.random.Generator) -> Iterator[Found]:
-    from trainers.spaces import SPACES
+    from trainers.spaces import space_named
 
     _, side, channels, classes = IMAGES.get(config.dataset, (0, 32, 3, 10))
     if config.backend == "torch":
@@ -138,16 +138,14 @@ def _from_spaces(config: Config, rng: np.random.Generator) -> Iterator[Found]:
 
         side = resolve(config.recipe, dataset=config.dataset).image_size or side
     for choice in config.spaces:
-        space = SPACES[choice.name]
+        space = space_named(choice.definition or choice.name)
         caps = choice.caps or config.caps
         # Caps hold for what is trained: the network at the size that it sees the data set's images in.
         shape: dict[str, Any] = {
             "stem": "imagenet" if config.dataset == "imagenet" else "cifar",
             "image_size": side, "in_channels": channels, "num_classes": classes,
         }  # fmt: skip
-        archs = space.sample(
-            choice.count, rng=rng, max_params=caps.max_params, max_flops=caps.max_flops, require=caps.require, **shape
-        )
+        archs = space.sample(choice.count, rng=rng, **caps.limits(), **shape)
         counted = space.complexity(archs, **shape)
         numbers = {name: np.asarray(counted[name]).tolist() for name in ("params", "flops", "acts")}
         drawn = getattr(archs, "drawn", None)
@@ -206,15 +204,12 @@ _COLUMNS = {
 
 
 def _within(population: Any, where: NDArray[np.int64], caps: Caps) -> NDArray[np.bool_]:
-    tests = [
-        population[name].values[where] <= cap
-        for name, cap in (("params", caps.max_params), ("flops", caps.max_flops))
-        if cap is not None and name in population.variables
-    ]
-    if not tests:
-        return np.ones(where.size, dtype=bool)
-    met: NDArray[np.bool_] = np.any(tests, axis=0) if caps.require == "any" else np.all(tests, axis=0)
-    return met
+    from trainers.spaces.limits import limits_of
+
+    limits = limits_of(**caps.limits())
+    known = {name: population[name].values[where] for name in limits.ranges if name in population.variables}
+    limits = replace(limits, ranges={name: limits.ranges[name] for name in known})
+    return limits.met_by(known) if limits else np.ones(where.size, dtype=bool)
 
 
 def _trials_of(

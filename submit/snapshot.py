@@ -15,37 +15,42 @@ from typing import Any
 
 from edfstat.errors import InputError
 from edfstat.registry import GROUP
+from submit.config import Config
 
 __all__ = ["PACKAGES", "describe_origin", "snapshot_code"]
 
 PACKAGES = ("edfstat", "trainers", "datasets", "submit")
+SKIPPED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
 _VERSIONS = ("edfstat", "torch", "torchvision", "numpy", "scipy", "xarray", "submitit", "pydantic", "scikit-learn")
 
 
-def snapshot_code(target: Path, backend: str) -> None:
-    """Copy the packages that a worker runs, and the package or module of the user's backend, into a folder."""
+def snapshot_code(target: Path, config: Config) -> None:
+    """Copy the packages that a worker runs, and those of the user's backend and rules of spaces, into a folder."""
     target.mkdir(parents=True)
-    skipped = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
     for name in PACKAGES:
-        shutil.copytree(_package_folder(name), target / name, ignore=skipped)
-    top = _home_of(backend)
-    if not top or top in PACKAGES:
-        return
+        shutil.copytree(_package_folder(name), target / name, ignore=SKIPPED)
+    rules = [space.definition["rule"] for space in config.spaces if space.definition and "rule" in space.definition]
+    for top in {_home_of(name) for name in (config.backend, *rules)} - {"", *PACKAGES}:
+        _copy(top, target)
+
+
+def _copy(top: str, target: Path) -> None:
+    """Copy a top-level package or module."""
     spec = importlib.util.find_spec(top)
     if spec is None or spec.origin is None:
         return
     origin = Path(spec.origin)
     if origin.name == "__init__.py":
-        shutil.copytree(origin.parent, target / top, ignore=skipped)
+        shutil.copytree(origin.parent, target / top, ignore=SKIPPED)
     else:
         shutil.copy2(origin, target / origin.name)
 
 
-def _home_of(backend: str) -> str:
-    """Top-level package or module of a backend, installed or given as module:attribute."""
-    if ":" in backend:
-        return backend.partition(":")[0].partition(".")[0]
-    return next((point.module.partition(".")[0] for point in entry_points(group=GROUP, name=backend)), "")
+def _home_of(name: str) -> str:
+    """Top-level package or module of a backend, installed or given as module:attribute, as rules are."""
+    if ":" in name:
+        return name.partition(":")[0].partition(".")[0]
+    return next((point.module.partition(".")[0] for point in entry_points(group=GROUP, name=name)), "")
 
 
 def _package_folder(name: str) -> Path:

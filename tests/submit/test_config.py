@@ -22,8 +22,12 @@ SPACES = [{"name": "ResNet", "count": 3}]
         ({"spaces": []}, "spaces"),
         ({"spaces": [{"name": "ResNet"}]}, "spaces[0].count is missing"),
         ({"spaces": [{"name": "ResNet", "count": 0}]}, "spaces[0].count is 0"),
-        ({"spaces": [{"name": "ResNet", "cuont": 3, "count": 3}]}, "there are name, count, caps"),
+        ({"spaces": [{"name": "ResNet", "cuont": 3, "count": 3}]}, "there are name, definition, count, caps"),
         ({"spaces": SPACES * 2}, "names ResNet more than once"),
+        ({"spaces": [{"count": 3}]}, "spaces[0].name is missing"),
+        ({"spaces": [{"definition": {"base": "ResNet"}, "count": 3}]}, "spaces[0].name is missing"),
+        ({"spaces": [{"name": "a", "definition": {"name": "b"}, "count": 3}]}, "name is 'a', its definition's 'b'"),
+        ({"caps": {"min_flops": 9, "max_flops": 8}}, "min_flops is 9, above max_flops, 8"),
         ({"optim": {"max_ep": 0}}, "optim.max_ep is 0"),
         ({"optim": {"base_lr": {"log_uniform": [0, 1]}}}, "both ends are above 0"),
         ({"optim": {"base_lr": {"uniform": [2, 1]}}}, "low <= high"),
@@ -48,6 +52,25 @@ def test_every_mistake_is_listed_at_once(tmp_path: Path, capsys: pytest.CaptureF
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert all(str(path) in line for line in lines)
+
+
+def test_mistakes_in_definitions_of_spaces_are_named_with_their_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grid = {"block": "basic", "depth": [1], "width": [8]}
+    spaces = [
+        {"definition": {"name": "one", **grid, "widht": [16]}, "count": 2},
+        {"definition": {"name": "DARTS", **grid}, "count": 2},
+    ]
+    path = write(tmp_path, {"spaces": spaces, "dataset": "digits"})
+    assert main(["plan", str(path)]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert "spaces[0].definition: a space has keys" in first
+    assert "unknown: ['widht']" in first
+    assert "spaces[1].definition: DARTS is a known space" in second
+    path = write(tmp_path, {"spaces": spaces[:1], "backend": "lookup", "backend_options": {"results": "example"}})
+    assert main(["plan", str(path)]) == 2
+    assert "spaces[0].definition: the lookup backend draws from the models of its file" in capsys.readouterr().err
 
 
 def test_mistakes_of_form_and_of_meaning_are_told_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from submit.shards import Shard, read_lines
 from submit.status import Tally
 from submit.sweep import main
 from tests.submit.sweeps import DIGITS, fake, finished_once, records, wait_until, write
-from trainers.spaces import Architecture, complexity
+from trainers.spaces import SPACES, Architecture, complexity, from_dict
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,6 +48,40 @@ def test_photographs_are_counted_at_the_size_of_the_recipe() -> None:
         for planned in plan.trials:
             counted = complexity(Architecture.from_net(planned.trial["net"]), image_size=side, **shape)
             assert planned.flops == counted["flops"][0]
+
+
+RULE = """
+from trainers.spaces import StageArchitecture
+
+def pyramid(width, growth):
+    return StageArchitecture("basic", (1, 1), (width, width * growth))
+"""
+
+
+def test_spaces_of_ones_own_are_drawn_from_within_their_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_rules.py").write_text(RULE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    grid = {"name": "narrow", "block": "bottleneck", "depth": [1, 2], "width": [16, 24], "groups": [1, 4]}
+    rule = {"name": "pyramids", "rule": "my_rules:pyramid", "parameters": {"width": [8, 16], "growth": [1, 2]}}
+    spaces = [
+        {"definition": grid, "count": 5},
+        {"definition": {"base": "ResNet", "name": "ResNet-1M"}, "count": 6,
+         "caps": {"min_flops": 990_000, "max_flops": 1_010_000}},
+        {"definition": rule, "count": 4},
+    ]  # fmt: skip
+    sweep = opening.prepare(write(tmp_path, {**fake(), "spaces": spaces}))
+    by_space = defaultdict(list)
+    for planned in sweep.trials():
+        by_space[planned.trial["space"]].append(planned)
+    assert {name: len(drawn) for name, drawn in by_space.items()} == {"narrow": 5, "ResNet-1M": 6, "pyramids": 4}
+    own = {"narrow": from_dict(grid), "ResNet-1M": SPACES["ResNet"], "pyramids": from_dict(rule)}
+    assert all(own[name].contains(one.trial["net"]) for name, drawn in by_space.items() for one in drawn)
+    assert all(990_000 <= one.flops <= 1_010_000 for one in by_space["ResNet-1M"])
+    for planned in by_space["ResNet-1M"]:
+        counted = complexity(planned.trial["net"], image_size=8, in_channels=1)
+        assert planned.flops == counted["flops"][0]
+    assert (sweep.path / "code" / "my_rules.py").read_text() == RULE
+    assert open_sweep(sweep.path).config == sweep.config
 
 
 @pytest.mark.parametrize(("cpus", "at_once"), [(2, 1), (2, 2), (1, 1)])

@@ -55,14 +55,17 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("space", help="a name, or a YAML or JSON file with a definition")
     add.add_argument("-n", type=int, default=10, help="how many (default 10)")
     add.add_argument("--seed", type=int, default=0, help="seed of the draws, from 0 (default 0)")
-    add.add_argument("--max-params", type=float, help="most parameters, inclusive, such as 856e3 (default: no cap)")
+    for measure, example, what in (("params", "856e3", "parameters"), ("flops", "129e6", "flops of one image")):
+        for side, least_or_most in (("min", "least"), ("max", "most")):
+            add.add_argument(
+                f"--{side}-{measure}", type=float,
+                help=f"{least_or_most} {what}, inclusive, such as {example}"
+                + (", as counted by --flops" if measure == "flops" else ""),
+            )  # fmt: skip
     add.add_argument(
-        "--max-flops", type=float,
-        help="most flops of one image, inclusive, counted by --flops, such as 129e6 (default: no cap)",
+        "--require", choices=["any", "all"], default="any",
+        help="with limits of both: those of any one must hold, or all (default any)",
     )  # fmt: skip
-    add.add_argument(
-        "--require", choices=["any", "all"], default="any", help="of two caps: any one, or all (default any)"
-    )
     add.add_argument(
         "--cifar-caps", action="store_true",
         help="the paper's caps, those of ResNet-56, any of: 856,000 parameters, 129,000,000 flops",
@@ -98,13 +101,13 @@ def _cells(space: Space) -> str:
 
 
 def _sample(args: argparse.Namespace) -> None:
-    caps: dict[str, Any] = {"max_params": args.max_params, "max_flops": args.max_flops, "require": args.require}
-    if args.cifar_caps:
-        if args.max_params is not None or args.max_flops is not None:
-            raise InputError("--cifar-caps stands for --max-params and --max-flops; give it, or them")
-        caps = dict(CIFAR_CAPS)
+    ends = ("min_params", "max_params", "min_flops", "max_flops")
+    limits: dict[str, Any] = {name: end for name in ends if (end := getattr(args, name)) is not None}
+    if args.cifar_caps and limits:
+        raise InputError("--cifar-caps stands for --max-params and --max-flops; give it, or limits of your own")
+    limits = dict(CIFAR_CAPS) if args.cifar_caps else {**limits, "require": args.require}
     space, network = _space(args.space), _network(args)
-    sample = space.sample(args.n, rng=args.seed, replace=not args.no_replacement, **caps, **network)
+    sample = space.sample(args.n, rng=args.seed, replace=not args.no_replacement, **limits, **network)
     _write(_with_counts(sample.to_nets(), space.complexity(sample, **network)), args.out)
     sys.stderr.write(f"{len(sample)} of {space.size:,} architectures of {space.name}, {sample.drawn} drawn for them\n")
 

@@ -1,4 +1,4 @@
-"""Uniform sampling from any space that is a product of independent choices, under complexity caps."""
+"""Uniform sampling from any space that is a product of independent choices, within limits of complexity."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ _BATCH = 4096
 #: Spaces up to this size are gone through completely when sampled without replacement.
 ENUMERABLE = 1 << 22
 
-#: Candidates after which a cap that lets something through, but next to nothing, is given up.
-_PATIENCE = 20_000_000
+#: Candidates after which limits that let next to nothing through are given up: this many, and so many for each wanted.
+_PATIENCE, _PATIENCE_EACH = 20_000_000, 1000
+
+#: Where nothing passed so far and enough would pass in time, a part of that time in which something had passed, but
+#: for a chance of exp(-12).
+_HOPE = 12
 
 
 def sample_digits(
@@ -32,7 +36,8 @@ def sample_digits(
     *,
     accepts: Callable[[Digits], NDArray[np.bool_]] | None,
     nothing_left: Callable[[], str | None],
-    cap: str,
+    limits: str,
+    remedy: Callable[[], str],
     replace: bool,
 ) -> tuple[Digits, int]:
     """Rows of digits, uniform over the product of ranges, of which `accepts` lets pass.
@@ -48,8 +53,10 @@ def sample_digits(
         From digits (m, k) to booleans (m,).
     nothing_left : callable
         Why nothing can pass, or None where something can; asked only if nothing passed so far.
-    cap : str
+    limits : str
         The restriction in words, for messages.
+    remedy : callable
+        What to do where next to nothing passes, for messages.
     replace : bool
         Whether a row may come twice.
 
@@ -88,12 +95,13 @@ def sample_digits(
         looked += int(rows[-1]) + 1 if have == n and len(rows) else len(batch)
         if have == 0 and (why := nothing_left()):
             raise ArchitectureError(why)
-        if have < n and looked >= _PATIENCE + 1000 * n:
-            raise ArchitectureError(f"{cap} let {have} of {looked} candidates pass, {n} are wanted; raise the cap")
+        patience = _PATIENCE + _PATIENCE_EACH * n
+        if have < n and looked >= (patience if have else patience * min(1, _HOPE / n)):
+            raise ArchitectureError(f"{limits} let {have} of {looked:,} candidates pass, {n} are wanted; {remedy()}")
     if have < n:
         raise ArchitectureError(
-            f"{cap} leaves {have} of the {size} architectures of the space, {n} are wanted without replacement; "
-            "raise the cap or ask for fewer"
+            f"{limits} leaves {have} of the {size} architectures of the space, {n} are wanted without replacement; "
+            "widen the limits or ask for fewer"
         )
     return (np.concatenate(kept) if kept else np.empty((0, len(radices)), dtype=np.int64)), looked
 

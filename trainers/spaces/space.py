@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from trainers.spaces.architectures import Architecture, as_architecture
 from trainers.spaces.counting import complexity
 from trainers.spaces.errors import ArchitectureError
+from trainers.spaces.limits import Limits, limits_of
 from trainers.spaces.sampling import Digits, digits_of, sample_digits
 from trainers.spaces.tables import Architectures
 
@@ -179,13 +180,15 @@ class Space:
         n: int,
         *,
         rng: np.random.Generator | int | None = None,
+        min_params: float | None = None,
         max_params: float | None = None,
+        min_flops: float | None = None,
         max_flops: float | None = None,
         require: Literal["any", "all"] = "any",
         replace: bool = True,
         **options: Any,
     ) -> Architectures:
-        """Architectures drawn uniformly from the space, or from what caps leave of it.
+        """Architectures drawn uniformly from the space, or from what limits of complexity leave of it.
 
         Parameters
         ----------
@@ -194,14 +197,14 @@ class Space:
         rng : Generator, int or None
             The same seed gives the same sample on every platform, and a longer sample begins with the
             shorter one (with `replace`).
-        max_params, max_flops : number, optional
-            Inclusive caps, as counts.
+        min_params, max_params, min_flops, max_flops : number, optional
+            Inclusive limits, as counts.
         require : {"any", "all"}
-            With both caps: whether one of them must hold (the paper's rule) or both.
+            With limits of both measures: whether those of one must hold (the paper's rule) or of both.
         replace : bool
             Whether an architecture may be drawn twice.
         **options
-            ``stem``, ``image_size``, ``in_channels``, ``num_classes``, ``flops`` of `complexity`, for the caps.
+            ``stem``, ``image_size``, ``in_channels``, ``num_classes``, ``flops`` of `complexity`, for the limits.
 
         Returns
         -------
@@ -211,7 +214,7 @@ class Space:
         Raises
         ------
         ArchitectureError
-            If the caps leave nothing, or less than asked for without replacement.
+            If the limits leave nothing, next to nothing, or less than asked for without replacement.
 
         Examples
         --------
@@ -219,46 +222,48 @@ class Space:
         >>> sample = SPACES["Vanilla"].sample(50, rng=0, max_params=100_000)
         >>> int(SPACES["Vanilla"].complexity(sample)["params"].max()) <= 100_000, sample.drawn > 50
         (True, True)
+        >>> regime = SPACES["ResNet"].sample(100, rng=0, min_flops=99e6, max_flops=101e6)  # 100M flops within 1 %
+        >>> int(SPACES["ResNet"].complexity(regime)["flops"].min()) >= 99e6
+        True
         """
-        if not isinstance(require, str) or require not in ("any", "all"):
-            raise ArchitectureError(f"require is {require!r:.80}; give 'any' or 'all'")
-        caps = {key: cap for key, cap in (("params", max_params), ("flops", max_flops)) if cap is not None}
-        for key, cap in caps.items():
-            if not isinstance(cap, (int, float, np.number)) or isinstance(cap, bool) or cap != cap:
-                raise ArchitectureError(f"max_{key} is {cap!r:.80}; give a number")
+        limits = limits_of(
+            min_params=min_params, max_params=max_params, min_flops=min_flops, max_flops=max_flops, require=require
+        )
         if not isinstance(replace, (bool, np.bool_)):
             raise ArchitectureError(f"replace is {replace!r:.80}; give True or False")
-        words = (" or " if require == "any" else " and ").join(f"{key} <= {cap:,}" for key, cap in caps.items())
 
-        def passing(table: Architectures) -> NDArray[np.bool_]:
-            counts = self.complexity(table, **options)
-            each = [counts[key] <= cap for key, cap in caps.items()]
-            join = np.logical_or if require == "any" else np.logical_and
-            return np.asarray(join.reduce(each), dtype=np.bool_)
+        seen = dict.fromkeys(limits.ranges, (math.inf, -math.inf))
 
-        def nothing_left() -> str | None:
-            if not caps:
-                return None
-            cheapest = self._cheapest()
-            least = {key: int(counts.min()) for key, counts in self.complexity(cheapest, **options).items()}
-            if self._cheapest_settles:
-                possible = bool(passing(cheapest).any())
-            else:
-                possible = (any if require == "any" else all)(least[key] <= cap for key, cap in caps.items())
-            if possible:
-                return None
-            return (
-                f"no architecture of {self.name} has {words}; the smallest has {least['params']:,} params, "
-                f"the cheapest {least['flops']:,} flops"
-            )
+        def passing(digits: Digits) -> NDArray[np.bool_]:
+            counts = self.complexity(self.decode(digits), **options)
+            for measure, (least, most) in seen.items():
+                seen[measure] = min(least, counts[measure].min()), max(most, counts[measure].max())
+            return limits.met_by(counts)
+
+        def why_few() -> str:
+            ranges = (f"{least:,} to {most:,} {measure}" for measure, (least, most) in seen.items())
+            return f"widen the limits (these candidates have {' and '.join(ranges)})"
 
         digits, drawn = sample_digits(
             n,
             self.radices,
             rng,
-            accepts=(lambda digits: passing(self.decode(digits))) if caps else None,
-            nothing_left=nothing_left,
-            cap=words,
+            accepts=passing if limits else None,
+            nothing_left=lambda: self._nothing_below(limits, options) if limits else None,
+            limits=str(limits),
+            remedy=why_few,
             replace=replace,
         )
         return self.decode(digits).counted(drawn)
+
+    def _nothing_below(self, limits: Limits, options: Mapping[str, Any]) -> str | None:
+        """Why no architecture is below the upper ends of limits; None if one may be within them."""
+        cheapest = self.complexity(self._cheapest(), **options)
+        least = {key: counts.min() for key, counts in cheapest.items()}
+        # Unless it settles, the fewest parameters and the fewest flops may be of different architectures.
+        if limits.caps.met_by(cheapest if self._cheapest_settles else least).any():
+            return None
+        return (
+            f"no architecture of {self.name} has {limits}; the smallest has {least['params']:,} params, "
+            f"the cheapest {least['flops']:,} flops"
+        )

@@ -70,6 +70,46 @@ def test_a_capped_sample_is_uniform_over_what_the_caps_leave() -> None:
 
 
 @pytest.mark.parametrize("require", ["any", "all"])
+def test_a_sample_within_bands_is_uniform_over_what_they_leave(require: str) -> None:
+    members = list(SMALL)
+    counts = complexity(members)
+    ends = {key: np.quantile(values, (0.3, 0.6), method="nearest") for key, values in counts.items()}
+    inside = [(ends[key][0] <= counts[key]) & (counts[key] <= ends[key][1]) for key in ("params", "flops")]
+    within = (np.any if require == "any" else np.all)(inside, axis=0)
+    assert 10 < within.sum() < 0.6 * SMALL.size
+    position = {members[place]: row for row, place in enumerate(np.flatnonzero(within))}
+    (min_params, max_params), (min_flops, max_flops) = ends["params"], ends["flops"]
+    sample = SMALL.sample(
+        10_000, rng=3, min_params=min_params, max_params=max_params, min_flops=min_flops, max_flops=max_flops,
+        require=require,
+    )  # fmt: skip
+    drawn = np.bincount([position[arch] for arch in sample], minlength=len(position))
+    assert stats.chisquare(drawn).pvalue > 0.001
+
+
+def test_a_regime_of_flops_within_one_percent() -> None:
+    counts = SPACES["ResNet"].complexity(SPACES["ResNet"].sample(100, rng=0, min_flops=99e6, max_flops=101e6))
+    assert len(counts["flops"]) == 100
+    assert counts["flops"].min() >= 99e6
+    assert counts["flops"].max() <= 101e6
+    assert np.ptp(counts["params"]) > 100_000
+
+
+def test_limits_that_nothing_meets_say_what_there_is() -> None:
+    most = int(complexity(list(SMALL))["flops"].max())
+    said = (
+        rf"flops >= {most + 1:,} let 0 of [\d,]+ candidates pass, 50 are wanted; widen the limits .* to {most:,} flops"
+    )
+    with pytest.raises(ArchitectureError, match=said):
+        SMALL.sample(50, rng=0, min_flops=most + 1)
+    with pytest.raises(ArchitectureError, match=r"params >= 5 and flops <= 1; the smallest has"):
+        SMALL.sample(1, rng=0, min_params=5, max_flops=1, require="all")
+    assert len(SMALL.sample(1, rng=0, min_params=5, max_flops=1)) == 1
+    with pytest.raises(ArchitectureError, match=r"min_params is 9, above max_params, 8"):
+        SMALL.sample(1, rng=0, min_params=9, max_params=8)
+
+
+@pytest.mark.parametrize("require", ["any", "all"])
 def test_caps_are_inclusive_and_any_or_all(require: str) -> None:
     space = SPACES["ResNeXt-B"]
     sample = space.sample(2000, rng=2, max_params=856_000, max_flops=129_000_000, require=require)
