@@ -72,7 +72,9 @@ def limits_of(
             if end is not None and not _is_number(end):
                 raise ArchitectureError(f"{name} is {end!r:.80}; give a number")
         if least is not None and most is not None and least > most:
-            raise ArchitectureError(f"min_{measure} is {least:,}, above max_{measure}, {most:,}; exchange them")
+            raise ArchitectureError(
+                f"min_{measure} is {_plain(least)}, above max_{measure}, {_plain(most)}; exchange them"
+            )
         if least is not None or most is not None:
             ranges[measure] = (-math.inf if least is None else least, math.inf if most is None else most)
     return Limits(ranges, require)

@@ -69,7 +69,7 @@ def test_a_definition_in_a_file_is_a_space(tmp_path: Path, capsys: pytest.Captur
         ("sample missing.yaml", "", "missing.yaml: No such file"),
         ("sample ResNet --max-params 10", "", "no architecture of ResNet"),
         ("sample ResNet --cifar-caps --max-params 10", "", "or limits of your own"),
-        ("sample ResNet --min-flops 9 --max-flops 8", "", "min_flops is 9.0, above max_flops, 8.0"),
+        ("sample ResNet --min-flops 9 --max-flops 8", "", "min_flops is 9, above max_flops, 8"),
         ("sample ResNet -n 1 --out .", "", "Is a directory"),
         ("sample ResNet --seed -1", "", "rng is -1"),
         ("count FILE.json", "{", "is no JSON"),
