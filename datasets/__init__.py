@@ -12,14 +12,23 @@ if TYPE_CHECKING:
     from datasets.augment import Augmentation as Augmentation
     from datasets.images import ImageSet as ImageSet
     from datasets.registry import get as get
+    from datasets.registry import is_known as is_known
+    from datasets.registry import located as located
     from datasets.registry import names as names
 
 #: What `trainers` and `submit` look for, because another package has the same name.
 EDFSTAT_DATASETS = True
 
-_HOME = {"Augmentation": "augment", "ImageSet": "images", "get": "registry", "names": "registry"}
+_HOME = {
+    "Augmentation": "augment",
+    "ImageSet": "images",
+    "get": "registry",
+    "is_known": "registry",
+    "located": "registry",
+    "names": "registry",
+}
 
-__all__ = ["EDFSTAT_DATASETS", "Augmentation", "ImageSet", "get", "names"]
+__all__ = ["EDFSTAT_DATASETS", "Augmentation", "ImageSet", "get", "is_known", "located", "names"]
 
 
 def __getattr__(name: str) -> Any:

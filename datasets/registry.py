@@ -6,11 +6,11 @@ from collections.abc import Callable
 from os import PathLike
 from typing import Any
 
-from datasets import cifar, digits, fashion_mnist, imagenet, places, synthetic
+from datasets import cifar, digits, fashion_mnist, imagenet, npz, places, synthetic
 from datasets.errors import DatasetError
 from datasets.images import ImageSet
 
-__all__ = ["get", "names"]
+__all__ = ["get", "is_known", "located", "names"]
 
 
 def _cifar(kind: cifar.Cifar) -> Callable[..., ImageSet]:
@@ -42,13 +42,63 @@ def names() -> list[str]:
     return sorted(_LOADERS)
 
 
+def is_known(name: str) -> bool:
+    """Whether a name is one that `get` can make something of.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    bool
+        True for `names()`, and for what ends in ``.npz``, be it there or not.
+
+    Examples
+    --------
+    >>> is_known("digits"), is_known("mine.npz"), is_known("mine")
+    (True, True, False)
+    """
+    return name in _LOADERS or name.endswith(npz.SUFFIX)
+
+
+def located(name: str, root: str | PathLike[str] | None = None) -> str:
+    """A name by which `get` reads the same data set in whatever folder it is called.
+
+    Parameters
+    ----------
+    name : str
+    root : path, optional
+        As for `get`.
+
+    Returns
+    -------
+    str
+        The absolute path of a file that `name` is the relative path of; else `name`.
+
+    Raises
+    ------
+    DatasetError
+        If `name` ends in ``.npz`` and there is no such file.
+
+    Examples
+    --------
+    >>> located("digits")
+    'digits'
+    """
+    if not name.endswith(npz.SUFFIX):
+        return name
+    found = npz.find(name, None if root is None else places.expanded(root))
+    return str(found) if root is None and places.expanded(name).is_file() else name
+
+
 def get(name: str, root: str | PathLike[str] | None = None, split: str = "train", *, download: bool = False) -> Any:
     """A data set by name.
 
     Parameters
     ----------
     name : str
-        One of `names()`.
+        One of `names()`, or the path of a file that ends in ``.npz`` with images of one's own (`datasets.npz`).
     root : path, optional
         Where its files are. Default: the folders in the environment variable EDFSTAT_DATA, the user's cache
         (``~/.cache/edfstat/datasets``) and, where the operating system packages the data set, its place.
@@ -75,13 +125,15 @@ def get(name: str, root: str | PathLike[str] | None = None, split: str = "train"
     >>> digits.images.shape, digits.images.dtype, digits.augmentation.flip
     ((450, 8, 8, 1), dtype('uint8'), False)
     """
-    if name not in names():
-        raise DatasetError(f"no data set is named {name!r}; there are {names()}")
+    if not is_known(name):
+        raise DatasetError(f"no data set is named {name!r}; there are {names()}, or give a file that ends in .npz")
     if split not in ("train", "test"):
         raise DatasetError(f"split is {split!r}; give 'train' or 'test'")
     folder = None if root is None else places.expanded(root)
     options = {"download": True} if download and name not in ("digits", "imagenet", "synthetic") else {}
     try:
+        if name.endswith(npz.SUFFIX):
+            return npz.load(npz.find(name, folder), split)
         return _LOADERS[name](folder, split, **options)
     except OSError as error:
         place = error.filename or folder or "EDFSTAT_DATA or the cache"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from datasets.errors import DatasetError
 from edfstat.errors import InputError
 from submit.config import Config, Range
-from submit.images import IMAGES
+from submit.images import images_of
 from submit.running import load_backend
 
 __all__ = ["unknown_names", "wrong_settings"]
@@ -56,14 +57,19 @@ def _wrong_space(number: int, choice: Mapping[str, Any]) -> Iterator[str]:
 
 def _unknown_to_torch(values: Mapping[str, Any]) -> list[str]:
     """What only the torch backend gives a meaning to: better refused now than by every trial."""
-    from datasets.registry import names
+    from datasets.registry import is_known, names
     from trainers.recipes import RECIPES
     from trainers.task import OPTIONS
 
     found = []
     dataset, recipe = values.get("dataset", "cifar10"), values.get("recipe", "default")
-    if isinstance(dataset, str) and dataset not in names():
-        found.append(f"dataset: there is no data set {dataset!r}; there are {', '.join(names())}")
+    if isinstance(dataset, str) and not is_known(dataset):
+        found.append(
+            f"dataset: there is no data set {dataset!r}; there are {', '.join(names())}, or give a file of your own "
+            "that ends in .npz"
+        )
+    elif isinstance(dataset, str):
+        found += [f"dataset: {said}" for said in _refusals(lambda: images_of(dataset, "torch"))]
     if isinstance(recipe, str) and recipe not in RECIPES:
         found.append(f"recipe: there is no recipe {recipe!r}; there are {', '.join(RECIPES)}")
     return found + _unknown_options(values, "torch", OPTIONS)
@@ -102,8 +108,8 @@ def wrong_settings(config: Config) -> list[str]:
 
     def settled(end: Callable[[Sequence[float]], float]) -> None:
         recipe = resolve(config.recipe, dataset=config.dataset, optim=_extremes(config, end))
-        if config.dataset in IMAGES:
-            image_side(recipe, IMAGES[config.dataset][1], config.dataset)
+        if images := images_of(config.dataset, config.backend):
+            image_side(recipe, images.side, config.dataset)
 
     def refused(end: Callable[[Sequence[float]], float]) -> Iterable[str]:
         return _refusals(lambda: settled(end))
@@ -114,7 +120,7 @@ def wrong_settings(config: Config) -> list[str]:
 def _refusals(act: Callable[[], Any]) -> Iterable[str]:
     try:
         act()
-    except InputError as error:
+    except (InputError, DatasetError) as error:
         yield str(error)
 
 

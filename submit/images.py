@@ -1,11 +1,38 @@
-"""What planning needs to know of the data sets, none of which need be on the machine that plans."""
+"""What planning needs to know of the data sets, of which only images of one's own need be on the machine that plans."""
 
 from __future__ import annotations
 
-__all__ = ["IMAGES"]
+from typing import NamedTuple
 
-#: Training images of the data sets, and the shape that networks are costed at: side, channels, classes.
-IMAGES = {
-    "cifar10": (50_000, 32, 3, 10), "cifar100": (50_000, 32, 3, 100), "fashion-mnist": (60_000, 28, 1, 10),
-    "digits": (1_347, 8, 1, 10), "synthetic": (1_024, 32, 3, 10), "imagenet": (1_281_167, 224, 3, 1000),
+__all__ = ["Images", "images_of"]
+
+
+class Images(NamedTuple):
+    """Training images of a data set, and the shape that networks are costed at."""
+
+    number: int
+    side: int
+    channels: int
+    classes: int
+
+
+_KNOWN = {
+    "cifar10": Images(50_000, 32, 3, 10), "cifar100": Images(50_000, 32, 3, 100),
+    "fashion-mnist": Images(60_000, 28, 1, 10), "digits": Images(1_347, 8, 1, 10),
+    "synthetic": Images(5_000, 32, 3, 10), "imagenet": Images(1_281_167, 224, 3, 1000),
 }  # fmt: skip
+
+
+def images_of(dataset: str, backend: str) -> Images | None:
+    """Count and shape of a data set's images; None where its name is but text to the backend.
+
+    Raises
+    ------
+    DatasetError
+        If it is a file of one's own (`datasets.npz`) that is not here, or damaged.
+    """
+    from datasets import npz
+
+    if backend == "torch" and dataset.endswith(npz.SUFFIX):
+        return Images(*npz.shape(npz.find(dataset)))
+    return _KNOWN.get(dataset)

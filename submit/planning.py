@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from edfstat.trials import Trial
 from submit.checking import unknown_names, wrong_settings
 from submit.config import Caps, Config, Range, SpaceChoice
 from submit.directory import PlannedTrial, Round
-from submit.images import IMAGES
+from submit.images import Images, images_of
 
 __all__ = ["Plan", "SpaceSample", "batches_of", "make_plan"]
 
@@ -132,7 +133,7 @@ Found = tuple[SpaceChoice, list[dict[str, Any]], Numbers, SpaceSample]
 def _from_spaces(config: Config, rng: np.random.Generator) -> Iterator[Found]:
     from trainers.spaces import space_named
 
-    _, side, channels, classes = IMAGES.get(config.dataset, (0, 32, 3, 10))
+    _, side, channels, classes = images_of(config.dataset, config.backend) or Images(0, 32, 3, 10)
     if config.backend == "torch":
         from trainers.recipes import resolve
 
@@ -221,7 +222,7 @@ def _trials_of(
     seen: set[str],
 ) -> Iterator[PlannedTrial]:
     optim = {name: _drawn(getattr(config.optim, name), len(nets), rng) for name in ("base_lr", "wd", "max_ep")}
-    epochs = _epochs(config)
+    epochs, ours, images = _epochs(config), _place_of_images(config), cache(partial(images_of, backend=config.backend))
     options = dict(config.backend_options)
     if config.backend == "lookup":
         options["results"] = _place_of(options["results"])
@@ -235,14 +236,21 @@ def _trials_of(
         settings = {name: value for name, value in settings.items() if value == value}
         for rerun in range(config.reruns):
             seed = int(numbers["seed"][i]) + rerun if "seed" in numbers else config.seed + rerun
-            dataset = numbers["dataset"][i] if numbers.get("dataset") and numbers["dataset"][i] else config.dataset
+            dataset = numbers["dataset"][i] if numbers.get("dataset") and numbers["dataset"][i] else ours
             trial = Trial(choice.name, net, dataset, config.recipe, settings, seed, options)
             while trial.id in seen:  # the same architecture drawn twice: another run of it, not the same
                 seed += 1
                 trial = Trial(choice.name, net, dataset, config.recipe, settings, seed, options)
             seen.add(trial.id)
             size = {name: numbers[name][i] if name in numbers else None for name in ("params", "flops", "acts")}
-            yield _planned(trial, size, epochs)
+            yield _planned(trial, size, epochs, images(dataset))
+
+
+def _place_of_images(config: Config) -> str:
+    """The data set by a name that means the same wherever workers run."""
+    from datasets.registry import located
+
+    return located(config.dataset) if config.backend == "torch" else config.dataset
 
 
 def _epochs(config: Config) -> int:
@@ -254,8 +262,8 @@ def _epochs(config: Config) -> int:
     return resolve(config.recipe, dataset=config.dataset).epochs
 
 
-def _planned(trial: Trial, size: dict[str, Any], epochs: int) -> PlannedTrial:
-    images = int(IMAGES.get(trial.dataset, (1, 0, 0, 0))[0] * float(trial.optim.get("max_ep", epochs)))
+def _planned(trial: Trial, size: dict[str, Any], epochs: int, known: Images | None) -> PlannedTrial:
+    images = int((known.number if known else 1) * float(trial.optim.get("max_ep", epochs)))
     # Three: the backward pass costs about two forward passes.
     cost = 3.0 * images * (float(size["flops"] or 0) + OVERHEAD)
     return PlannedTrial(0, trial.id, cost, images, size["params"], size["flops"], size["acts"], trial.to_dict())

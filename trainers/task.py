@@ -95,7 +95,7 @@ def _both(trial: Trial, root: str | None) -> tuple[Any, Any]:
     try:
         train, test = (_images(trial, root, split) for split in ("train", "test"))
     except (DatasetError, InputError) as error:
-        if isinstance(error, DatasetError) and trial.dataset in datasets.names():
+        if isinstance(error, DatasetError) and datasets.is_known(trial.dataset):
             raise NotReady(str(error)) from None
         raise InputError(f"trial: {error}") from None
     # Each split numbers its own class folders, so a class that one lacks would give the other's labels another meaning.
@@ -131,10 +131,11 @@ def _cached(name: str, root: str | None, split: str, limit: int | None, places: 
 def _images(trial: Trial, root: str | None, split: str) -> Any:
     # What a root, or none, stands for.
     places = (*map(os.environ.get, ("EDFSTAT_DATA", "XDG_CACHE_HOME", "HOME")), root and str(Path(root).absolute()))
-    images = _cached(trial.dataset, root, split, None, places)
+    name = datasets.located(trial.dataset, root)
+    images = _cached(name, root, split, None, places)
     limit = trial.options.get(f"{split}_images")
     if limit is None:
         return images
     if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= len(images):
         raise InputError(f"option {split}_images is {limit!r}; give a whole number from 1 to {len(images)}")
-    return _cached(trial.dataset, root, split, limit, places)
+    return _cached(name, root, split, limit, places)

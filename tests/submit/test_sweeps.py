@@ -84,6 +84,30 @@ def test_spaces_of_ones_own_are_drawn_from_within_their_limits(tmp_path: Path, m
     assert open_sweep(sweep.path).config == sweep.config
 
 
+def test_images_of_ones_own_are_trained_on_from_wherever_the_command_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = {**DIGITS, "spaces": [{"name": "ResNet", "count": 2}], "optim": {"max_ep": 1}, "dataset": "mine.npz"}
+    path = write(tmp_path, config)
+    assert main(["plan", str(path)]) == 2
+    assert "dataset: mine.npz is not here" in capsys.readouterr().err
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, size=(200, 12, 12, 3), dtype=np.uint8)
+    labels = random.integers(0, 4, size=200)
+    labels[0] = 3
+    np.savez("mine.npz", train_images=images, train_labels=labels, test_images=images[:9], test_labels=labels[:9])
+    sweep = opening.prepare(path)
+    for planned in sweep.trials():
+        counted = complexity(planned.trial["net"], image_size=12, in_channels=3, num_classes=4)
+        assert (planned.params, planned.flops) == (counted["params"][0], counted["flops"][0])
+        assert planned.images == 200
+        assert planned.trial["dataset"] == str(tmp_path / "mine.npz")
+    monkeypatch.chdir("/")
+    assert operations.run(sweep.path, cluster="debug").complete
+    finished_once(sweep.path)
+
+
 @pytest.mark.parametrize(("cpus", "at_once"), [(2, 1), (2, 2), (1, 1)])
 def test_trials_share_the_cores_of_their_worker(tmp_path: Path, cpus: int, at_once: int) -> None:
     resources = {**DIGITS["resources"], "cpus": cpus}
