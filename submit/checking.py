@@ -58,8 +58,8 @@ def _wrong_space(number: int, choice: Mapping[str, Any]) -> Iterator[str]:
 def _unknown_to_torch(values: Mapping[str, Any]) -> list[str]:
     """What only the torch backend gives a meaning to: better refused now than by every trial."""
     from datasets.registry import is_known, names
+    from trainers.options import OPTIONS
     from trainers.recipes import RECIPES
-    from trainers.task import OPTIONS
 
     found = []
     dataset, recipe = values.get("dataset", "cifar10"), values.get("recipe", "default")
@@ -104,6 +104,7 @@ def wrong_settings(config: Config) -> list[str]:
     """One sentence for each setting of the training that is refused; where they are drawn, the extremes count."""
     if config.backend != "torch":
         return []
+    from trainers.options import check_options
     from trainers.recipes import image_side, resolve
 
     def settled(end: Callable[[Sequence[float]], float]) -> None:
@@ -114,7 +115,8 @@ def wrong_settings(config: Config) -> list[str]:
     def refused(end: Callable[[Sequence[float]], float]) -> Iterable[str]:
         return _refusals(lambda: settled(end))
 
-    return list(dict.fromkeys([*refused(min), *refused(max)]))
+    options = (f"backend_options: {said}" for said in _refusals(lambda: check_options(config.backend_options)))
+    return list(dict.fromkeys([*options, *refused(min), *refused(max)]))
 
 
 def _refusals(act: Callable[[], Any]) -> Iterable[str]:

@@ -134,17 +134,19 @@ def _from_spaces(config: Config, rng: np.random.Generator) -> Iterator[Found]:
     from trainers.spaces import space_named
 
     _, side, channels, classes = images_of(config.dataset, config.backend) or Images(0, 32, 3, 10)
+    stem = "imagenet" if config.dataset == "imagenet" else "cifar"
     if config.backend == "torch":
+        from trainers.options import stem_of
         from trainers.recipes import resolve
 
         side = resolve(config.recipe, dataset=config.dataset).image_size or side
+        stem = stem_of(config.dataset, config.backend_options)
     for choice in config.spaces:
         space = space_named(choice.definition or choice.name)
         caps = choice.caps or config.caps
         # Caps hold for what is trained: the network at the size that it sees the data set's images in.
         shape: dict[str, Any] = {
-            "stem": "imagenet" if config.dataset == "imagenet" else "cifar",
-            "image_size": side, "in_channels": channels, "num_classes": classes,
+            "stem": stem, "image_size": side, "in_channels": channels, "num_classes": classes,
         }  # fmt: skip
         archs = space.sample(choice.count, rng=rng, **caps.limits(), **shape)
         counted = space.complexity(archs, **shape)
@@ -263,7 +265,8 @@ def _epochs(config: Config) -> int:
 
 
 def _planned(trial: Trial, size: dict[str, Any], epochs: int, known: Images | None) -> PlannedTrial:
-    images = int((known.number if known else 1) * float(trial.optim.get("max_ep", epochs)))
+    number = min(known.number, trial.options.get("train_images") or known.number) if known else 1
+    images = int(number * float(trial.optim.get("max_ep", epochs)))
     # Three: the backward pass costs about two forward passes.
     cost = 3.0 * images * (float(size["flops"] or 0) + OVERHEAD)
     return PlannedTrial(0, trial.id, cost, images, size["params"], size["flops"], size["acts"], trial.to_dict())

@@ -20,9 +20,10 @@ from edfstat.formats.places import home_path
 from edfstat.records import make_record
 from edfstat.trials import Trial
 from trainers import checkpoints, devices, outcomes, parallel, trial_folder, ways
+from trainers.options import check_seconds
 from trainers.progress import Progress
 from trainers.session import Session
-from trainers.task import Task, check_seconds, prepare
+from trainers.task import Task, prepare
 
 __all__ = ["train"]
 
@@ -64,7 +65,7 @@ def train(
     Parameters
     ----------
     trial : Trial
-        Architecture, data set, recipe, optimizer settings, seed; `options` as in `trainers.task.OPTIONS`.
+        Architecture, data set, recipe, optimizer settings, seed; `options` as in `trainers.options.OPTIONS`.
     device : str, default "auto"
         The first GPU if there is one, else the CPU; or such as ``"cpu"``, ``"cuda:1"``.
     directory : path, optional

@@ -21,7 +21,8 @@ from edfstat.trials import Trial
 from trainers import devices, trial_folder
 from trainers.memory import available_bytes, training_bytes
 from trainers.mps import SHARING, shared_gpu
-from trainers.task import Task, check_seconds, prepare
+from trainers.options import check_seconds
+from trainers.task import Task, prepare
 from trainers.workers import Worker, answers, hand, start, welcome
 
 __all__ = ["automatic_workers", "train_many"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -16,18 +16,12 @@ import datasets
 from datasets.errors import DatasetError
 from edfstat.errors import InputError, NotReady
 from edfstat.trials import Trial
+from trainers.options import Stem, check_options, stem_of
 from trainers.recipes import Recipe, image_side, resolve
 
-__all__ = ["OPTIONS", "Task", "check_seconds", "prepare"]
+__all__ = ["Task", "prepare"]
 
 AUX_WEIGHT = 0.4
-
-#: What `Trial.options` may hold for this backend, each a number.
-OPTIONS = {
-    "train_images": "use only so many training images, the same for every trial",
-    "test_images": "use only so many test images, the same for every trial",
-    "time_limit": "seconds after which the trial ends with status timeout",
-}
 
 
 @dataclass(frozen=True)
@@ -39,7 +33,7 @@ class Task:
     architecture: Any
     train: Any
     test: Any
-    stem: Literal["cifar", "imagenet"]
+    stem: Stem
     complexity: Mapping[str, int]
 
     @property
@@ -61,9 +55,10 @@ def prepare(trial: Trial, root: str | PathLike[str] | None = None) -> Task:
     from trainers.spaces import Architecture, complexity
 
     _ = trial.id  # which a trial that no record can hold has not
-    if unknown := sorted(set(trial.options) - set(OPTIONS), key=str):
-        raise InputError(f"trial: unknown option {unknown}; the torch backend has {sorted(OPTIONS)}")
-    check_seconds(trial.options.get("time_limit"))
+    try:
+        check_options(trial.options)
+    except InputError as error:
+        raise InputError(f"trial: {error}") from None
     recipe = resolve(trial.recipe, dataset=trial.dataset, optim=trial.optim)
     net = dict(trial.net)
     try:
@@ -74,7 +69,7 @@ def prepare(trial: Trial, root: str | PathLike[str] | None = None) -> Task:
         raise InputError(f"trial: net {net!r:.200} describes no architecture ({error})") from None
     train, test = _both(trial, str(root) if root else None)
     size = image_side(recipe, train.image_size, trial.dataset)
-    stem: Literal["cifar", "imagenet"] = "imagenet" if trial.dataset == "imagenet" else "cifar"
+    stem = stem_of(trial.dataset, trial.options)
     counts = complexity(
         architecture, stem=stem, image_size=size, in_channels=train.in_channels,
         num_classes=train.num_classes,
@@ -108,18 +103,6 @@ def _both(trial: Trial, root: str | None) -> tuple[Any, Any]:
     return train, test
 
 
-def check_seconds(limit: Any) -> None:
-    """Refuse a time limit that is no number of seconds; None is no limit.
-
-    Raises
-    ------
-    InputError
-    """
-    number = isinstance(limit, int | float) and not isinstance(limit, bool)
-    if limit is not None and (not number or not limit >= 0):
-        raise InputError(f"time_limit is {limit!r}; give seconds, from 0, or leave it out")
-
-
 @lru_cache(maxsize=8)
 def _cached(name: str, root: str | None, split: str, limit: int | None, places: tuple[str | None, ...]) -> Any:
     """Trials of one sweep share their images; a process reads them once, as long as `places` are the same."""
@@ -136,6 +119,6 @@ def _images(trial: Trial, root: str | None, split: str) -> Any:
     limit = trial.options.get(f"{split}_images")
     if limit is None:
         return images
-    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= len(images):
-        raise InputError(f"option {split}_images is {limit!r}; give a whole number from 1 to {len(images)}")
+    if limit > len(images):
+        raise InputError(f"option {split}_images is {limit}; {trial.dataset} has {len(images)} of them")
     return _cached(name, root, split, limit, places)

@@ -88,6 +88,13 @@ def test_mistakes_of_form_and_of_meaning_are_told_together(tmp_path: Path, capsy
         (line,) = [line for line in said.splitlines() if key in line]
         assert allowed in line
     assert len(said.splitlines()) == 7
+    # Values of options are looked at once the names are right.
+    options = {"stem": "wide"}
+    path = write(tmp_path, {"spaces": SPACES, "dataset": "digits", "backend_options": options, "optim": {"wd": -1}})
+    assert main(["plan", str(path)]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert "backend_options: option stem is 'wide'; give one of cifar, imagenet, simple" in first
+    assert "weight_decay" in second
     # Without mistakes of form, those of meaning are still told together.
     path = write(tmp_path, {"spaces": spaces[:1], "dataset": "mnist", "recipe": "fast"})
     assert main(["plan", str(path)]) == 2

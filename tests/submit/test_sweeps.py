@@ -103,6 +103,10 @@ def test_images_of_ones_own_are_trained_on_from_wherever_the_command_runs(
         assert (planned.params, planned.flops) == (counted["params"][0], counted["flops"][0])
         assert planned.images == 200
         assert planned.trial["dataset"] == str(tmp_path / "mine.npz")
+    fewer = make_plan(read_config({**config, "backend_options": {"train_images": 150, "stem": "simple"}}))
+    for planned in fewer.trials:
+        counted = complexity(planned.trial["net"], image_size=12, in_channels=3, num_classes=4, stem="simple")
+        assert (planned.images, planned.flops) == (150, counted["flops"][0])
     monkeypatch.chdir("/")
     assert operations.run(sweep.path, cluster="debug").complete
     finished_once(sweep.path)

@@ -54,6 +54,17 @@ def test_params_and_flops_are_those_of_the_arithmetic_by_hand() -> None:
     assert record["params"] == 9 * 16 + 6 * 9 * 256 + 2 * 256 + 9 * 32 + 170
 
 
+@pytest.mark.parametrize(("stem", "first", "size"), [("simple", 9 * 16, 4), ("imagenet", 49 * 16, 2)])
+def test_first_layers_are_those_that_the_options_say(stem: str, first: int, size: int) -> None:
+    wanted = trial(1, options={"stem": stem})
+    record = train(wanted, device="cpu")
+    others = 6 * 9 * 256 + 2 * 256 + 9 * 32 + 170
+    assert (record["status"], record["params"]) == ("ok", first + others)
+    network = Session(prepare(wanted), torch.device("cpu"), precision="fp32", compile=False).net
+    assert sum(weight.numel() for weight in network.parameters()) == first + others
+    assert network.stem(torch.zeros(1, 1, 8, 8)).shape == (1, 16, size, size)
+
+
 def test_a_record_holds_nothing_but_plain_json_values() -> None:
     """Writers of JSON differ in which subclasses of str they take, such as that of torch's version."""
 
@@ -173,6 +184,7 @@ def test_running_out_of_memory_is_a_record_and_the_process_lives_on() -> None:
         ({"optim": {"max_ep": 0}}, "epochs is 0"),
         ({"options": {"results": "x"}}, "unknown option"),
         ({"options": {"train_images": 10**6}}, "train_images"),
+        ({"options": {"stem": "wide"}}, "stem is 'wide'; give one of cifar, imagenet, simple"),
         ({"options": {"train_images": True}}, "train_images is True"),
         ({"options": {"time_limit": "5"}}, "time_limit is '5'"),
         ({"options": {"time_limit": float("nan")}}, r"options.time_limit: nan cannot be written as JSON"),
