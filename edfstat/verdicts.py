@@ -62,8 +62,8 @@ def verdict(comparison: xr.Dataset) -> str:
     Notes
     -----
     "Better" means first-order dominance as far as the data show it: under every complexity measure the
-    excess of one EDF is significant after Holm's adjustment and that of the other is not, even unadjusted. Where raw
-    and normalised comparisons disagree, both are told. A comparison without complexity says so in its claim.
+    difference is significant after Holm's adjustment, and the excess of the other EDF is not, even unadjusted. Where
+    raw and normalised comparisons disagree, both are told. A comparison without complexity says so in its claim.
 
     Examples
     --------

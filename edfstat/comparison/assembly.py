@@ -92,8 +92,8 @@ def compare(
     -----
     Weights are the paper's 1/(k m_j) [1]_. KS p-values under a measure come from permuting group labels
     within the bins, so complexity cannot produce them; they are Holm-adjusted over the pairs of a measure.
-    ``dominance`` names a group if a difference is demonstrated and its excess too (two-sided and one-sided
-    test, Holm), and the other's excess is not, even without adjustment.
+    ``dominance`` names a group if a difference is demonstrated (Holm) and, of the two excesses, its own alone is
+    significant (one-sided, without adjustment).
 
     References
     ----------

@@ -46,8 +46,7 @@ def pair_table(
         for name, value in found.items():
             rows.setdefault(name, []).append(value)
     rows["pvalue_holm"] = list(adjust_pvalues(np.array(rows["pvalue"])))
-    plus, minus = (adjust_pvalues(np.array(rows[name])) for name in ("pvalue_plus", "pvalue_minus"))
-    rows["dominance"] = _dominance(rows, np.asarray(plus), np.asarray(minus), 1 - level)
+    rows["dominance"] = _dominance(rows, 1 - level)
     differences = area_differences(areas, pairs, level)
     rows |= dict(zip(("auc_difference", "auc_difference_lower", "auc_difference_upper"), map(list, differences)))
     extra = {"search_win": ("m",), "search_tie": ("m",)}
@@ -69,18 +68,16 @@ def _tests(a: Sample, b: Sample, n_resamples: int, rng: np.random.Generator) -> 
     }  # fmt: skip
 
 
-def _dominance(rows: dict[str, list[Any]], plus: Floats, minus: Floats, alpha: float) -> list[str]:
-    """A difference is demonstrated, one side's excess too (both Holm), the other's not even without adjustment."""
+def _dominance(rows: dict[str, list[Any]], alpha: float) -> list[str]:
+    """The side whose excess is significant alone, where the difference is after Holm's adjustment; else empty.
+
+    Excesses are not adjusted again: the larger is the difference itself, and a family of them would hold one side of
+    each pair, and so depend on which group comes first.
+    """
     found = []
-    for place, (raw_plus, raw_minus) in enumerate(zip(rows["pvalue_plus"], rows["pvalue_minus"], strict=True)):
-        if rows["pvalue_holm"][place] > alpha:
-            found.append("")
-        elif plus[place] <= alpha < raw_minus:
-            found.append("a")
-        elif minus[place] <= alpha < raw_plus:
-            found.append("b")
-        else:
-            found.append("")
+    for adjusted, plus, minus in zip(rows["pvalue_holm"], rows["pvalue_plus"], rows["pvalue_minus"], strict=True):
+        alone = "a" if plus <= alpha < minus else "b" if minus <= alpha < plus else ""
+        found.append(alone if adjusted <= alpha else "")
     return found
 
 

@@ -53,8 +53,8 @@ def method_of(comparison: xr.Dataset) -> list[tuple[str, str]]:
         ),
         (
             "Above, dominance",
-            "A group is said to lie above another if D is significant after adjustment, the largest excess of its "
-            "curve is too, and the largest excess of the other is not even before adjustment.",
+            "A group is said to lie above another if D is significant after adjustment and the largest excess of the "
+            "other's curve is not even before adjustment; where that is significant, too, the curves cross.",
         ),
         (
             "AUC",

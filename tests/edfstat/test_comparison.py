@@ -1,5 +1,6 @@
 """`compare` against answers found another way: by hand, by numpy and scipy, by brute force."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -325,6 +326,32 @@ def test_equal_errors_are_no_difference():
     assert (found["pvalue"] == 1).all()
     assert (found["dominance"] == "").all()
     assert (found["wasserstein"] == 0).all()
+
+
+def test_who_is_better_does_not_depend_on_the_order_of_groups():
+    """Each difference is significant by scipy's tests and Holm's, and goes one way, whichever group comes first."""
+    rng = np.random.default_rng(54)
+    errors = {name: rng.normal(mean, 1.0, 60) for name, mean in (("A", 10.0), ("B", 10.5), ("C", 10.2))}
+    expected = {}
+    for order in itertools.permutations("ABC"):
+        pairs = list(itertools.combinations(order, 2))
+        tests = [
+            [scipy.stats.ks_2samp(errors[a], errors[b], side).pvalue for side in ("two-sided", "greater", "less")]
+            for a, b in pairs
+        ]
+        adjusted = multipletests([p for p, _, _ in tests], method="holm")[1]
+        assert adjusted.max() <= 0.05
+        assert all(min(one, other) <= 0.05 < max(one, other) for _, one, other in tests)
+        better = {frozenset(pair): pair[int(plus > minus)] for pair, (_, plus, minus) in zip(pairs, tests, strict=True)}
+        expected |= better
+        found = compare(
+            build_population({"error": np.concatenate([errors[g] for g in order]), "space": np.repeat(order, 60)})
+        ).sel(measure="none")
+        named = {
+            frozenset((a, b)): {"a": a, "b": b, "": ""}[side]
+            for a, b, side in zip(found["a"].values, found["b"].values, found["dominance"].values, strict=True)
+        }
+        assert named == better == expected
 
 
 def test_a_failed_group_is_dominated():
