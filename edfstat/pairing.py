@@ -75,6 +75,12 @@ def pair_up(
     limit = math.inf if restrict is None else number(restrict, "restrict", "give the highest error to compare")
     first, second = _sample(a, weights_a, strata_a, "a"), _sample(b, weights_b, strata_b, "b")
     if isinstance(first, EDF) or isinstance(second, EDF):
+        if strata_a is not None or strata_b is not None:
+            given, stored = ("strata_a", "b") if strata_b is None else ("strata_b", "a")
+            raise InputError(
+                f"{given} is given but {stored} is an EDF without strata; make it by edf(error, weights, strata=bins), "
+                f"or leave {given} out"
+            )
         return _of_atoms(_as_edf(first), _as_edf(second), limit)
     if (first.strata is None) != (second.strata is None):
         missing = "strata_a" if first.strata is None else "strata_b"

@@ -308,6 +308,10 @@ def test_a_stored_distribution_with_strata_is_permuted_within_them():
     a, b, bins = [5.0, 6.0, 4.0, 4.5], [5.5, 6.0, 7.0, 4.4], [0, 0, 1, 1]
     stored = ks_test(edf(a, strata=bins), edf(b, strata=bins))
     assert stored == ks_test(a, b, strata_a=bins, strata_b=bins)
+    with pytest.raises(InputError, match="strata_a is given but b is an EDF without strata"):
+        ks_test(a, edf(b), strata_a=bins)
+    with pytest.raises(InputError, match="strata_b is given but a is an EDF without strata"):
+        ks_test(edf(a), b, strata_b=bins)
 
 
 def test_auto_chooses():
