@@ -58,9 +58,11 @@ def mixture(edfs: Sequence[EDF], shares: ArrayLike | None = None) -> EDF:
     total = sum(F.weight_sum for F in edfs)
     if shares is None:
         part = np.array([F.weight_sum for F in edfs]) / total
+        covered = total / sum(F.weight_sum / F.covered for F in edfs)
     else:
         named = as_vector(shares, "shares", length=len(edfs))
         part = each_weight(as_weights(named, len(edfs), "shares"), len(edfs))
+        covered = float(part @ np.array([F.covered for F in edfs]))
     counted = [F for F, share in zip(edfs, part, strict=True) if share > 0]
     part = part[part > 0]
     n = sum(F.n for F in edfs)
@@ -79,6 +81,7 @@ def mixture(edfs: Sequence[EDF], shares: ArrayLike | None = None) -> EDF:
         equal_weights=equal,
         dropped=sum(F.dropped for F in edfs),
         weight_sum=total,
+        covered=covered,
     )
 
 

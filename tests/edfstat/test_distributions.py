@@ -260,6 +260,18 @@ def test_mixture_of_chunks_is_the_whole():
     assert equal.n == equal.effective_n == 1000
 
 
+def test_mixture_says_how_much_of_the_weight_is_in():
+    """1 of 4 models lost from one chunk and 2 of 3 from the other: 4 of 7; weighted, 9 of 1 + 9 and all of 5."""
+    nan = np.nan
+    chunks = [edf([1.0, nan, 3.0, 2.0], nan="drop"), edf([nan, nan, 2.0], nan="drop")]
+    whole = mixture(chunks)
+    assert (whole.n, whole.dropped) == (4, 3)
+    assert whole.covered == pytest.approx(4 / 7)
+    assert mixture(chunks, shares=[1, 3]).covered == pytest.approx(3 / 4 / 4 + 3 / 4 / 3)
+    weighted = mixture([edf([nan, 3.0], [1.0, 9.0], nan="drop"), edf([2.0, 4.0], [2.0, 3.0])])
+    assert weighted.covered == pytest.approx(14 / 15)
+
+
 def test_mixture_in_chosen_shares():
     """Half of {1, 2}, half of {2, 2, 3}: 1 has .25, 2 has .25 + 1/3, and n_eff = 1 / (.25/2 + .25/3)."""
     F = mixture([edf([1.0, 2.0]), edf([2.0, 2.0, 3.0])], shares=[3, 3])
