@@ -42,10 +42,11 @@ def group_table(
         search = random_search(curve, sizes, quantiles=QUANTILES)
         needed, low, high = _draws(curve, targets, level)
         binned = weighting.counts[code]  # none under ``none``
+        kept = binned[(weighting.counts > 0).all(axis=0)]
         add(
             used=int((weight > 0).sum()), outside=int(mine.sum() - binned.sum()) if binned.size else 0,
             effective_n=float(weight.sum() ** 2 / (weight**2).sum()), max_weight=float(weight.max() / weight.sum()),
-            thin_bins=int(((binned > 0) & (binned < MIN_MODELS)).sum()),
+            thin_bins=int((kept < MIN_MODELS).sum()),
             best=float(curve.support[0]), median=float(curve.quantile(0.5)),
             auc_curve=np.asarray(curve.auc(eps_values)),
             search_mean=search["mean"].values, search_std=search["std"].values,

@@ -34,7 +34,7 @@ _ROWS: list[tuple[str, tuple[str, ...], str, str]] = [
     ("outside", _MG, _COUNT, "models outside the compared range of complexity"),
     ("effective_n", _MG, _COUNT, "effective number of models, (sum w)^2 / sum w^2"),
     ("max_weight", _MG, _SHARE, "largest share of one model"),
-    ("thin_bins", _MG, "bins", "bins with fewer than 10 models"),
+    ("thin_bins", _MG, "bins", "bins used with fewer than 10 models"),
     ("empty_bins", ("measure",), "bins", "bins dropped because some group has no model there"),
     ("imbalance", _MG, "standard deviations", "residual difference of log complexity from all groups"),
     ("imbalance_before", _MG, "standard deviations", "the same without weights, over all models"),

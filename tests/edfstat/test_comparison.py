@@ -354,6 +354,15 @@ def test_who_is_better_does_not_depend_on_the_order_of_groups():
         assert named == better == expected
 
 
+def test_a_bin_that_is_left_out_is_not_thin():
+    """Of the bins 0 to 10 to 20 to 30 the third holds nobody of B, so the 4 of A there weigh nothing."""
+    params = [*range(1, 21), 25, 26, 27, 30, *range(1, 16), 30]
+    ds = build_population({"error": np.arange(40.0), "params": params, "space": ["A"] * 24 + ["B"] * 16})
+    found = compare(ds, bins=3, range=(0, 30)).sel(measure="params")
+    assert found["bin_count"].values.tolist() == [[9, 10, 4], [9, 6, 0]]
+    assert found["thin_bins"].values.tolist() == [1, 2]
+
+
 def test_a_failed_group_is_dominated():
     error = [5.0 + i / 10 for i in range(10)] + [np.nan] * 10
     status = ["ok"] * 10 + ["diverged"] * 10
