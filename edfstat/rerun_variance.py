@@ -14,13 +14,21 @@ from edfstat.arguments import shown
 from edfstat.errors import InputError, PopulationError
 from edfstat.population import compared_errors
 
-__all__ = ["reruns"]
+__all__ = ["known_nets", "reruns", "trained_models"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
 #: What must be equal, besides the net, for two runs to be trainings of one model.
 _SAME = ("space", "dataset", "lr", "weight_decay", "epochs")
+
+
+#: Runs that say nothing of the spread of their model's errors, and why.
+_LEFT_OUT = {
+    "failed": "runs without a finite error",
+    "accidents": "runs lost to an accident",
+    "without_net": "runs whose net is not known",
+}
 
 
 class _Groups(NamedTuple):
@@ -50,16 +58,16 @@ def reruns(ds: xr.Dataset, *, error: str = "error") -> xr.Dataset:
         A population. Models with the same `net` (whatever the order of its keys), space, dataset and, where
         known, learning rate, weight decay and epochs are trainings of one model.
     error : str, default "error"
-        Variable to analyse. Runs that failed (an error that is NaN or infinite) and accidents of the run
-        are left out and counted.
+        Variable to analyse. Runs that failed (an error that is NaN or infinite), accidents of the run and runs
+        whose net is not known (an empty text) are left out and counted.
 
     Returns
     -------
     Dataset
         Scalars ``var_architecture`` and ``var_seed`` (squared error points), ``icc`` (share of the variance of
         one run that is the architecture's), ``reliability`` (the same for the mean of R runs, R the harmonic
-        mean number of runs), ``mean``, ``failed``, ``accidents``; along ``net``: ``mean_error``, ``std_error``
-        (NaN for one run), ``runs``, ``net_reliability`` and ``shrunken_error``. Attributes: ``method``
+        mean number of runs), ``mean``, ``failed``, ``accidents``, ``without_net``; along ``net``: ``mean_error``,
+        ``std_error`` (NaN for one run), ``runs``, ``net_reliability`` and ``shrunken_error``. Attributes: ``method``
         ("anova" or "reml") and ``note``, which says what could not be estimated or was cut at 0.
 
     Raises
@@ -91,8 +99,8 @@ def reruns(ds: xr.Dataset, *, error: str = "error") -> xr.Dataset:
     >>> round(float(found.var_seed), 3), round(float(found.var_architecture), 3)
     (0.05, 2.18)
     """
-    values, kept, failed, accidents = _usable(ds, error)
-    names, codes, first = _models(ds, kept)
+    values, kept, left_out = _usable(ds, error)
+    names, codes, first = trained_models(ds, kept)
     groups = _summarise(values, codes, names.size)
     found = _components(groups)
     share = (
@@ -114,8 +122,7 @@ def reruns(ds: xr.Dataset, *, error: str = "error") -> xr.Dataset:
             "icc": ((), _ratio(found, 1.0), {"long_name": "reliability of one run"}),
             "reliability": ((), _ratio(found, average), {"long_name": "reliability of the mean of a model's runs"}),
             "mean": ((), found.mean, unit | {"long_name": "mean error of a model"}),
-            "failed": ((), failed, {"long_name": "runs without a finite error, left out"}),
-            "accidents": ((), accidents, {"long_name": "runs lost to an accident, left out"}),
+            **{name: ((), count, {"long_name": f"{_LEFT_OUT[name]}, left out"}) for name, count in left_out.items()},
             "mean_error": ("net", groups.mean, unit | {"long_name": "mean error of the runs"}),
             "std_error": ("net", std, unit | {"long_name": "standard deviation between the runs"}),
             "runs": ("net", groups.runs, {"long_name": "runs"}),
@@ -127,21 +134,32 @@ def reruns(ds: xr.Dataset, *, error: str = "error") -> xr.Dataset:
     )
 
 
-def _usable(ds: xr.Dataset, error: str) -> tuple[Floats, NDArray[np.bool_], int, int]:
+def _usable(ds: xr.Dataset, error: str) -> tuple[Floats, NDArray[np.bool_], dict[str, int]]:
+    """Errors of the runs that count, which they are, and how many are left out for each reason."""
     if not isinstance(ds, xr.Dataset):
         raise InputError(f"ds is {shown(ds)}; give a population, as load() returns it")
     if not isinstance(error, str) or error not in ds.data_vars:
         raise InputError(f"error is {shown(error)}; the population has {sorted(map(str, ds.data_vars))}")
-    if "net" not in ds.variables or (ds["net"].values == "").all():
+    known = known_nets(ds)
+    if not known.any():
         raise PopulationError("reruns are found by their net and this population has none; load it with its nets")
     values, counted = compared_errors(ds, error)
-    kept = counted & np.isfinite(values)
+    finite = np.isfinite(values)
+    kept = known & counted & finite
     if not kept.any():
-        raise PopulationError(f"no run has a finite {error}; nothing is left to compare")
-    return values[kept], kept, int((counted & ~kept).sum()), int((~counted).sum())
+        raise PopulationError(f"no run with a net has a finite {error}; nothing is left to compare")
+    left_out = {"failed": known & counted & ~finite, "accidents": known & ~counted, "without_net": ~known}
+    return values[kept], kept, {name: int(runs.sum()) for name, runs in left_out.items()}
 
 
-def _models(ds: xr.Dataset, kept: NDArray[np.bool_]) -> tuple[NDArray[Any], Ints, Ints]:
+def known_nets(ds: xr.Dataset) -> NDArray[np.bool_]:
+    """Which runs say what they trained."""
+    if "net" not in ds.variables:
+        return np.zeros(ds.sizes["model"], dtype=bool)
+    return np.array([net != "" for net in ds["net"].values.tolist()], dtype=bool)
+
+
+def trained_models(ds: xr.Dataset, kept: NDArray[np.bool_]) -> tuple[NDArray[Any], Ints, Ints]:
     """Net of each distinct model in order of appearance, the model of each run, and the first run of each."""
     where = np.flatnonzero(kept)
     parts: list[list[Any]] = [[_sorted_net(text) for text in ds["net"].values[where].tolist()]]

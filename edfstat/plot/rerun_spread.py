@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ import xarray as xr
 from edfstat.errors import InputError
 from edfstat.plot.inputs import models_of, population_of
 from edfstat.plot.style import axes_for, finish, legend_below, looks, short_names
+from edfstat.rerun_variance import known_nets, trained_models
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,8 @@ def reruns(
     Parameters
     ----------
     data : Dataset
-        A population with ``net``, of which several runs share a value.
+        A population with ``net``, of which several runs share a value. Runs are of one model as in
+        `edfstat.reruns`; those whose net is not known are left out.
     ax : Axes, optional
         Where to draw. Default: new ones.
     by : str, default "group"
@@ -78,21 +79,12 @@ def reruns(
 
 
 def _runs(part: xr.Dataset) -> list[np.ndarray]:
-    """Finite errors of every architecture, the best mean first."""
+    """Finite errors of every model that was trained, the best mean first."""
     errors = part["error"].values
-    apart = [part[name].values.astype(str).tolist() for name in ("space", "dataset") if name in part.variables]
-    nets: dict[tuple[str, ...], list[float]] = {}
-    for error, net, *others in zip(errors.tolist(), part["net"].values.tolist(), *apart, strict=True):
-        if np.isfinite(error):
-            nets.setdefault((_key_order_ignored(net), *others), []).append(error)
-    return sorted((np.array(runs) for runs in nets.values()), key=lambda runs: float(runs.mean()))
-
-
-def _key_order_ignored(net: str) -> str:
-    try:
-        return json.dumps(json.loads(net), sort_keys=True)
-    except (TypeError, ValueError):
-        return str(net)
+    kept = np.isfinite(errors) & known_nets(part)
+    names, codes, _ = trained_models(part, kept)
+    runs = (errors[kept][codes == model] for model in range(names.size))
+    return sorted(runs, key=lambda errors: float(errors.mean()))
 
 
 def _label(name: str, nets: list[np.ndarray]) -> str:

@@ -99,6 +99,14 @@ def test_failed_runs_and_accidents_are_counted():
     assert found.mean_error.values.tolist() == [2.0, 6.0]
 
 
+def test_runs_of_unknown_nets_are_no_trainings_of_one_model():
+    """Beside two nets trained twice, by hand: MSW (2 + 2) / 2, MSB 2 (2^2 + 2^2) / 1, so va = (16 - 2) / 2."""
+    found = reruns(build_population({"error": [1.0, 90.0, 3.0, 5.0, 2.0, 7.0], "net": ["a", "", "a", "b", "", "b"]}))
+    assert found["net"].values.tolist() == ["a", "b"]
+    assert int(found.without_net) == 2
+    assert (float(found.var_seed), float(found.var_architecture)) == (2.0, 7.0)
+
+
 def test_what_cannot_be_known_is_nan_with_a_reason():
     single = reruns(population([[1.0], [2.0], [4.0]]))
     assert np.isnan(single.var_seed)
@@ -126,5 +134,5 @@ def test_refusals():
         reruns(build_population({"error": [1.0, 2.0]}))
     with pytest.raises(InputError, match="error is 'loss'"):
         reruns(population([[1.0, 2.0]]), error="loss")
-    with pytest.raises(PopulationError, match="no run has a finite error"):
+    with pytest.raises(PopulationError, match="no run with a net has a finite error"):
         reruns(build_population({"error": [np.nan], "net": ["a"], "status": ["diverged"]}))

@@ -217,6 +217,15 @@ def test_rerun_histogram_counts_every_run_and_ignores_key_order(repeated, ax):
     plot.reruns(repeated, Figure().subplots(), kind="runs")
 
 
+def test_reruns_are_trainings_of_one_model_alone(ax):
+    """Another learning rate is another model and an unknown net none: seeds differ by sqrt((.02 + .02) / 2)."""
+    errors, nets = [5.0, 5.2, 9.0, 9.2, 6.0, 30.0], ["a", "a", "a", "a", "", ""]
+    plot.reruns(build_population({"error": errors, "net": nets, "lr": [0.1, 0.1, 0.2, 0.2, 0.1, 0.1]}), ax)
+    (label,) = ax.get_legend_handles_labels()[1]
+    assert "2 architectures, 4 runs" in label
+    assert label.endswith(" 0.14")
+
+
 def test_pareto_line_is_the_front(population, ax):
     plot.pareto(population, ax, groups=["Odd"], m=None)
     group = population.isel(model=population["space"].values == "Odd")
