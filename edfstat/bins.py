@@ -96,7 +96,8 @@ def bin_models(
         place, counts = models.placed(edges)
         short = _short(counts, share, min_count)
     if short.any() and empty == "raise":
-        raise PopulationError(_complaint(models, edges, counts, short))
+        works = _that_work(complexity, groups, spacing, limits, edges, min_count)
+        raise PopulationError(_complaint(models, edges, counts, short, works))
     kept = ~short & (counts.min(axis=0) > 0)
     if not kept.any():
         raise PopulationError(
@@ -320,14 +321,24 @@ def _feasible(models: _Compared, limit: int) -> int:
     return 0
 
 
-def _complaint(models: _Compared, edges: list[Floats], counts: NDArray[np.intp], short: NDArray[np.bool_]) -> str:
+def _that_work(complexity: Any, groups: Any, spacing: str, limits: Any, edges: list[Floats], min_count: int) -> int:
+    """Most bins per measure, no more than these, that leave none short where a number is given; 0 if there is none."""
+    most = max(marks.size - 1 for marks in edges)
+    try:
+        # Edges that were given span another range than a number of bins does.
+        return _feasible(_compared(complexity, groups, spacing, limits, most, min_count), most)
+    except (InputError, PopulationError):
+        return 0
+
+
+def _complaint(
+    models: _Compared, edges: list[Floats], counts: NDArray[np.intp], short: NDArray[np.bool_], works: int
+) -> str:
     """Names the first short bin, the group that lacks models there, and a number of bins that works."""
     number = int(short.argmax())
     group = int(counts[:, number].argmin())
     cell = np.unravel_index(number, [marks.size - 1 for marks in edges])
     extent = " by ".join(f"{marks[i]:g} to {marks[i + 1]:g}" for marks, i in zip(edges, cell, strict=True))
-    most = max(marks.size - 1 for marks in edges)
-    works = _feasible(models, most)
     joint = len(edges) > 1
     held = int(counts[group, number])
     lacks = "no model" if held == 0 else f"{held} of the {models.min_count} models asked for"

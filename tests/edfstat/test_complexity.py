@@ -107,6 +107,14 @@ def test_every_suggested_number_of_bins_works():
         complexity_weights(c, bins=works, groups=groups)
 
 
+def test_what_works_in_place_of_given_edges_is_a_number_of_bins():
+    """Edges may span more than the groups share: two bins are 3 to 4 to 5, and not 0 to 3 to 6."""
+    c, groups = [3.0, 3.5, 4.0, 5.0, 0.0, 3.0, 3.5, 4.5, 5.0, 6.0], ["A"] * 4 + ["B"] * 6
+    with pytest.raises(PopulationError, match=r"bin 0 \(0 to 2\) has no model of group A; bins=2 works"):
+        complexity_weights(c, bins=[0, 2, 4, 6], groups=groups)
+    assert complexity_weights(c, bins=2, groups=groups)[:4].tolist() == [0.25] * 4
+
+
 def test_drop_leaves_the_bin_out_of_every_group():
     c = [1.0, 2.0, 2.5, 4.0, 1.0, 1.2, 4.0, 4.0]
     groups = list("AAAABBBB")
