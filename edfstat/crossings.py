@@ -140,8 +140,10 @@ def _quantile_crossings(levels: Floats, signs: NDArray[np.int64], quantile: floa
     # As m grows the level falls: the new leader leads from the upper end of its own range of levels.
     sizes = np.log1p(-quantile) / np.log1p(-levels[change])
     order = np.argsort(sizes)
-    # Who leads from m = 1 on has led all along.
-    order = order[(sizes[order] > 1 + minima.SLACK) & (sizes[order] <= max_m)]
+    # Who leads from m = 1 on has led all along, and so has who leads after a tie that m = 1 begins.
+    lowest = levels[kept[1:] - 1][np.diff(signs[kept]) != 0]
+    led = np.log1p(-quantile) / np.log1p(-lowest) > 1 + minima.SLACK
+    order = order[led[order] & (sizes[order] > 1 + minima.SLACK) & (sizes[order] <= max_m)]
     return sizes[order], signs[change][order].astype(np.float64)
 
 

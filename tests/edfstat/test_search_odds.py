@@ -349,6 +349,16 @@ def test_who_leads_from_one_model_on_is_no_crossing():
         assert medians[0] <= medians[1]
 
 
+def test_who_leads_after_a_tie_from_one_model_on_is_no_crossing():
+    """The medians are 3.5 and 3.5 for one model, 1.5 and 3.5 for more: b leads nowhere, though its worst is better."""
+    a, b = [1.5, 1.5, 3.5, 5.0, 5.0], [3.5]
+    found = search_crossings(a, b, quantile=0.5)
+    assert found.attrs["first_leader"] == ""
+    assert found["crossing_m"].size == 0
+    for m in range(1, 12):
+        assert np.quantile(a, 1 - 0.5 ** (1 / m), method="inverted_cdf") == (3.5 if m == 1 else 1.5)
+
+
 def test_a_weight_too_small_to_be_met_needs_models_without_end():
     assert models_needed([5.0, 7.0, 8.0], 6, weights=[1e-320, 1, 1]) == math.inf
     assert models_needed([5.0, 7.0, 8.0], 6, weights=[1e-300, 1, 1]) == pytest.approx(-math.log(0.05) * 2e300)
