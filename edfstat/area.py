@@ -288,8 +288,9 @@ def _spread(sample: _Sample, upto: float, size: NDArray[np.intp]) -> tuple[float
     value = float(w @ g)
     variances = np.bincount(codes, influence(g, value, w, codes, size) ** 2, minlength=size.size).astype(np.float64)
     # What rounding leaves is no spread, where models of a stratum weigh the same, or all models have one value.
-    low, high = _extremes(g, codes, w, size.size)
-    lightest, heaviest = _extremes(w, codes, w, size.size)
+    used = w > 0
+    low, high = _extremes(g[used], codes[used], size.size)
+    lightest, heaviest = _extremes(w, codes, size.size)
     alike = heaviest - lightest <= SLACK * heaviest
     variances[(low >= high) & (alike | (np.abs(low - value) < SLACK))] = 0.0
     return value, variances
@@ -339,12 +340,11 @@ def _cells(sample: _Sample, eps: Floats, base: Floats) -> tuple[Floats, Floats, 
     return number.reshape(shape), (mean + shift).reshape(shape), square.reshape(shape)
 
 
-def _extremes(values: Floats, codes: NDArray[np.intp], w: Floats, k: int) -> tuple[Floats, Floats]:
-    """Lowest and highest value in each of k strata among the models that have a weight."""
-    used = w > 0
+def _extremes(values: Floats, codes: NDArray[np.intp], k: int) -> tuple[Floats, Floats]:
+    """Lowest and highest value in each of k strata."""
     low, high = np.full(k, np.inf), np.full(k, -np.inf)
-    np.minimum.at(low, codes[used], values[used])
-    np.maximum.at(high, codes[used], values[used])
+    np.minimum.at(low, codes, values)
+    np.maximum.at(high, codes, values)
     return low, high
 
 

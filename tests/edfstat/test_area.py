@@ -247,6 +247,18 @@ def test_a_stratum_of_failures_with_unequal_weights_adds_its_share_of_the_varian
     assert alone["se"].item() == first["se"].item() < np.sqrt(variance)
 
 
+def test_models_of_weight_zero_leave_the_others_of_a_stratum_uncertain():
+    """2 of 3 models of stratum 1 weigh nothing: which one does was chance, as svymean of R counts it."""
+    error, weights = np.array([2.0, 4.0, 6.0, 3.0, 9.0, 5.0]), np.array([1.0, 1.0, 1.0, 3.0, 0.0, 0.0])
+    g = 1 - error / 10
+    area = weights @ g / 6
+    u = weights / 6 * (g - area)
+    variance = [3 / 2 * np.sum((part - part.mean()) ** 2) for part in (u[:3], u[3:])]
+    found = auc(error, 10.0, weights, strata=[0, 0, 0, 1, 1, 1], level=0.95)
+    assert float(found.se) == pytest.approx(np.sqrt(sum(variance)))
+    assert float(found.df) == pytest.approx(sum(variance) ** 2 / (variance[0] ** 2 / 2 + variance[1] ** 2 / 2))
+
+
 def test_equal_areas_have_no_spread_whatever_the_weights():
     found = auc([5.0, 5.0, 5.0, 5.0], 10.0, [0.1, 0.2, 0.3, 0.4], strata=[0, 0, 1, 1], level=0.95)
     assert np.isnan(found["lower"].item())
