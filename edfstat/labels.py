@@ -70,9 +70,9 @@ def as_numbers(values: Any, name: str, *, length: int | None = None) -> Floats:
     """
     array = as_vector(values, name, length=length)
     if array.dtype.kind == "O":
-        for place, value in enumerate(array.tolist()):
-            number(value, f"{name}[{place}]", "give numbers", nan=True)
-    elif array.dtype.kind not in "fiub":
+        checked = [number(value, f"{name}[{place}]", "give numbers", nan=True) for place, value in enumerate(array)]
+        return np.array(checked, dtype=np.float64)
+    if array.dtype.kind not in "fiub":
         raise InputError(f"{name} holds {array.dtype} values; give numbers")
     return array.astype(np.float64, copy=False)
 
@@ -90,8 +90,7 @@ def grid_of_numbers(values: Any, name: str) -> Floats:
     except (TypeError, ValueError):
         raise InputError(f"{name} is {shown(values)}; give one value per model") from None
     if array.dtype.kind == "O":
-        for value in array.flat:
-            number(value, name, "give numbers", nan=True)
+        array = np.reshape([number(value, name, "give numbers", nan=True) for value in array.flat], array.shape)
     elif array.dtype.kind not in "fiub":
         raise InputError(f"{name} holds {array.dtype} values; give numbers")
     if np.ma.is_masked(values):

@@ -387,7 +387,7 @@ def compared_errors(ds: xr.Dataset, error: str = "error") -> tuple[NDArray[np.fl
     """Errors as comparisons count them, and which models count at all.
 
     A diverged model counts: with the best error it reached, or +inf if it never reached one. Models lost to
-    an accident (`ACCIDENTS`) do not count; callers report how many there were.
+    an accident (`ACCIDENTS`) do not count; callers report how many there were. Where no status is known, all count.
 
     Returns
     -------
@@ -396,5 +396,7 @@ def compared_errors(ds: xr.Dataset, error: str = "error") -> tuple[NDArray[np.fl
     counted : ndarray of bool, shape (model,)
     """
     values = ds[error].values.astype(np.float64)
-    counted = ~np.isin(ds["status"].values.astype(str), ACCIDENTS)
+    counted = np.ones(values.shape, dtype=bool)
+    if "status" in ds.variables:
+        counted = ~np.isin(ds["status"].values.astype(str), ACCIDENTS)
     return np.where(np.isnan(values), np.inf, values), counted

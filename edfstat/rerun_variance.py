@@ -155,8 +155,9 @@ def _usable(ds: xr.Dataset, error: str) -> tuple[Floats, NDArray[np.bool_], dict
 def known_nets(ds: xr.Dataset) -> NDArray[np.bool_]:
     """Which runs say what they trained."""
     if "net" not in ds.variables:
-        return np.zeros(ds.sizes["model"], dtype=bool)
-    return np.array([net != "" for net in ds["net"].values.tolist()], dtype=bool)
+        return np.zeros(ds.sizes.get("model", 0), dtype=bool)
+    # None and NaN, which is no equal of itself, say as little as an empty text.
+    return np.array([bool(net) and net == net for net in ds["net"].values.tolist()], dtype=bool)
 
 
 def trained_models(ds: xr.Dataset, kept: NDArray[np.bool_]) -> tuple[NDArray[Any], Ints, Ints]:

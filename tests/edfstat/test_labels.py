@@ -65,3 +65,12 @@ def test_two_columns_of_complexity() -> None:
     both = xr.DataArray(np.ones((3, 2)), dims=("model", "measure"), coords={"model": ["a", "b", "c"]})
     with pytest.raises(InputError, match="groups has other labels"):
         edfstat.complexity_weights(both, groups=column(["x", "x", "y"], ["b", "a", "c"]), bins=(1, 1))
+
+
+def test_whole_numbers_beyond_the_floats_are_infinite():
+    """1.8e308 is the largest float; 1e400 as text is read as infinite, too."""
+    assert edfstat.edf([10**400, 3]).support.tolist() == [3.0, float("1e400")]
+    with pytest.raises(InputError, match=r"weights\[1\] is inf"):
+        edfstat.edf([1, 2], [1, 10**400])
+    with pytest.raises(InputError, match=r"complexity\[0\] is .*inf"):
+        edfstat.complexity_weights([10**400, 3])

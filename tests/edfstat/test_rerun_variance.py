@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from edfstat import InputError, PopulationError, reruns
 from edfstat.population import build_population
@@ -105,6 +106,13 @@ def test_runs_of_unknown_nets_are_no_trainings_of_one_model():
     assert found["net"].values.tolist() == ["a", "b"]
     assert int(found.without_net) == 2
     assert (float(found.var_seed), float(found.var_architecture)) == (2.0, 7.0)
+
+
+def test_a_table_without_status_or_with_missing_nets_will_do():
+    """Runs 1 and 3 of a: variance 2; the net of 9 is not known."""
+    found = reruns(xr.Dataset({"error": ("model", [1.0, 3.0, 5.0, 9.0]), "net": ("model", ["a", "a", "b", None])}))
+    assert float(found.var_seed) == pytest.approx(2.0)
+    assert (int(found.accidents), int(found.without_net)) == (0, 1)
 
 
 def test_what_cannot_be_known_is_nan_with_a_reason():
