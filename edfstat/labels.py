@@ -255,7 +255,7 @@ def repeated(counts: Any, errors: Floats, strata: Any) -> tuple[Floats, NDArray[
 
 
 def same_models(**arrays: Any) -> None:
-    """Refuse DataArrays whose labels say that they list other models than the first, or the same in another order.
+    """Refuse DataArrays along one dimension whose labels say that they list other models, or in another order.
 
     Values are paired by position, so such arrays would be paired wrongly without a word.
 
@@ -264,14 +264,14 @@ def same_models(**arrays: Any) -> None:
     InputError
         Naming the array and the first place that differs.
     """
-    (first, reference), *others = arrays.items()
-    if not isinstance(reference, xr.DataArray) or reference.ndim == 0:
-        return
-    along = reference.dims[0]
-    index = reference.indexes.get(along)
-    for name, array in others:
-        other = array.indexes.get(along) if isinstance(array, xr.DataArray) and array.dims[:1] == (along,) else None
-        if index is None or other is None or len(other) != len(index) or index.equals(other):
+    known: dict[Any, tuple[str, pd.Index]] = {}
+    for name, array in arrays.items():
+        along = array.dims[0] if isinstance(array, xr.DataArray) and array.ndim else None
+        other = None if along is None else array.indexes.get(along)
+        if other is None:
+            continue
+        first, index = known.setdefault(along, (name, other))
+        if len(other) != len(index) or index.equals(other):
             continue
         where = next(
             place for place, (a, b) in enumerate(zip(index, other)) if a != b and not (pd.isna(a) and pd.isna(b))

@@ -56,6 +56,16 @@ def test_other_labels_are_refused(name: str) -> None:
         call(error, column(other, [*NAMES[:4], "f", "e"]))
 
 
+@pytest.mark.parametrize(
+    "error", [[3.0, 4.0, 5.0], column([3.0, 4.0, 5.0], None), column([3.0, 4.0, 5.0], [*"xyz"], "i")]
+)
+def test_other_labels_are_refused_where_errors_have_none(error: Any) -> None:
+    weights, bins = column([1.0, 2.0, 3.0], list("abc")), column([0, 0, 1], list("bac"))
+    edfstat.edf(error, weights, strata=bins.reindex_like(weights))
+    with pytest.raises(InputError, match="strata has other labels along 'model' than weights"):
+        edfstat.edf(error, weights, strata=bins)
+
+
 def test_labels_that_are_missing_in_both_agree() -> None:
     names = [1.0, np.nan, 2.0]
     assert edfstat.edf(column([1.0, 2.0, 3.0], names), column([1.0, 1.0, 2.0], names)).n == 3
