@@ -1,13 +1,16 @@
-"""Layers in C on one thread, which tests of them need."""
+"""Layers in C on one thread, which tests of them need, and trials that last until their process is killed."""
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from edfstat import Trial
 from tests.absent import absent
+from tests.trainers import held
+from trainers import workers
 from trainers.nets import cpu
 
 
@@ -40,3 +43,17 @@ def shorter_registers(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(cpu, "FLAGS", [f"-march={request.param}" if "-march" in flag else flag for flag in cpu.FLAGS])
     assert cpu.available()
+
+
+@pytest.fixture
+def hold(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Lets trials of `train_many` stay after their first epoch, its checkpoint written, until their process is killed.
+
+    Begun again they go on, as any do. So a test need not outrun them, on whatever machine.
+    """
+
+    def these(*trials: Trial) -> None:
+        monkeypatch.setenv(held.NAMES, " ".join(one.id for one in trials))
+        monkeypatch.setattr(workers, "_serve", held.serve)
+
+    return these

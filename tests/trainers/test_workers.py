@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,12 @@ def test_trainings_in_threads_do_not_see_what_others_draw() -> None:
 
 
 @pytest.mark.usefixtures("threads")
-def test_what_a_process_had_when_it_died_is_tried_again_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_a_process_had_when_it_died_is_tried_again_alone(
+    tmp_path: Path, hold: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
     """Killed from outside after the first epochs: which of its trials was to blame nobody knows."""
-    first, second, third = trials = [trial(1, 12), trial(2, 12), trial(3, 1)]
+    first, second, third = trials = [trial(1, 4), trial(2, 4), trial(3, 1)]
+    hold(first, second)
 
     def kill() -> None:
         for one in (first, second):
@@ -92,8 +96,9 @@ def test_what_a_process_had_when_it_died_is_tried_again_alone(tmp_path: Path, ca
 
 
 @pytest.mark.usefixtures("threads")
-def test_leaving_the_loop_ends_the_threads_and_a_later_call_goes_on(tmp_path: Path) -> None:
-    long = trial(1, 40)
+def test_leaving_the_loop_ends_the_threads_and_a_later_call_goes_on(tmp_path: Path, hold: Callable[..., None]) -> None:
+    long = trial(1, 4)
+    hold(long)
     stream = train_many([trial(2, 1), long], device="cpu", workers=2, directory=tmp_path)
     assert next(stream)["rng_seed"] == 2
     wait_for(tmp_path / long.id / "checkpoint.pt")
@@ -147,10 +152,11 @@ def test_weights_are_drawn_by_one_thread_at_a_time() -> None:
 
 @pytest.mark.usefixtures("threads")
 def test_what_a_process_had_answered_before_it_died_is_not_lost(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, hold: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
     """It dies while whoever reads the records is busy with the first: one answer is in the pipe, one trial not done."""
-    trials = [trial(1, 40), *(trial(seed, 1) for seed in (2, 3, 4, 5))]
+    trials = [trial(1, 4), *(trial(seed, 1) for seed in (2, 3, 4, 5))]
+    hold(trials[0])
     records = []
     for record in train_many(trials, device="cpu", workers=2, directory=tmp_path):
         records.append(record)
