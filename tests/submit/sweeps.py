@@ -39,6 +39,16 @@ def write(folder: Path, config: dict[str, Any], name: str = "sweep.yaml") -> Pat
     return path
 
 
+def holding(folder: Path, but: int = 0) -> dict[str, Any]:
+    """Options by which all trials but so many stay in their last epoch, until they are told to stop or `let_go`."""
+    (folder / "held").mkdir()
+    return {"held": str(folder / "held"), "but": but}
+
+
+def let_go(folder: Path) -> None:
+    (folder / "held" / "go").touch()
+
+
 def finished_once(directory: Path) -> None:
     """Every planned trial has exactly one record, and it says ok."""
     sweep = open_sweep(directory)
@@ -64,7 +74,7 @@ def outcomes(population: xr.Dataset) -> dict[str, tuple[Any, ...]]:
     return rows
 
 
-def wait_until(true: Any, seconds: float = 60.0, what: str = "the condition") -> None:
+def wait_until(true: Any, seconds: float = 200.0, what: str = "the condition") -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"{what} did not come within {seconds:g} s"

@@ -1,7 +1,7 @@
 """Sweeps on a real SLURM of two nodes, undisturbed."""
 
 import json
-import time
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from submit.launching import launches
 from submit.opening import opened
 from submit.sweep import main
 from tests.submit.cluster import Cluster
-from tests.submit.sweeps import DIGITS, fake, finished_once, outcomes, wait_until, write
+from tests.submit.sweeps import DIGITS, fake, finished_once, holding, let_go, outcomes, wait_until, write
 
 pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
 
@@ -50,12 +50,17 @@ def test_more_workers_than_an_array_takes(slurm: Cluster, tmp_path: Path) -> Non
 @pytest.fixture
 def few_jobs(slurm: Cluster) -> Iterator[Callable[[int], None]]:
     """Sets how many jobs the user may have in the queue."""
-    wait_until(lambda: not slurm.call("squeue", "-h").stdout.strip(), 60, "the end of earlier jobs")
+    wait_until(lambda: not slurm.call("squeue", "-h").stdout.strip(), what="the end of earlier jobs")
 
     def limit(jobs: int) -> None:
         words = ("modify", "user", "root", "set", f"MaxSubmitJobs={jobs}")
         assert slurm.call("sacctmgr", "-iQ", *words).returncode == 0
-        time.sleep(1)  # until the controller has heard of it
+        wait_until(lambda: limits() == ([str(jobs)] * 2 if jobs >= 0 else []), what="the controller's hearing of it")
+
+    def limits() -> list[str]:
+        """Of the user in each account, as the controller knows them."""
+        said = slurm.call("scontrol", "show", "assoc_mgr", "users=root", "flags=assoc").stdout
+        return re.findall(r"MaxSubmitJobs=(\d+)", said)
 
     yield limit
     limit(-1)
@@ -65,8 +70,8 @@ def test_a_limit_on_submitted_jobs_costs_workers_not_the_sweep(
     slurm: Cluster, tmp_path: Path, few_jobs: Callable[[int], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     few_jobs(3)
-    path = write(tmp_path, fake(20, epochs=2, epoch_seconds=0.1, workers=7))
-    found = operations.run(path, cluster="slurm", watch=True)
+    path = write(tmp_path, fake(20, epochs=2, epoch_seconds=0.1, workers=7, options=holding(tmp_path)))
+    found = operations.run(path, cluster="slurm", watch=True, show=lambda _: let_go(tmp_path))
     assert "SLURM took 3 of 7 workers" in capsys.readouterr().err
     assert found.complete
     finished_once(tmp_path / "sweep")
@@ -117,11 +122,12 @@ def test_doctor_looks_at_the_cluster_and_a_node(slurm: Cluster, tmp_path: Path) 
 
 
 def test_cancel_stops_cleanly_and_resume_goes_on(slurm: Cluster, tmp_path: Path) -> None:
-    path = write(tmp_path, fake(12, epochs=5, epoch_seconds=0.2))
+    path = write(tmp_path, fake(12, epochs=3, epoch_seconds=0.2, options=holding(tmp_path, but=2)))
     operations.run(path, cluster="slurm", watch=False)
     with pytest.raises(InputError, match="different sweep"):
         operations.run(write(tmp_path, fake(13), "other.yaml"), cluster="slurm", directory=tmp_path / "sweep")
     assert operations.cancel(path) == 1
+    let_go(tmp_path)
     assert operations.resume(path, cluster="slurm", watch=True).complete
     finished_once(tmp_path / "sweep")
 
@@ -130,12 +136,15 @@ def test_run_returns_at_once_and_says_that_workers_come(
     slurm: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The default on SLURM, which scripts go on after."""
-    path = write(tmp_path, fake(6, epochs=2, epoch_seconds=0.3, workers=2))
+    wait = f"while [ ! -e {tmp_path}/go ]; do sleep 0.1; done"
+    resources = {**DIGITS["resources"], "setup": [wait]}
+    path = write(tmp_path, fake(6, epochs=2, epoch_seconds=0.3, workers=2, resources=resources))
     assert main(["run", str(path), "--cluster", "slurm"]) == 0
+    (tmp_path / "go").touch()
     shown = capsys.readouterr()
     assert not shown.err
     assert "2 waiting or starting" in shown.out
-    wait_until(lambda: operations.status(path).complete, 120, "the end of the sweep")
+    wait_until(lambda: operations.status(path).complete, what="the end of the sweep")
     assert operations.status(path).queued_workers == 0
     finished_once(tmp_path / "sweep")
 
@@ -143,7 +152,7 @@ def test_run_returns_at_once_and_says_that_workers_come(
 def test_resources_that_changed_in_the_file_hold_for_the_next_workers(
     slurm: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = fake(40, epochs=2, epoch_seconds=0.2)
+    config = fake(4, epochs=2, epoch_seconds=0.2, options=holding(tmp_path))
     path = write(tmp_path, config)
     operations.run(path, cluster="slurm")
     changed = {"workers": 1, "resources": {**config["resources"], "time": "00:23:00", "memory": "100MB"}}

@@ -24,7 +24,18 @@ from submit.launching import launches, living_workers
 from submit.status import Status
 from tests.absent import absent
 from tests.submit.cluster import Cluster
-from tests.submit.sweeps import DIGITS, fake, finished_once, outcomes, records, wait_until, workers, write
+from tests.submit.sweeps import (
+    DIGITS,
+    fake,
+    finished_once,
+    holding,
+    let_go,
+    outcomes,
+    records,
+    wait_until,
+    workers,
+    write,
+)  # fmt: skip
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.xdist_group("slurm"), pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,8 +62,8 @@ class Faulty:
         """Launch, and wait until some trials are recorded and one runs."""
         self.slurm.ready()
         operations.run(self.path, cluster="slurm", watch=False)
-        wait_until(lambda: records(self.directory) >= trials, 120, "the first records")
-        wait_until(lambda: any(each["trials"] for each in workers(self.directory)), 60, "a running trial")
+        wait_until(lambda: records(self.directory) >= trials, what="the first records")
+        wait_until(lambda: any(each["trials"] for each in workers(self.directory)), what="a running trial")
 
     def running(self) -> dict[str, Any]:
         living = living_workers(self.sweep)
@@ -69,7 +80,7 @@ class Faulty:
                 found.append((trial, epoch))
             return bool(found) and found[-1][1] >= 2
 
-        wait_until(look, 120, "a trial with a checkpoint")
+        wait_until(look, what="a trial with a checkpoint")
         return found[-1]
 
     def end(self) -> Status:
@@ -142,7 +153,8 @@ def test_fault_loses_nothing(
 
 
 def test_trials_go_on_from_their_checkpoints(slurm: Cluster, tmp_path: Path) -> None:
-    faulty = Faulty(slurm, tmp_path, fake(24, epochs=20, epoch_seconds=0.15, lease=6, workers=4))
+    options = holding(tmp_path, but=4)
+    faulty = Faulty(slurm, tmp_path, fake(24, epochs=10, epoch_seconds=0.15, lease=6, workers=4, options=options))
     faulty.begin(0)
     struck: dict[str, int] = {}
     for fault in (_kill_worker, _preempt, _requeue, _node_down):
@@ -150,6 +162,7 @@ def test_trials_go_on_from_their_checkpoints(slurm: Cluster, tmp_path: Path) -> 
         fault(faulty)
         struck[trial] = epoch
         operations.resume(faulty.path, cluster="slurm", watch=False)
+    let_go(tmp_path)
     faulty.end()
     finished_once(faulty.directory)
     began = {each["trial_id"]: each["provenance"]["began_at_epoch"] for each in gather(faulty.sweep).records}
@@ -183,7 +196,7 @@ def test_full_disk_is_waited_for(slurm: Cluster, tmp_path: Path, undisturbed: di
         before = records(faulty.directory)
         time.sleep(12)
         filler.unlink()
-        wait_until(lambda: records(faulty.directory) > before, 120, "a record after the disk was freed")
+        wait_until(lambda: records(faulty.directory) > before, what="a record after the disk was freed")
         faulty.end()
         faulty.check(undisturbed)
     finally:

@@ -24,7 +24,7 @@ from submit.presence import Presence, WorkerInfo, machine, process_start
 from submit.shards import Shard, read_lines
 from submit.status import Tally
 from submit.sweep import main
-from tests.submit.sweeps import DIGITS, fake, finished_once, records, wait_until, write
+from tests.submit.sweeps import DIGITS, fake, finished_once, holding, let_go, records, wait_until, write
 from trainers.spaces import SPACES, Architecture, complexity, from_dict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,17 +139,18 @@ def _hear_interrupts() -> None:
 
 
 def test_local_workers_stop_on_ctrl_c_and_go_on(tmp_path: Path) -> None:
-    path = write(tmp_path, fake(16, epochs=6, epoch_seconds=0.1))
+    path = write(tmp_path, fake(16, epochs=3, epoch_seconds=0.1, options=holding(tmp_path, but=3)))
     command = [sys.executable, "-m", "submit.sweep", "run", str(path), "--cluster", "local"]
     running = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_interrupts)
-    wait_until(lambda: records(tmp_path / "sweep") >= 3, 60, "the first records")
+    wait_until(lambda: records(tmp_path / "sweep") >= 3, what="the first records")
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=200)
     assert running.returncode == 1
     assert "run the same command again" in said
     assert "Traceback" not in said
     assert not operations.status(path).workers
     before = records(tmp_path / "sweep")
+    let_go(tmp_path)
     assert operations.run(path, cluster="local").complete
     finished_once(tmp_path / "sweep")
     assert 3 <= before < 16

@@ -1,11 +1,11 @@
 """Workers that die, freeze and come back: whose trial it is, and what is written."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,7 +20,7 @@ from submit.job import Worker, _Loop
 from submit.presence import Presence, WorkerInfo
 from submit.shards import Shard, read_lines
 from submit.signals import patience
-from tests.submit.sweeps import fake, finished_once, records, wait_until, write
+from tests.submit.sweeps import fake, finished_once, holding, let_go, records, wait_until, write
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = "import sys; from submit.job import Worker; print(Worker(sys.argv[1], '000aaaaa', int(sys.argv[2]))())"
@@ -39,6 +39,15 @@ def child_of(worker: subprocess.Popen) -> int:
     return next(int(child) for child in children if b"submit.child" in Path(f"/proc/{child}/cmdline").read_bytes())
 
 
+def checkpoints(directory: Path) -> list[int]:
+    """Epochs that are done of each trial that has no record yet."""
+    done = []
+    for path in (directory / "checkpoints").glob("*/checkpoint.json"):
+        with contextlib.suppress(FileNotFoundError):
+            done.append(json.loads(path.read_text())["epoch"])
+    return done
+
+
 def feed_of(sweep: Sweep, name: str, now: list[float]) -> tuple[Feed, Presence]:
     # Of another machine, so that only its silence can tell its death.
     presence = Presence(sweep.path / "workers", WorkerInfo(worker=name), 60, clock=lambda: now[0])
@@ -47,17 +56,17 @@ def feed_of(sweep: Sweep, name: str, now: list[float]) -> tuple[Feed, Presence]:
 
 
 def test_a_frozen_worker_that_wakes_doubles_nothing(tmp_path: Path) -> None:
-    path = write(tmp_path, fake(8, epochs=6, epoch_seconds=0.2, lease=2))
+    path = write(tmp_path, fake(8, epochs=3, epoch_seconds=0.2, lease=2, options=holding(tmp_path, but=1)))
     opening.prepare(path)
     directory = tmp_path / "sweep"
     frozen = start_worker(directory, 0)
-    wait_until(lambda: records(directory) >= 1, 60, "the first record")
-    wait_until(lambda: any((directory / "checkpoints").iterdir()), 60, "a running trial")
-    os.kill(frozen.pid, signal.SIGSTOP)  # its child goes on for a while: the worst case
+    wait_until(lambda: records(directory) == 1 and checkpoints(directory) == [2], what="a running trial after another")
+    os.kill(frozen.pid, signal.SIGSTOP)
+    let_go(tmp_path)  # its child goes on for a while: the worst case
     other = start_worker(directory, 1)
-    wait_until(lambda: records(directory) >= 6, 60, "records of the other worker")
+    wait_until(lambda: records(directory) >= 6, what="records of the other worker")
     os.kill(frozen.pid, signal.SIGCONT)
-    assert [frozen.wait(60), other.wait(60)] == [0, 0]
+    assert [frozen.wait(200), other.wait(200)] == [0, 0]
     finished_once(directory)
     writers = {r["provenance"]["worker"] for r in gather(open_sweep(directory)).records}
     assert writers == {"000aaaaa-0000-0", "000aaaaa-0001-0"}
@@ -267,22 +276,22 @@ def test_a_line_that_a_full_disk_tore_does_not_spoil_the_next(tmp_path: Path, mo
 
 
 def test_time_of_interrupted_lives_is_counted(tmp_path: Path) -> None:
-    path = write(tmp_path, fake(1, epochs=10, epoch_seconds=0.2))
+    path = write(tmp_path, fake(1, epochs=10, epoch_seconds=0.2, options=holding(tmp_path)))
     opening.prepare(path)
     directory = tmp_path / "sweep"
     first = start_worker(directory, 0)
-    wait_until(lambda: any((directory / "checkpoints").glob("*/checkpoint.json")), 60, "a checkpoint")
-    time.sleep(0.6)
+    wait_until(lambda: checkpoints(directory) == [9], what="the checkpoint before the last epoch")
     # SLURM sends its signals to every process of a job; the one with the trial leaves them to the worker.
     for number in (signal.SIGUSR2, signal.SIGTERM):
         os.kill(child_of(first), number)
     first.send_signal(signal.SIGTERM)
-    assert first.wait(60) == 0
+    assert first.wait(200) == 0
     assert "died" not in (directory / "logs" / "0.out").read_text()
     assert any((directory / "checkpoints").glob("*/seconds"))
-    assert start_worker(directory, 1).wait(60) == 0
+    let_go(tmp_path)
+    assert start_worker(directory, 1).wait(200) == 0
     (record,) = gather(open_sweep(directory)).records
-    assert record["provenance"]["began_at_epoch"] > 0
+    assert record["provenance"]["began_at_epoch"] == 9
     assert record["provenance"]["seconds"] >= 10 * 0.2
 
 
