@@ -39,6 +39,8 @@ __all__ = [
 ]
 
 Cluster = Literal["slurm", "local", "debug"]
+#: Seconds in which local workers that were started have shown themselves, or never will.
+SHOWN = 20
 #: Requeues that submitit may count as time-outs: a worker comes back as long as there is work.
 REQUEUES = 100_000
 
@@ -142,19 +144,15 @@ def check_place(path: Path, cluster: Cluster) -> None:
 
 
 def _starting(sweep: Sweep, launch: Launch) -> bool:
-    """Workers take seconds until they show; until all have, their launch counts as active."""
-    return _process_lives(launch) and starting(sweep, launch) > 0
+    """Workers take seconds until they show; until all have, their launch counts as active, whoever made it."""
+    return launch.machine == machine() and starting(sweep, launch) > 0
 
 
 def starting(sweep: Sweep, launch: Launch) -> int:
     """Local workers that were started a moment ago and have not shown yet."""
-    if launch.cluster != "local" or launch.state != "submitted" or time.time() - launch.created > 20:
+    if launch.cluster != "local" or launch.state != "submitted" or time.time() - launch.created > SHOWN:
         return 0
     return max(0, launch.workers - len(list((sweep.path / "workers").glob(f"{launch.id}-*.json"))))
-
-
-def _process_lives(launch: Launch) -> bool:
-    return launch.machine == machine() and process_start(launch.pid) == launch.started
 
 
 def _launch_of(worker: str) -> str:

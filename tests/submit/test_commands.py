@@ -1,6 +1,7 @@
 """What a user meets: failures in one line, sweeps that may only be read, retries, provenance."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,18 +12,18 @@ import pytest
 import yaml
 
 import edfstat
-from submit import opening, operations
+from submit import launching, opening, operations
 from submit.collecting import gather
 from submit.config import read_config
 from submit.directory import Round, open_sweep
 from submit.doctor import examine
-from submit.launching import active_launches, launches
+from submit.launching import active_launches, launches, living_workers
 from submit.planning import make_plan
 from submit.scheduler import QueuedJob
 from submit.surroundings import job_id, log_name, on_slurm
 from submit.sweep import main
 from tests.absent import absent
-from tests.submit.sweeps import fake, write
+from tests.submit.sweeps import fake, records, wait_until, write
 
 
 def test_what_nobody_expected_is_one_line_and_a_log(
@@ -401,10 +402,15 @@ def test_workers_within_an_allocation_are_no_jobs_of_slurm(monkeypatch: pytest.M
     assert (on_slurm(), job_id(), log_name()) == (True, "123", "logs/123_0_log.out")
 
 
-def test_who_reads_the_output_does_not_wait_for_the_workers(tmp_path: Path) -> None:
+def test_who_reads_the_output_does_not_wait_for_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And they can be stopped at once, though nothing is seen of them yet, and who started them has ended."""
+    monkeypatch.setattr(launching, "SHOWN", 1000)
     path = write(tmp_path, fake(2, epochs=30, epoch_seconds=1.0, workers=1))
     command = [sys.executable, "-m", "submit.sweep", "run", str(path), "--cluster", "local", "--no-watch"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert not operations.status(path).complete
-    assert "0 at work, 1 waiting or starting" in done.stdout
-    assert main(["cancel", str(path)]) == 0
+    assert re.search("(0 at work, 1|1 at work, 0) waiting or starting", done.stdout)
+    assert operations.cancel(path) == 1
+    sweep = open_sweep(tmp_path / "sweep")
+    wait_until(lambda: list((sweep.path / "workers").glob("[!.]*.json")) and not living_workers(sweep))
+    assert records(sweep.path) == 0
