@@ -123,7 +123,7 @@ def test_out_of_memory_beside_others_is_tried_again_alone(
 
 def test_out_of_memory_also_alone_is_a_record(caplog: pytest.LogCaptureFixture) -> None:
     """Weights that take more than any address space: the allocator itself says no."""
-    huge = Trial("ResNet", {**NET, "ws": [8, 10**7, 8, 8]}, "digits", optim={"max_ep": 1}, seed=1)
+    huge = Trial("ResNet", {**NET, "ws": [8, 3 * 10**6, 8, 8]}, "digits", optim={"max_ep": 1}, seed=1)
     records = list(train_many([huge, trial(2)], device="cpu", workers=2))
     assert [(record["rng_seed"], record["status"]) for record in records] == [(2, "ok"), (1, "oom")]
     assert huge.id[:12] in caplog.text

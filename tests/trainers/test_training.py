@@ -5,6 +5,8 @@ import gzip
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from tests.trainers.trials import NET, outcome, trial
 from trainers import train
 from trainers.__main__ import main
 from trainers.evaluation import count_wrong
+from trainers.feeds import DeviceFeed
 from trainers.recipes import resolve
 from trainers.session import Session
 from trainers.task import prepare
@@ -109,13 +112,21 @@ def test_outputs_that_are_no_numbers_are_wrong_answers() -> None:
     assert count_wrong(Some(), Given(), contextlib.nullcontext).tolist() == [3, 2]  # type: ignore[arg-type]
 
 
-def test_a_time_limit_counts_all_runs(tmp_path: Path) -> None:
+def test_a_time_limit_counts_all_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also what an epoch took that was cut off, of which no checkpoint is left."""
-    runs = [train(trial(500), device="cpu", directory=tmp_path, time_limit=1.0) for _ in range(3)]
+    runs = [train(trial(10_000), device="cpu", directory=tmp_path, time_limit=1.0) for _ in range(3)]
     assert {record["status"] for record in runs} == {"timeout"}
     seconds = [record["provenance"]["seconds"] for record in runs]
     assert 1.0 <= seconds[0] <= seconds[1] <= seconds[2] < seconds[0] + 1.0
-    record = train(trial(500, options={"train_images": 1347}), device="cpu", time_limit=0.02)
+    drawn = DeviceFeed.train
+
+    def slowly(feed: DeviceFeed, epoch: int) -> Iterator[Any]:
+        for batch in drawn(feed, epoch):
+            time.sleep(0.01)
+            yield batch
+
+    monkeypatch.setattr(DeviceFeed, "train", slowly)  # ten steps, of which none but the first two are in time
+    record = train(trial(options={"train_images": 1347}), device="cpu", time_limit=0.02)
     assert record["train_ep_loss"] == []
     assert record["provenance"]["seconds"] >= 0.02
 
