@@ -7,13 +7,14 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from tests.ports import held_port
 
 PROGRAMS = ("munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sacctmgr", "sbatch")
 SEARCH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/sbin"])
@@ -39,13 +40,9 @@ class Cluster:
         self.folder = folder
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf"), "PATH": SEARCH}
-        held = [socket.socket() for _ in range(5)]
-        for each in held:
-            each.bind(("127.0.0.1", 0))
         names = ("database", "dbd", "controller", "n1", "n2")
-        self.ports = {name: each.getsockname()[1] for name, each in zip(names, held, strict=True)}
-        for each in held:
-            each.close()
+        self._held = {name: held_port() for name in names}
+        self.ports = {name: each.getsockname()[1] for name, each in self._held.items()}
 
     def up(self) -> None:
         self._munge()
@@ -116,6 +113,8 @@ class Cluster:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(timeout=10)
+        for held in self._held.values():
+            held.close()
 
     def _munge(self) -> None:
         folder = self.folder / "munge"
@@ -185,7 +184,8 @@ class Cluster:
             f"SlurmdLogFile={d}/slurmd.%n.log\nProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\n"
             "SelectType=select/cons_tres\nSelectTypeParameters=CR_CPU\nMpiDefault=none\nReturnToService=2\n"
             "JobAcctGatherType=jobacct_gather/none\nMaxArraySize=5\nGresTypes=gpu\nKillWait=5\nSlurmctldTimeout=30\n"
-            "SlurmdTimeout=20\nSchedulerParameters=sched_interval=1,batch_sched_delay=0,sched_min_interval=0\n"
+            # Nodes are of the size that is said, whatever this machine's.
+            "SlurmdTimeout=20\nSlurmdParameters=config_overrides\nSchedulerParameters=sched_interval=1,batch_sched_delay=0,sched_min_interval=0\n"
             f"RequeueExit=\n{nodes}\nPartitionName=main Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP\n".replace(
                 "RequeueExit=\n", ""
             )
@@ -212,7 +212,7 @@ def running_cluster() -> Iterator[Cluster]:
             cluster = stack.enter_context(_folder())
             cluster.up()
         except (RuntimeError, subprocess.SubprocessError) as error:
-            # A free port may be gone when its daemon wants it, and a loaded machine slow: once more, from scratch.
+            # A loaded machine may be slow: once more, from scratch.
             sys.stderr.write(f"the first start of SLURM failed: {error}\n")
             stack.close()
             cluster = stack.enter_context(_folder())

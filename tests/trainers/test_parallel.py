@@ -2,9 +2,9 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from edfstat import InputError, Trial, TrialInterrupted
+from tests.ports import held_port
 from tests.trainers import two_processes
 from trainers import parallel, train
 from trainers.streams import random_box
@@ -35,11 +36,14 @@ def photographs(tmp_path: Path) -> Path:
     return tmp_path / "images"
 
 
-def started(command: list[str], tmp_path: Path, launcher: str = "torchrun") -> list[subprocess.Popen]:
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with held_port() as held:
+        yield held.getsockname()[1]
+
+
+def started(command: list[str], tmp_path: Path, port: int, launcher: str = "torchrun") -> list[subprocess.Popen]:
     """The same command as two processes of one trial."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     processes = []
     for rank in range(2):
         env = {**os.environ, "MASTER_PORT": str(port), "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}
@@ -55,13 +59,15 @@ def started(command: list[str], tmp_path: Path, launcher: str = "torchrun") -> l
 
 
 @pytest.mark.parametrize("case", two_processes.CASES)
-def test_in_float64_two_processes_agree_with_one_to_rounding(photographs: Path, tmp_path: Path, case: str) -> None:
+def test_in_float64_two_processes_agree_with_one_to_rounding(
+    photographs: Path, tmp_path: Path, port: int, case: str
+) -> None:
     """Gradients, batch-norm statistics and weights, also where the processes hold unequal shares of a batch."""
     alone = two_processes.run(case, str(photographs))
     script = str(Path(two_processes.__file__))
     # torchvision's decoders announce that they will go; the last of the options counts first.
     warnings = ["-W", "error", "-W", "ignore:The image decoding:DeprecationWarning"]
-    ended = started([sys.executable, *warnings, script, case, "out.pt", str(photographs)], tmp_path)
+    ended = started([sys.executable, *warnings, script, case, "out.pt", str(photographs)], tmp_path, port)
     errors = [process.communicate(timeout=200)[1] for process in ended]
     assert [process.returncode for process in ended] == [0, 0], errors
     together = torch.load(tmp_path / "out.pt")
@@ -88,14 +94,14 @@ def trial() -> Trial:
     [("torchrun", "fp32", 2e-4), ("slurm", "fp32", 2e-4), ("torchrun", "bf16", 5e-4)],
 )
 def test_two_processes_give_what_one_gives(
-    photographs: Path, tmp_path: Path, launcher: str, precision: str, tolerance: float
+    photographs: Path, tmp_path: Path, port: int, launcher: str, precision: str, tolerance: float
 ) -> None:
     alone = train(trial(), device="cpu", root=photographs, precision=precision)
     assert alone["status"] == "ok", alone["message"]
     (tmp_path / "trial.json").write_text(json.dumps(trial().to_dict()))
     command = [sys.executable, "-m", "trainers", "trial.json", "--root", str(photographs), "--device", "cpu"]
     command += ["--precision", precision]
-    running = started(command, tmp_path, launcher)
+    running = started(command, tmp_path, port, launcher)
     ended = [process.communicate(timeout=200) for process in running]
     assert [process.returncode for process in running] == [0, 0], ended
     together = json.loads(ended[0][0])
@@ -108,21 +114,23 @@ def test_two_processes_give_what_one_gives(
     assert together["test_ep_top1"] == pytest.approx(alone["test_ep_top1"], abs=one)
 
 
-def test_processes_that_found_different_checkpoints_refuse_to_train(photographs: Path, tmp_path: Path) -> None:
+def test_processes_that_found_different_checkpoints_refuse_to_train(
+    photographs: Path, tmp_path: Path, port: int
+) -> None:
     """As where each sees a folder of its own."""
     (tmp_path / "trial.json").write_text(json.dumps(trial().to_dict()))
     with pytest.raises(TrialInterrupted):
         train(trial(), device="cpu", root=photographs, directory=tmp_path / "0", should_stop=lambda: True)
     command = [sys.executable, "-m", "trainers", "trial.json", "--root", str(photographs), "--device", "cpu"]
     code = "import os, sys; os.execv(sys.executable, [*sys.argv[1:], '--directory', os.environ['RANK']])"
-    running = started([sys.executable, "-c", code, *command], tmp_path)
+    running = started([sys.executable, "-c", code, *command], tmp_path, port)
     said = [process.communicate(timeout=200)[1] for process in running]
     assert [process.returncode for process in running] == [2, 2], said
     assert all("found different checkpoints" in text for text in said)
     assert (tmp_path / "0" / "checkpoint.pt").exists()
 
 
-def test_the_record_is_of_the_process_that_failed(photographs: Path, tmp_path: Path) -> None:
+def test_the_record_is_of_the_process_that_failed(photographs: Path, tmp_path: Path, port: int) -> None:
     """The first one writes it, which sees no more of the others' failures than that they have gone."""
     (tmp_path / "trial.json").write_text(json.dumps(trial().to_dict()))
     code = """
@@ -136,45 +144,54 @@ if os.environ["RANK"] == "1":
 sys.exit(main(sys.argv[1:]))
 """
     command = [sys.executable, "-c", code, "trial.json", "--root", str(photographs), "--device", "cpu"]
-    running = started(command, tmp_path)
-    (said, _), _ = [process.communicate(timeout=100) for process in running]
+    running = started(command, tmp_path, port)
+    (said, _), _ = [process.communicate(timeout=140) for process in running]
     record = json.loads(said)
     assert (record["status"], record["message"]) == ("oom", "out of memory for photograph.jpg")
     assert [process.returncode for process in running] == [1, 1]
 
 
-def test_a_finished_trial_is_finished_for_all(photographs: Path, tmp_path: Path) -> None:
+def test_a_finished_trial_is_finished_for_all(photographs: Path, tmp_path: Path, port: int) -> None:
     """Also for those that see a folder of their own, in which no record was left."""
     (tmp_path / "trial.json").write_text(json.dumps(trial().to_dict()))
     record = train(trial(), device="cpu", root=photographs, directory=tmp_path / "0")
     command = [sys.executable, "-m", "trainers", "trial.json", "--root", str(photographs), "--device", "cpu"]
     code = "import os, sys; os.execv(sys.executable, [*sys.argv[1:], '--directory', os.environ['RANK']])"
-    running = started([sys.executable, "-c", code, *command], tmp_path)
-    said = [process.communicate(timeout=100) for process in running]
+    running = started([sys.executable, "-c", code, *command], tmp_path, port)
+    said = [process.communicate(timeout=140) for process in running]
     assert [process.returncode for process in running] == [0, 0], said
     assert json.loads(said[0][0]) == record
     (tmp_path / "0" / "record.json").write_text(json.dumps({**record, "trial_id": "another"}))
-    running = started([sys.executable, "-c", code, *command], tmp_path)
-    said = [process.communicate(timeout=100) for process in running]
+    running = started([sys.executable, "-c", code, *command], tmp_path, port)
+    said = [process.communicate(timeout=140) for process in running]
     assert [process.returncode for process in running] == [2, 2], said
     assert all("holds the record of another trial" in text for _, text in said)
 
 
-def test_no_thread_of_the_group_outlives_it(tmp_path: Path) -> None:
+def test_no_thread_of_the_group_outlives_it(tmp_path: Path, port: int) -> None:
     """One that frees a tensor while the interpreter ends would abort the process."""
     code = """
-import os, torch
+import os, time, torch
 from trainers import parallel
 def threads():
-    return sum("gloo" in open(f"/proc/self/task/{each}/comm").read() for each in os.listdir("/proc/self/task"))
+    return sum("gloo" in name for name in map(name_of, os.listdir("/proc/self/task")))
+def name_of(thread):
+    try:
+        return open(f"/proc/self/task/{thread}/comm").read()
+    except OSError:  # it has just ended
+        return ""
 _, world = parallel.join(torch.device("cpu"))
 torch.optim.SGD(torch.nn.Linear(2, 2).parameters())
 parallel.total(torch.ones(1), world)
 before = threads()
 parallel.leave(together=True)
+# The system shows a thread for a moment longer than it waits for one.
+end = time.monotonic() + 10
+while threads() and time.monotonic() < end:
+    time.sleep(0.01)
 print(before > 0, threads())
 """
-    running = started([sys.executable, "-c", code], tmp_path)
+    running = started([sys.executable, "-c", code], tmp_path, port)
     assert [process.communicate(timeout=200)[0] for process in running] == ["True 0\n"] * 2
 
 
