@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from submit import operations
+from submit import launching, operations
 from submit.collecting import gather
 from submit.directory import open_sweep
 from submit.launching import launches
+from submit.status import Status
 from tests.submit.sweeps import fake, write
 from trainers import mps
 
@@ -71,12 +72,21 @@ def test_where_there_is_no_service_the_log_says_that_trials_take_turns(site: Pat
     assert f"up to 2 trials share a GPU in turns, without MPS: {mps.CONTROL} is not on the PATH" in log
 
 
-def test_a_slow_service_makes_no_second_launch(site: Path) -> None:
+def test_a_slow_service_makes_no_second_launch(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker shows itself before it starts the service, and workers that do not show are started anew."""
+    monkeypatch.setattr(launching, "SHOWN", 1000)
     control = site / mps.CONTROL
-    control.write_text(control.read_text().replace("#!/bin/sh\n", '#!/bin/sh\n[ "$1" ] && sleep 22\n'))
+    wait = f'[ "$1" ] && while [ ! -e "{site}/shown" ]; do sleep 0.1; done'
+    control.write_text(control.read_text().replace("#!/bin/sh\n", f"#!/bin/sh\n{wait}\n"))
     changes = {"backend": "seeing:Seeing", "trials_per_worker": 2, "resources": {"time": "11 min", "gpus": 1}}
-    assert operations.run(write(site, fake(2, workers=1, lease=60, **changes)), cluster="local").complete
+
+    def show(status: Status) -> None:
+        if status.workers:
+            (site / "shown").touch()
+
+    assert operations.run(write(site, fake(2, workers=1, lease=60, **changes)), cluster="local", show=show).complete
+    log = "".join(path.read_text() for path in (site / "sweep" / "logs").glob("*_log.out"))
+    assert "up to 2 trials share a GPU through MPS (started)" in log
     assert len(launches(open_sweep(site / "sweep"))) == 1
 
 
@@ -87,9 +97,10 @@ def test_signals_of_the_scheduler_do_not_reach_the_service(site: Path) -> None:
         f"#!{sys.executable}\nimport sys\nif sys.argv[1:]:\n"
         f"    open({str(site / 'blocked')!r}, 'w').write(open('/proc/self/status').read().partition('SigBlk:')[2])\n"
     )
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     with mps.shared_gpu() as state:
         assert state in ("started", f"{mps.CONTROL} started, but shows no GPU")
     mask = int((site / "blocked").read_text().split()[0], 16)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
         assert mask >> (number - 1) & 1
-    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before

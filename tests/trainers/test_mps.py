@@ -12,8 +12,8 @@ from trainers import mps
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(mps.PIPES, raising=False)
-    monkeypatch.delenv(mps.LOGS, raising=False)
+    for name in (mps.PIPES, mps.LOGS, mps.CHOICE):
+        monkeypatch.delenv(name, raising=False)
 
 
 def program(folder: Path, monkeypatch: pytest.MonkeyPatch, *, code: int) -> Path:
