@@ -43,14 +43,15 @@ class FakeBackend:
         state = Path(directory) / "checkpoint.json"
         done = json.loads(state.read_text())["epoch"] if state.exists() else 0
         first = done
+        stopped = should_stop or (lambda: False)
         while done < epochs:
-            while True:
-                if should_stop is not None and should_stop():
-                    raise TrialInterrupted
-                if done + 1 < epochs or not held(trial):
-                    break
-                time.sleep(0.02)
+            if stopped():
+                raise TrialInterrupted
             with sharing(trial) as crowd:
+                while done + 1 == epochs and held(trial):
+                    if stopped():
+                        raise TrialInterrupted
+                    time.sleep(0.02)
                 time.sleep(length)
                 if crowd() > trial.options.get("room", crowd()):
                     return make_record(trial, status="oom", message=f"{crowd()} trials share the device")

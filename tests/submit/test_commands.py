@@ -20,10 +20,11 @@ from submit.doctor import examine
 from submit.launching import active_launches, launches, living_workers
 from submit.planning import make_plan
 from submit.scheduler import QueuedJob
+from submit.status import Status
 from submit.surroundings import job_id, log_name, on_slurm
 from submit.sweep import main
 from tests.absent import absent
-from tests.submit.sweeps import fake, records, wait_until, write
+from tests.submit.sweeps import fake, holding, let_go, records, wait_until, write
 
 
 def test_what_nobody_expected_is_one_line_and_a_log(
@@ -88,10 +89,15 @@ def test_a_sweep_that_may_only_be_read(read_only: Path, tmp_path: Path, capsys: 
 def test_trials_that_ran_out_of_memory_come_back_with_fewer_beside_them(tmp_path: Path) -> None:
     device = tmp_path / "device"
     device.mkdir()
-    options = {"device": str(device), "room": 1}
-    config = fake(6, epochs=12, epoch_seconds=0.1, options=options, workers=1, trials_per_worker=4)
+    options = {"device": str(device), "room": 1, **holding(tmp_path)}
+    config = fake(6, epochs=3, epoch_seconds=0.1, options=options, workers=1, trials_per_worker=4)
     path = write(tmp_path, config)
-    found = operations.run(path, cluster="local")
+
+    def show(status: Status) -> None:
+        if status.by_status.get("oom", 0) >= 2:  # beside the one that stays, however far apart they began
+            let_go(tmp_path)
+
+    found = operations.run(path, cluster="local", show=show)
     assert found.complete
     assert found.by_status["oom"] >= 2
     slots = []
