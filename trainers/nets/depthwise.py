@@ -105,6 +105,9 @@ def _input_gradient(gradient: Tensor, x: Tensor, weight: Tensor, stride: int) ->
 
 def _weight_gradient(gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
     """Gradient of each strip of columns: that of a narrower kernel on the part of the padded image which it sees."""
+    if x.dtype == torch.bfloat16 and not torch.cpu._is_avx512_supported():
+        # oneDNN has no kernel for it there, and torch's own rounds the sum to bf16 after every image.
+        return _weight_gradient(gradient.float(), x.float(), weight.float(), stride).to(weight.dtype)
     kernel, half = weight.shape[2], weight.shape[2] // 2
     if kernel < STRIP or kernel == STRIP <= min(x.shape[2:]):
         return _native(gradient, x, weight, stride, half, "weight")

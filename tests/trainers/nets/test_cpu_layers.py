@@ -50,6 +50,15 @@ def test_depthwise_gradients(stride: int, dilation: int, kernel: int, side: tupl
     compare(ours, theirs, torch.randn(16, 24, *side).to(kind))
 
 
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (1, 2), (2, 2)])
+def test_depthwise_gradients_where_the_library_has_none_in_bf16(
+    stride: int, dilation: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_supported", lambda: False)
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+    test_depthwise_gradients(stride, dilation, 5, (8, 8), torch.bfloat16)
+
+
 @pytest.mark.parametrize("kind", ROUNDING)
 @pytest.mark.parametrize("side", [(8, 8), (7, 7), (3, 5), (1, 1)])
 @pytest.mark.parametrize("stride", [1, 2])
