@@ -106,6 +106,8 @@ def test_two_processes_give_what_one_gives(
     assert [process.returncode for process in running] == [0, 0], ended
     together = json.loads(ended[0][0])
     assert ended[1][0] == ""
+    if precision == "bf16" and not torch.cpu._is_avx512_supported():
+        tolerance *= 2  # the library's own gradients are rounded after every image, of which each has its share
     assert together["train_ep_loss"] == pytest.approx(alone["train_ep_loss"], abs=tolerance)
     # Whose batch norm is not in C, but whose convolutions are.
     assert together["provenance"].get("kernels") == alone["provenance"].get("kernels")
