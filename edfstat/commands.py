@@ -6,6 +6,7 @@ Exit codes: 0 success; 1 the work failed; 2 the input or the command line is wro
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import sys
@@ -341,16 +342,22 @@ def _guarded(run: Callable[[], Any]) -> int:
     except InputError as error:
         return _say(_as_options(str(error)), 2)
     except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError) as error:
-        name = f": {error.filename}" if error.filename else ""
-        return _say(f"{error.strerror}{name}; check the path and its permissions" if error.strerror else str(error), 2)
+        return _say(_wrong_path(error), 2)
     except MemoryError:
         return _say("not enough memory; load fewer files at a time, or leave the curves out", 1)
     except Exception as error:
         if os.environ.get("EDFSTAT_DEBUG"):
             raise
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            return _say(_wrong_path(error), 2)
         if _is_expected(error):
             return _say(_as_options(str(error)), 1)
         return _say(f"failed: {type(error).__name__}: {error} (set EDFSTAT_DEBUG=1 for the traceback)", 1)
+
+
+def _wrong_path(error: OSError) -> str:
+    name = f": {error.filename!s:.200}" if error.filename else ""
+    return f"{error.strerror}{name}; check the path and its permissions" if error.strerror else str(error)
 
 
 def _is_expected(error: Exception) -> bool:

@@ -27,6 +27,7 @@ class Columns:
     curves: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
     count: int = 0
     absent: set[str] = field(default_factory=set)
+    empty: set[str] = field(default_factory=set)
     places: list[Sequence[int]] = field(default_factory=list)
 
     def append(
@@ -67,7 +68,7 @@ class Columns:
         return said
 
     def finish(self, label: str) -> dict[str, Any]:
-        """Arrays, without the columns that no job has.
+        """Arrays, without the columns that no job has, but for those which a file of ours says are `empty`.
 
         Raises
         ------
@@ -92,7 +93,7 @@ class Columns:
                 done[name] = np.array(values, dtype=np.int64)
             elif name in _FLOAT_COLUMNS:
                 array = np.array(values, dtype=np.float64)
-                if name == "error" or not np.isnan(array).all():
+                if name == "error" or name in self.empty or not np.isnan(array).all():
                     done[name] = array
             else:
                 done[name] = _objects(values)
@@ -103,7 +104,7 @@ class Columns:
                 f"{label}: some job has a curve of {width} entries, far more than the others; leave it out"
             )
         for name, tables in self.curves.items():
-            if not any(table.shape[1] for table in tables):  # no job has this curve
+            if name not in self.empty and not any(table.shape[1] for table in tables):  # no job has this curve
                 continue
             done[name] = _stack(tables, width)
             tables.clear()

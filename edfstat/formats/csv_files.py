@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
+import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -33,6 +35,9 @@ HEAD = 1 << 20
 #: What may be between the cells of a line; the first is what is written.
 MARKS = ",;\t|"
 
+#: First line by which Excel is told the mark.
+_TOLD = re.compile(r"sep=([,;\t|])\r?\n")
+
 
 def read_csv(
     source: Source, reading: Reading, *, columns: Mapping[str, str] | None = None, space: str | None = None
@@ -46,9 +51,12 @@ def read_csv(
     try:
         csv.field_size_limit(MAX_JOB_BYTES)
         tabs = source.name.lower().removesuffix(".gz").endswith(".tsv")
-        header, lines = _opened(text.decode("utf-8-sig"), known_columns(columns), tabs=tabs)
+        header, lines = _opened(_decoded(text), known_columns(columns), tabs=tabs)
         cells, uneven, count = _columns(lines, len(header))
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        # Which of the older encodings it is cannot be told, and a wrong one would give other names of spaces.
+        raise FormatError(f"{source.label} is no UTF-8 ({error}); save it again as CSV UTF-8") from None
+    except csv.Error as error:
         raise FormatError(f"{source.label} is no readable CSV ({error}); save it again as UTF-8") from None
     if not count:
         raise FormatError(f"{source.label} has no rows; a population needs a header and at least one model")
@@ -69,24 +77,33 @@ def read_csv(
     )
 
 
+def _decoded(content: bytes) -> str:
+    """Text of a file: UTF-8, or UTF-16 if it begins with the mark of that, as what Excel calls Unicode does."""
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if wide else "utf-8-sig")
+
+
 def _opened(text: str, known: Container[str], *, tabs: bool) -> tuple[list[str], Iterator[list[str]]]:
     """Header and rows, taken apart by the mark that suits both and gives names that are known.
 
-    Of several that do it is the one that the file's name says, else that of most columns, in doubt a comma.
+    Of several that do it is the one that the file's name says, else that of most columns, in doubt a comma. A column
+    without a name, such as the one of row numbers that pandas writes, has the name that pandas gives it.
     """
-    firsts = {mark: _first_lines(text[:HEAD], mark) for mark in MARKS}
+    told = _TOLD.match(text)
+    text = text[told.end() :] if told else text
+    firsts = {mark: _first_lines(text[:HEAD], mark) for mark in (told[1] if told else MARKS)}
 
     def suits(mark: str) -> tuple[bool, bool, bool, int]:
         header, row = firsts[mark]
         named = any(name.strip() in known for name in header)
         return len(header) > 1 and len(row) in (0, len(header)), named, tabs and mark == "\t", len(header)
 
-    mark = max(MARKS, key=suits)
+    mark = max(firsts, key=suits)
     header = firsts[mark][0]
     # A space after each mark is part of how the file is written, not of names and texts.
     spaced = len(header) > 1 and all(name.startswith(" ") for name in header[1:])
     lines = _lines(text, mark, spaced=spaced)
-    names = next(filter(None, lines), [])
+    names = [name or f"Unnamed: {place}" for place, name in enumerate(next(filter(None, lines), []))]
     bare = [name.strip() if name.strip() in known else name for name in names]
     return bare if len(set(bare)) == len(set(names)) else names, lines
 
@@ -117,8 +134,8 @@ def _columns(lines: Iterator[list[str]], width: int) -> tuple[list[list[str]], d
     uneven: dict[int, int] = {}
     count = 0
     while block := list(islice(lines, BLOCK)):
-        if set(map(len, block)) != {width}:
-            block = [line for line in block if line]
+        if set(map(len, block)) != {width} or not all(map(any, block)):
+            block = [line for line in block if any(line)]  # a line of marks alone, as spreadsheets write, is empty
             uneven |= {count + i: len(line) for i, line in enumerate(block) if len(line) != width}
         whole = [line for line in block if len(line) == width] if uneven else block
         count += len(block)

@@ -72,14 +72,21 @@ def typed_column(values: NDArray[Any]) -> NDArray[Any]:
     return _texts(values)
 
 
-def guessed_column(values: NDArray[Any]) -> NDArray[Any]:
+def guessed_column(values: NDArray[Any], *, comma: bool = False) -> NDArray[Any]:
     """A column of text, as in a CSV file: booleans or numbers if every cell is written as one, else text.
+
+    With `comma` the decimals of numbers begin with one, and what has a point is text.
 
     Examples
     --------
     >>> guessed_column(np.array(["12", "7"], dtype=object)), guessed_column(np.array(["0012", "7"], dtype=object))
     (array([12,  7]), array(['0012', '7'], dtype=object))
+    >>> guessed_column(np.array(["1,5", "2"], dtype=object), comma=True)
+    array([1.5, 2. ])
     """
+    if comma:
+        guessed = guessed_column(np.array([text.replace(",", ".") for text in values], dtype=object))
+        return values.copy() if guessed.dtype == object or any("." in text for text in values) else guessed
     known = [text for text in values.tolist() if text]
     whole = len(known) == len(values)
     if whole and known[0] in ("True", "False") and set(known) <= {"True", "False"}:

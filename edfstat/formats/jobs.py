@@ -20,8 +20,9 @@ from edfstat.formats.columns import Columns
 from edfstat.formats.curves import SPELLED_TEXT, BadJob, curve_table, one_curve, with_words
 from edfstat.formats.nets import net_texts
 from edfstat.formats.shortening import Shortened
+from edfstat.population import COORDINATES, VARIABLES
 
-__all__ = ["Job", "Misplaced", "add_jobs", "decode_job", "decode_jobs", "tolerant"]
+__all__ = ["FILLED", "Job", "Misplaced", "add_jobs", "decode_job", "decode_jobs", "tolerant"]
 
 _Count = Annotated[int, Meta(ge=0, le=2**63 - 1)] | float | None
 _Percent = Annotated[float, Meta(ge=0, le=100)] | str | None
@@ -60,6 +61,11 @@ class Job(Struct, gc=False):
     trial_id: str | None = None
     extra: dict[str, Any] | UnsetType = UNSET
     absent: list[str] | None = None
+    empty: list[str] | None = None
+
+
+#: What is filled in where a file does not say it, and in ours may be `absent`.
+FILLED = ("dataset", "net", "job_id", "seed", "group", "final_error")
 
 
 class Misplaced(Exception):
@@ -70,6 +76,7 @@ _JOBS = msgspec.json.Decoder(list[Job])
 _ONE = msgspec.json.Decoder(Job)
 _PLACE = re.compile(r"^(?P<reason>.*?) - at `\$(?:\[(?P<index>\d+)\])?(?:\.(?P<key>[^`]*))?`$", re.DOTALL)
 _NO_OPTIM = Optim()
+_OWN = {*VARIABLES, *COORDINATES}
 _T = TypeVar("_T")
 _WORDS = re.compile(rb'"(?:[^"\\]|\\.)*"|-?Infinity|NaN', re.DOTALL)
 _SPELLED = {b"NaN": b'"N"', b"Infinity": b'"Infini"', b"-Infinity": b'"-Infini"'}
@@ -206,9 +213,19 @@ def add_jobs(
     }
     tables = {name: curve_table(lists[key], key) for key, name in _CURVES.items()} if curves else {}
     rows |= _extras(given)
+    if any(parts["empty"]):
+        unknown = {"error": math.nan, "final_error": math.nan, "net": ""}
+        rows |= {name: _emptied(rows[name], name, value, parts["empty"]) for name, value in unknown.items()}
     columns.append(rows, tables, places)
     if any(parts["absent"]):
-        columns.absent.update(name for names in parts["absent"] if names for name in names)
+        columns.absent.update(name for names in parts["absent"] if names for name in names if name in FILLED)
+    if any(parts["empty"]):
+        columns.empty.update(name for names in parts["empty"] if names for name in names)
+
+
+def _emptied(values: Sequence[Any], name: str, unknown: Any, empty: Sequence[Sequence[str] | None]) -> list[Any]:
+    """Values without those that a file of ours says are not known, whatever its curves are."""
+    return [unknown if names and name in names else value for value, names in zip(values, empty, strict=True)]
 
 
 def _lists(raws: Sequence[Raw], key: str, cut: Shortened | None) -> list[bytes]:
@@ -235,6 +252,9 @@ def _check_cut(errors: Sequence[Any], nets: list[bytes], extras: Sequence[Any], 
 
 
 def _extras(extras: Sequence[Any]) -> dict[str, list[Any]]:
+    for index, extra in enumerate(extras):
+        if isinstance(extra, dict) and (own := sorted(_OWN & set(extra))):
+            raise BadJob(index, f"extra.{own[0]}", f"{own[0]} is a variable of the data model; give yours another name")
     names = {name for extra in extras if isinstance(extra, dict) for name in extra}
     return {
         f"extra:{name}": [extra.get(name) if isinstance(extra, dict) else None for extra in extras]

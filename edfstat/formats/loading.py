@@ -161,6 +161,8 @@ def _label(source: Source | str) -> str:
 
 def _named(path: Pathish) -> list[Source] | list[str]:
     """Files that a path stands for; an address stands for itself."""
+    if not os.fspath(path):
+        raise InputError("the name of a file is empty; name one, or . for the folder here")
     return [path] if isinstance(path, str) and "://" in path else _sources(home_path(path))
 
 

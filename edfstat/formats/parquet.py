@@ -36,15 +36,17 @@ def read_parquet(
     try:
         with path.open("rb") as file:  # by its name it would have to be UTF-8
             table = pa.parquet.read_table(file)
-        attrs = json.loads((table.schema.metadata or {}).get(_KEY, b"{}"))
+        metadata = table.schema.metadata or {}
+        attrs = json.loads(metadata.get(_KEY, b"{}"))
     except (PermissionError, FileNotFoundError):
         raise
     except (OSError, ValueError, pa.lib.ArrowException) as error:
         said = " ".join(str(error).split())[:200]
         raise FormatError(f"{shown(path)} cannot be read as Parquet ({said}); write it again") from None
     population = population_of_table(
-        table.to_pandas(), shown(path), reading, columns=columns, space=space, attrs=attrs.get("dataset")
-    )
+        table.to_pandas(), shown(path), reading, columns=columns, space=space, attrs=attrs.get("dataset"),
+        ours=_KEY in metadata,
+    )  # fmt: skip
     for name, own in attrs.get("variables", {}).items():
         if name in population.variables:
             population[name].attrs = own

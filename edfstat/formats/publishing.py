@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from edfstat.errors import FormatError
+from edfstat.formats.jobs import FILLED
 from edfstat.population import COORDINATES, VARIABLES
 
 __all__ = ["jobs_of", "write_lines", "write_published"]
@@ -22,8 +23,6 @@ _KEYS = {
     "iter_time": "iter_time", "min_test_top1": "error", "final_test_top1": "final_error",
     "space": "space", "dataset": "dataset", "status": "status",
 }  # fmt: skip
-#: What readers fill in where a file does not say it.
-_FILLED = ("dataset", "net", "job_id", "seed", "group", "final_error")
 _OPTIM = {"base_lr": "lr", "wd": "weight_decay", "max_ep": "epochs"}
 _CURVES = {"train_ep_loss": "train_loss", "train_ep_top1": "train_error", "test_ep_top1": "test_error"}
 
@@ -79,7 +78,8 @@ def jobs_of(population: xr.Dataset) -> Iterator[dict[str, Any]]:
     extra = {
         str(name): _values(population, str(name)) for name in population.variables if _is_extra(population, name, own)
     }
-    absent = [name for name in _FILLED if name not in population.variables]
+    absent = [name for name in FILLED if name not in population.variables]
+    empty = _empty(population)
     for i in range(count):
         job = {key: values[i] for key, values in columns.items()}
         job["net"] = _net(nets[i], i)
@@ -93,7 +93,22 @@ def jobs_of(population: xr.Dataset) -> Iterator[dict[str, Any]]:
             job["extra"] = {name: values[i] for name, values in extra.items()}
         if absent and i == 0:  # so that a reader does not fill in what the population does not say
             job["absent"] = absent
+        if i in empty:  # nor leaves out or fills in what it says nothing in
+            job["empty"] = empty[i]
         yield job
+
+
+def _empty(population: xr.Dataset) -> dict[int, list[str]]:
+    """Variables of each model that are not known where readers fill them in; the first one's, of no model at all."""
+    names = [str(name) for name, v in population.variables.items() if name in VARIABLES and v.dtype.kind == "f"]
+    empty = {0: [name for name in names if name != "error" and np.isnan(population[name].values).all()]}
+    unknown = {"net": population["net"].values == ""} if "net" in population.variables else {}
+    if "test_error" in population.variables:
+        unknown |= {name: np.isnan(population[name].values) for name in ("error", "final_error") if name in names}
+    for name, models in unknown.items():
+        for i in np.flatnonzero(models).tolist():
+            empty[i] = [*dict.fromkeys([*empty.get(i, []), name])]
+    return {i: names for i, names in empty.items() if names}
 
 
 def _is_extra(population: xr.Dataset, name: Any, own: set[str]) -> bool:
@@ -114,6 +129,8 @@ def _lengths(tables: list[Any]) -> Any:
     if not tables:
         return None
     width = tables[0].shape[1]
+    if not width:
+        return np.zeros(len(tables[0]), dtype=np.int64)
     known = np.zeros(len(tables[0]), dtype=np.int64)
     for table in tables:
         finite = ~np.isnan(table)
@@ -126,6 +143,11 @@ def _lengths(tables: list[Any]) -> Any:
 
 def _net(text: Any, index: int) -> Any:
     try:
-        return json.loads(str(text) or "{}")
-    except ValueError:
-        raise FormatError(f"net of model {index} is no JSON: {str(text)[:80]!r}; correct it before saving") from None
+        net = json.loads(str(text) or "{}")
+    except (ValueError, RecursionError):
+        net = None
+    if not isinstance(net, dict):
+        raise FormatError(
+            f"net of model {index} is no JSON object: {str(text)[:80]!r}; correct it, or save as another format"
+        )
+    return net

@@ -16,6 +16,9 @@ from edfstat.formats.sources import Source, Stream
 
 __all__ = ["read_record", "read_record_lines"]
 
+#: What some editors begin UTF-8 with.
+_MARK = b"\xef\xbb\xbf"
+
 
 def read_record_lines(source: Source, stream: Stream, reading: Reading) -> dict[str, Any] | None:
     """Columns of a file of records, or None if it adds none.
@@ -32,6 +35,8 @@ def read_record_lines(source: Source, stream: Stream, reading: Reading) -> dict[
     columns, index, rest, ended, repeats = Columns(), 0, b"", False, 0
     while not ended:
         more = stream.read(PIECE)
+        if not stream.size - len(more):
+            more = more.removeprefix(_MARK)
         ended = not more
         *lines, rest = (rest + more).split(b"\n")
         if len(rest) > MAX_JOB_BYTES:
@@ -59,7 +64,7 @@ def read_record(source: Source, stream: Stream, reading: Reading) -> dict[str, A
         Naming the file and the record's key.
     """
     columns = Columns()
-    text = stream.read_all(MAX_JOB_BYTES).removeprefix(b"\xef\xbb\xbf")
+    text = stream.read_all(MAX_JOB_BYTES).removeprefix(_MARK)
     job = _decode(source, text, 0, reading, torn=False)
     new = job is not None and _is_new(job, reading)
     _add(source, columns, [(0, job)] if job is not None and new else [], reading)

@@ -8,8 +8,10 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
+from numpy.typing import NDArray
 
 from edfstat.errors import InputError
 from edfstat.formats.places import home_path
@@ -19,6 +21,9 @@ __all__ = ["SUFFIXES", "check_suffix", "check_writable", "save"]
 
 #: Suffixes that `save` writes.
 SUFFIXES = (".nc", ".zarr", ".parquet", ".csv", ".json", ".jsonl", ".jsonl.gz")
+
+#: Bytes of the name of a file or folder, in the file systems that are in use.
+_LONGEST_NAME = 255
 
 
 def save(ds: xr.Dataset, path: str | os.PathLike[str]) -> Path:
@@ -41,7 +46,8 @@ def save(ds: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     ------
     InputError
         If the suffix is none of these, the folder is not there or cannot be written to, or the format cannot hold
-        a variable: dates and complex numbers none, tables and JSON only what has one entry or curve per model.
+        a variable: dates, complex numbers and texts mixed with what is none no format, tables and JSON only what has
+        one entry or curve per model, netCDF and Zarr no names with a slash.
     PopulationError
         If `ds` is no valid population.
 
@@ -103,10 +109,19 @@ def _refuse_what_would_be_lost(ds: xr.Dataset, target: Path) -> None:
     """Variables of types, or for tables of dimensions, that would read back otherwise or not at all."""
     tabular = not target.name.lower().endswith((".nc", ".nc4", ".netcdf", ".zarr"))
     for name, variable in ds.variables.items():
-        if variable.dtype.kind not in "biufOUT":
+        if variable.dtype.kind not in "biufOUT" or (variable.dtype.kind == "f" and variable.dtype.itemsize > 8):
             raise InputError(
                 f"{target} cannot hold {name}, of type {variable.dtype}; make it text or numbers, such as "
                 f"ds[{name!r}].astype(str)"
+            )
+        if variable.dtype == object and (strange := _no_text(variable.values)) is not None:
+            raise InputError(
+                f"{target} cannot hold {name}, whose type is object and which has {strange}, no text; make it text or "
+                f"numbers, such as ds[{name!r}].astype(str)"
+            )
+        if not tabular and not _is_name(str(name), zarr=target.name.lower().endswith(".zarr")):
+            raise InputError(
+                f"{target} cannot hold a variable named {name!r:.80}; rename it (ds.rename), or save as .parquet"
             )
         if tabular and variable.dims not in (("model",), ("model", "epoch")):
             raise InputError(
@@ -120,6 +135,17 @@ def _refuse_what_would_be_lost(ds: xr.Dataset, target: Path) -> None:
                 f"{target} cannot hold the curves {name}, which are not of the data model; leave them out "
                 f"(ds.drop_vars({name!r})), or save as {others}"
             )
+
+
+def _no_text(values: NDArray[Any]) -> str | None:
+    """The first entry that is no text, as it is written."""
+    return next((f"{value!r:.80}" for value in values.flat if not isinstance(value, str)), None)
+
+
+def _is_name(name: str, *, zarr: bool) -> bool:
+    """Whether a store, which is a tree, can hold a variable of that name; in a Zarr store it is a folder's."""
+    apart = {"/", "\0", "\\"} if zarr else {"/", "\0"}
+    return name not in ("", ".", "..") and not apart & set(name) and not (zarr and len(name.encode()) > _LONGEST_NAME)
 
 
 def _is_text(target: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ __all__ = ["known_columns", "population_of_table", "table_of"]
 #: Names that other programs give the columns, tried where neither our name nor a mapping is there.
 _ALIASES = {
     "error": ("min_test_top1", "test_error_best", "val_error", "top1_err", "err"),
-    "accuracy": ("acc", "test_accuracy", "val_accuracy", "test_acc", "val_acc"),
+    "accuracy": ("accuracy", "acc", "test_accuracy", "val_accuracy", "test_acc", "val_acc"),
     "params": ("n_params", "num_params", "parameters"),
     "flops": ("macs", "n_flops", "num_flops"),
     "lr": ("base_lr", "learning_rate"),
@@ -41,6 +42,7 @@ _ALIASES = {
 FRACTIONS = 20
 _COUNTS = ("params", "flops", "acts", "seed")
 _CURVES = ("train_loss", "train_error", "test_error")
+_DECIMAL_COMMA = re.compile(r"\s*[0-9]+,[0-9]+\s*")
 _FAILED = "if the training failed, leave the error empty and say so in a column status (diverged), and it counts; else "
 
 
@@ -74,6 +76,7 @@ def population_of_table(
     attrs: Mapping[str, Any] | None = None,
     numbers: Sequence[int] | None = None,
     typed: bool = True,
+    ours: bool = False,
 ) -> xr.Dataset:
     """Population of a table.
 
@@ -95,6 +98,8 @@ def population_of_table(
         What messages call the rows; by default 0, 1, 2 and so on.
     typed : bool, default True
         Whether columns have types, which those that are not of the data model keep; else all is text, as in a CSV.
+    ours : bool, default False
+        Whether `save` wrote it: then ``macs`` is a column of somebody's own, and not another name of ours.
 
     Raises
     ------
@@ -108,24 +113,28 @@ def population_of_table(
         raise FormatError(f"{label} has two columns named {twice!r}; rename one")
     count = len(frame)
     frame, columns, ended = ended_runs(frame, columns)
-    chosen = _chosen(list(frame.columns), columns, label)
+    chosen = _chosen(list(frame.columns), columns, label, usual={} if ours else _ALIASES)
     if not len(frame):
         what = "no run that has ended" if count else "no rows"
         raise FormatError(f"{label} has {what}; a population needs at least one model")
     numbers = range(count) if numbers is None else numbers
     numbers = numbers if ended is None else [numbers[row] for row in ended]
     found = {name: _cells(frame[column]) for name, column in chosen.items()}
-    own = {*VARIABLES, *COORDINATES, "accuracy"}
+    if "error" not in found:
+        found["error"] = found.pop("accuracy")
+    comma = not typed and _has_decimal_commas(found["error"])
+    own = {*VARIABLES, *COORDINATES}
     curves = {name for name, values in found.items() if name in _CURVES or (name not in own and _are_curves(values))}
     rows = _Rows(label, reading, np.ones(len(frame), dtype=bool), numbers)
     converted: dict[str, Any] = {}
     for name, values in found.items():
+        column = _column(name, chosen)
         if name not in curves:
-            converted[name] = _converted(name, values, chosen[name], rows, typed=typed)
+            converted[name] = _converted(name, values, column, rows, typed=typed, comma=comma)
         elif reading.curves:
-            converted[name] = _each(values, _curve, chosen[name], rows)
-    if "accuracy" in converted:
-        converted["error"] = _from_accuracy(converted.pop("accuracy"), chosen["accuracy"], label)
+            converted[name] = _each(values, _curve, column, rows)
+    if "error" not in chosen:
+        converted["error"] = _from_accuracy(converted["error"], chosen["accuracy"], label)
     _check_errors(converted, chosen, rows)
     _check_counts(converted, chosen, rows)
     kept = rows.kept
@@ -149,13 +158,18 @@ def population_of_table(
         raise FormatError(f"{label}: {error}") from None
     if ended is not None and len(ended) < count:
         note(population, f"{count - len(ended)} of {count} runs of {label} had not ended, and are left out.")
-    if "accuracy" not in chosen and _look_like_fractions(population["error"].values):
+    if "error" in chosen and _look_like_fractions(population["error"].values):
         note(population, f"The errors of {label} are all within 0 and 1. Errors are percent: give fractions times 100.")
     return population
 
 
-def _chosen(present: list[str], columns: Mapping[str, str] | None, label: str) -> dict[str, str]:
-    """Which column holds what: by the mapping, by our name, by a usual name; the rest keep their names."""
+def _chosen(
+    present: list[str], columns: Mapping[str, str] | None, label: str, *, usual: Mapping[str, Sequence[str]]
+) -> dict[str, str]:
+    """Which column holds what: by the mapping, by our name, by a usual name; the rest keep their names.
+
+    Without an error it is ``accuracy`` that says it; beside one, a column of that name is as any other.
+    """
     chosen = dict(columns or {})
     for name, column in chosen.items():
         if column not in present:
@@ -163,10 +177,10 @@ def _chosen(present: list[str], columns: Mapping[str, str] | None, label: str) -
     for name in (*VARIABLES, *COORDINATES):
         if name not in chosen and name in present and name not in chosen.values():
             chosen[name] = name
-    for name, usual in _ALIASES.items():
+    for name, aliases in usual.items():
         if name == "accuracy" and "error" in chosen:
             continue
-        found = next((alias for alias in usual if alias in present and alias not in chosen.values()), None)
+        found = next((alias for alias in aliases if alias in present and alias not in chosen.values()), None)
         if name not in chosen and found:
             chosen[name] = found
     if "error" in chosen and "accuracy" in chosen:
@@ -176,10 +190,13 @@ def _chosen(present: list[str], columns: Mapping[str, str] | None, label: str) -
             f"{label} has no column of errors; its columns are {present[:40]}: say which one holds them, such as "
             "columns={'error': 'val_err'} or columns={'accuracy': 'val_acc'} (percent)"
         )
-    for column in present:
-        if column not in chosen.values() and column not in chosen:
-            chosen[column] = column
-    return chosen
+    taken = {*chosen, "error"}
+    return chosen | {column: column for column in present if column not in chosen.values() and column not in taken}
+
+
+def _column(name: str, chosen: Mapping[str, str]) -> str:
+    """What the table calls a column."""
+    return chosen["accuracy"] if name == "error" and name not in chosen else chosen[name]
 
 
 def _cells(column: pd.Series[Any]) -> NDArray[Any]:
@@ -189,10 +206,17 @@ def _cells(column: pd.Series[Any]) -> NDArray[Any]:
     return column.astype(object).where(column.notna(), None).to_numpy(dtype=object)  # pandas' own mark of missing ones
 
 
-def _converted(name: str, values: NDArray[Any], column: str, rows: _Rows, *, typed: bool) -> NDArray[Any]:
+def _has_decimal_commas(errors: NDArray[Any]) -> bool:
+    """Whether a comma begins the decimals of a table of text: none parts the thousands of an error in percent."""
+    return _are(errors, str) and "," in "".join(errors) and any(map(_DECIMAL_COMMA.fullmatch, errors))
+
+
+def _converted(name: str, values: NDArray[Any], column: str, rows: _Rows, *, typed: bool, comma: bool) -> NDArray[Any]:
     """Whole columns at once where each cell is plainly what it should be, else cell by cell: that says which is not."""
     known = VARIABLES.get(name) or COORDINATES.get(name)
-    if name == "accuracy" or (known is not None and known.dtype is np.float64):
+    if comma and known is not None and known.dtype is not str:
+        values = _each(values, _point_for_comma, column, rows)
+    if known is not None and known.dtype is np.float64:
         floats = _all_floats(values)
         return _each(values, _float, column, rows).astype(np.float64) if floats is None else floats
     if known is not None and known.dtype is np.int64:
@@ -200,7 +224,7 @@ def _converted(name: str, values: NDArray[Any], column: str, rows: _Rows, *, typ
         return _each(values, _count, column, rows) if counts is None else counts
     if known is not None:
         return values.copy() if _are(values, str) else _each(values, text_of, column, rows)
-    return typed_column(values) if typed or not _are(values, str) else guessed_column(values)
+    return typed_column(values) if typed or not _are(values, str) else guessed_column(values, comma=comma)
 
 
 def _are_curves(values: NDArray[Any]) -> bool:
@@ -259,6 +283,12 @@ def _float(value: Any) -> float:
     return math.nan if is_missing(value) else float(value)
 
 
+def _point_for_comma(value: str) -> str:
+    if "." in value:  # it parts thousands, likely: a float would be a thousandth of what is meant
+        raise ValueError(value)
+    return value.replace(",", ".")
+
+
 def _count(value: Any) -> int | None:
     if is_missing(value):
         return None
@@ -288,6 +318,7 @@ def _curve(value: Any) -> list[float]:
 _READ_AS: dict[Callable[[Any], Any], str] = {
     _count: " as a count, which is a whole number",
     _float: " as a number, whose decimals a point begins",
+    _point_for_comma: " as a number, as commas begin the decimals of the errors",
 }
 
 
@@ -305,7 +336,7 @@ def _look_like_fractions(errors: NDArray[np.float64]) -> bool:
 
 def _check_errors(converted: dict[str, Any], chosen: Mapping[str, str], rows: _Rows) -> None:
     """Errors and statuses of each row, while rows still have their numbers."""
-    error, column = converted["error"], chosen.get("error") or chosen["accuracy"]
+    error, column = converted["error"], _column("error", chosen)
     status = converted.get("status")
     if status is None:
         status = np.full(len(error), "ok", dtype=object)
@@ -352,7 +383,7 @@ def table_of(population: xr.Dataset) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for name, variable in population.variables.items():
         if variable.dims == ("model",):
-            columns[str(name)] = variable.values
+            columns[str(name)] = variable.values.astype(variable.dtype.newbyteorder("="), copy=False)
         elif variable.dims == ("model", "epoch"):
             cells = np.empty(variable.shape[0], dtype=object)
             cells[:] = [None] * len(cells)

@@ -91,6 +91,10 @@ def test_convert(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     [
         (["info", "nowhere.json"], "nowhere.json"),
         (["info"], "FILE"),
+        (["info", ""], "the name of a file is empty"),
+        (["info", "x" * 300], "File name too long: xxx"),
+        (["convert", "example", f"{'x' * 300}.nc"], "File name too long"),
+        (["report", "example", "-o", f"{'x' * 300}.html"], "File name too long"),
         (["inof", "x"], "inof"),
         (["info", "x", "--wrong"], "--wrong"),
         (["compare", "example", "--bins", "many"], "--bins"),

@@ -307,13 +307,6 @@ def test_counts_in_millions_are_refused_by_what_counts_are(tmp_path: Path) -> No
         edfstat.load(path)
 
 
-def test_decimal_commas_are_refused_by_what_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "runs.csv"
-    path.write_text("space;error\nA;7,75\n")
-    with pytest.raises(FormatError, match=r"row 0, column 'error': '7,75' cannot be read as a number, .*point"):
-        edfstat.load(path)
-
-
 def test_errors_that_look_like_fractions_are_noted(tmp_path: Path) -> None:
     path = tmp_path / "runs.csv"
     path.write_text("error\n" + "0.05\n" * 20)

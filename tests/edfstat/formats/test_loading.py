@@ -436,3 +436,39 @@ def test_databases_of_other_programs_beside_results_are_passed_over(tmp_path: Pa
     assert edfstat.load(tmp_path).sizes["model"] == 2
     with pytest.raises(FormatError, match="no Optuna storage"):
         edfstat.load(tmp_path / "mlflow.db")
+
+
+def test_a_mark_of_utf_8_before_records(tmp_path: Path) -> None:
+    path = tmp_path / "one.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + b"\n".join(json.dumps(job(job_id=i)).encode() for i in range(2)))
+    assert edfstat.load(path)["job_id"].values.tolist() == ["0", "1"]
+
+
+def test_extra_variables_do_not_replace_those_of_the_data_model(tmp_path: Path) -> None:
+    path = write(tmp_path / "one.json", [job(), job(extra={"mine": 1, "error": 99.0})])
+    with pytest.raises(FormatError, match=r"job 1, key 'extra.error': error is a variable of the data model"):
+        edfstat.load(path)
+
+
+def test_what_every_population_has_is_never_absent(tmp_path: Path) -> None:
+    found = edfstat.load(write(tmp_path / "A.json", [job(absent=["space", "error", "status", "net"])]))
+    assert found["error"].values.tolist() == [7.5]
+    assert found["space"].values.tolist() == ["A"]
+    assert "net" not in found
+
+
+def test_a_table_with_a_column_epoch_beside_curves(tmp_path: Path) -> None:
+    """Such as the epoch of the best error; curves have a dimension of that name."""
+    (tmp_path / "a.csv").write_text("error,epoch\n5,90\n")
+    write(tmp_path / "b.json", [job(test_ep_top1=[9.0, 7.5])])
+    for order in (("a.csv", "b.json"), ("b.json", "a.csv")):
+        found = edfstat.load([tmp_path / name for name in order], curves=True).sortby("error")
+        np.testing.assert_array_equal(found["epoch"].values, [90, np.nan])
+        np.testing.assert_array_equal(found["test_error"].values, [[np.nan, np.nan], [9.0, 7.5]])
+        assert edfstat.load(edfstat.save(found, tmp_path / "c.nc"), curves=True).equals(found)
+        (tmp_path / "c.nc").unlink()
+
+
+def test_no_name_is_not_the_folder_here() -> None:
+    with pytest.raises(InputError, match="name of a file is empty"):
+        edfstat.load("")

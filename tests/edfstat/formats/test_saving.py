@@ -192,3 +192,67 @@ def test_curves_that_parquet_would_change_are_refused(tmp_path: Path) -> None:
     assert edfstat.load(edfstat.save(ds, tmp_path / "a.nc"), curves=True)["mine"].dtype == np.int64
     empty = build_population({"error": [5.0, 6.0], "mine": np.full((2, 3), np.nan)})
     assert edfstat.load(edfstat.save(empty, tmp_path / "b.parquet"), curves=True).sizes["model"] == 2
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jsonl"])
+def test_json_says_what_is_not_known(tmp_path: Path, suffix: str) -> None:
+    """Readers would take these errors from the curves, and leave out what no model has."""
+    ds = build_population({
+        "error": [np.nan, 6.0, np.nan, 5.0], "status": ["diverged", "ok", "lost", "ok"],
+        "final_error": [8.0, np.nan, np.nan, 5.0], "lr": np.full(4, np.nan), "net": ["{}", '{"a": 1}', "", "{}"],
+        "test_error": [[9.0, 8.0], [6.0, 7.0], [9.0, np.nan], [5.0, np.nan]],
+    })  # fmt: skip
+    again = edfstat.load(edfstat.save(ds, tmp_path / f"x{suffix}"), curves=True)
+    assert again.drop_vars("source").equals(ds)
+
+
+@pytest.mark.parametrize("suffix", EVERY)
+def test_curves_without_an_epoch(tmp_path: Path, suffix: str) -> None:
+    ds = build_population({"error": [5.0, 6.0], "train_loss": np.zeros((2, 0)), "test_error": np.zeros((2, 0))})
+    again = edfstat.load(edfstat.save(ds, tmp_path / f"x{suffix}"), curves=True)
+    assert again.drop_vars("source").equals(ds)
+
+
+@pytest.mark.parametrize("net", ['"resnet18"', "[1, 2]", "7", "null", "resnet18"])
+def test_a_net_that_json_files_would_not_be_read_with_is_refused(tmp_path: Path, net: str) -> None:
+    ds = build_population({"error": [5.0, 6.0], "net": ["{}", net]})
+    with pytest.raises(FormatError, match="net of model 1 is no JSON object"):
+        edfstat.save(ds, tmp_path / "x.json")
+    assert not list(tmp_path.iterdir())
+    assert edfstat.load(edfstat.save(ds, tmp_path / "x.csv"))["net"].values.tolist() == ["{}", net]
+
+
+def test_parquet_of_ours_has_our_names(tmp_path: Path) -> None:
+    """In any other table these would stand for flops, lr and params."""
+    ds = build_population({"error": [5.0, 6.0], "macs": [1, 2], "base_lr": [0.1, 0.2], "parameters": ["a", "b"]})
+    assert edfstat.load(edfstat.save(ds, tmp_path / "x.parquet")).drop_vars("source").equals(ds)
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr"])
+@pytest.mark.parametrize("name", ["val/acc", "", ".", "a\0b"])
+def test_names_that_stores_cannot_hold_are_refused(tmp_path: Path, suffix: str, name: str) -> None:
+    ds = build_population({"error": [5.0, 6.0], name: [1, 2]})
+    with pytest.raises(InputError, match="cannot hold a variable named"):
+        edfstat.save(ds, tmp_path / f"x{suffix}")
+    assert not list(tmp_path.iterdir())
+    assert edfstat.load(edfstat.save(ds, tmp_path / "x.parquet"))[name].values.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("suffix", EVERY)
+@pytest.mark.parametrize("values", [["a", None], ["a", np.nan], ["a", 1], [1, 2], [True, False], [{"a": 1}, {}]])
+def test_what_is_no_text_among_texts_is_refused(tmp_path: Path, suffix: str, values: list[Any]) -> None:
+    mine = np.empty(2, dtype=object)
+    mine[:] = values
+    ds = build_population({"error": [5.0, 6.0]}).assign(mine=("model", mine))
+    with pytest.raises(InputError, match=r"cannot hold mine, whose type is object and which has .*, no text"):
+        edfstat.save(ds, tmp_path / f"x{suffix}")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", EVERY)
+def test_numbers_of_another_byte_order(tmp_path: Path, suffix: str) -> None:
+    ds = build_population({"error": [5.0, 6.0], "mine": np.array([1, 2], dtype=">i4"), "half": np.ones(2, "f2")})
+    assert edfstat.load(edfstat.save(ds, tmp_path / f"x{suffix}")).drop_vars("source").equals(ds)
+    if np.dtype(np.longdouble).itemsize > 8:
+        with pytest.raises(InputError, match="cannot hold mine, of type float"):
+            edfstat.save(ds.assign(mine=("model", np.ones(2, np.longdouble))), tmp_path / f"y{suffix}")

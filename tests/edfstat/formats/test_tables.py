@@ -57,3 +57,20 @@ def test_a_state_that_is_no_state_of_runs_leaves_every_model() -> None:
 def test_how_many_runs_had_not_ended_is_noted() -> None:
     frame = pd.DataFrame({"number": [0, 1], "value": [5.0, 6.0], "state": ["COMPLETE", "RUNNING"]})
     assert "1 of 2 runs of DataFrame had not ended, and are left out." in json.loads(edfstat.load(frame).attrs["notes"])
+
+
+def test_accuracy_says_the_error_only_where_nothing_else_does() -> None:
+    """Beside an error it is another measurement, such as one of the training images."""
+    frame = pd.DataFrame({"accuracy": [93.0, 94.5]})
+    assert edfstat.load(frame)["error"].values.tolist() == [7.0, 5.5]
+    for name in ("error", "val_error"):
+        found = edfstat.load(frame.assign(**{name: [6.0, 5.0]}))
+        assert found["error"].values.tolist() == [6.0, 5.0]
+        assert found["accuracy"].values.tolist() == [93.0, 94.5]
+    for accuracy in ("accuracy", "mine"):
+        found = edfstat.load(
+            frame.rename(columns={"accuracy": accuracy}).assign(error=[6.0, 5.0]), columns={"accuracy": accuracy}
+        )
+        assert found["error"].values.tolist() == [7.0, 5.5]
+    with pytest.raises(FormatError, match=r"row 0, column 'accuracy': 'high' cannot be read as a number"):
+        edfstat.load(pd.DataFrame({"accuracy": ["high"]}))
