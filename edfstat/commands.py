@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import re
 import sys
@@ -296,9 +297,9 @@ def _options(
     """Options of `edfstat.compare` from what was typed."""
     if bins != "auto" and not bins.isdecimal():
         raise InputError(f"--bins is {bins!r}; give a whole number or auto")
-    measures = complexity.split(",")
+    measures = [measure.strip() for measure in complexity.split(",")]
     return {
-        "by": by, "complexity": complexity if len(measures) == 1 else measures,
+        "by": by, "complexity": measures[0] if len(measures) == 1 else measures,
         "bins": bins if bins == "auto" else int(bins), "spacing": spacing,
         "range": dict(_named_ranges(ranges or [])) or None, "eps": eps, "level": level,
         "n_resamples": resamples, "rng": seed,
@@ -380,6 +381,15 @@ def _as_options(message: str) -> str:
     return re.sub(r"columns=\{'(\w+)': '(\w+)'\}", r"--column \1=\2", message)
 
 
+def _open_outputs() -> None:
+    """Output that was closed goes nowhere; letters that the other end has no code for become question marks."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, io.StringIO())
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
 def _pipe_closed() -> int:
     """The reader of the pipe has seen enough: nothing went wrong, and nothing more is written."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())  # type: ignore[union-attr]
@@ -393,4 +403,5 @@ def _say(message: str, code: int) -> int:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    _open_outputs()
     sys.exit(_guarded(lambda: app(arguments, prog_name="edfstat", standalone_mode=False)))

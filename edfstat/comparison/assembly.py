@@ -161,8 +161,8 @@ def _limits(asked: Any, measures: list[str]) -> dict[str, tuple[float, float]]:
     if unknown:
         raise InputError(f"range has {unknown}, which are not compared; the measures are {measures[1:]}")
     for name, ends in by_measure.items():
-        if np.shape(ends) != (2,) or not all(map(_is_number, ends)) or not ends[0] < ends[1]:
-            raise InputError(f"range for {name} is {ends!r}; give (low, high) with low < high")
+        if np.shape(ends) != (2,) or not all(map(_is_number, ends)) or not -np.inf < ends[0] < ends[1] < np.inf:
+            raise InputError(f"range for {name} is {ends!r}; give (low, high) with low < high, both finite")
     return {name: (float(low), float(high)) for name, (low, high) in by_measure.items()}
 
 

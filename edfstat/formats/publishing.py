@@ -50,7 +50,9 @@ def write_published(population: xr.Dataset, path: Path) -> None:
 def write_lines(population: xr.Dataset, path: Path) -> None:
     """Write one job a line, compressed if the name ends in ``.gz``."""
     with path.open("wb") as raw:
-        packed = gzip.GzipFile(fileobj=raw, mode="wb", filename="", mtime=0) if path.name.endswith(".gz") else None
+        packed = (
+            gzip.GzipFile(fileobj=raw, mode="wb", filename="", mtime=0) if path.name.lower().endswith(".gz") else None
+        )
         for job in jobs_of(population):
             (packed or raw).write(msgspec.json.encode(job) + b"\n")
         if packed:

@@ -171,7 +171,7 @@ def check_writable(target: Path) -> None:
         raise InputError(f"cannot write {target}: {folder} is a file; choose another folder")
     if not folder.is_dir():
         raise InputError(f"cannot write {target}: there is no folder {folder}; create it first")
-    if target.is_dir() and target.suffix != ".zarr":
+    if target.is_dir() and target.suffix.lower() != ".zarr":
         raise InputError(f"cannot write {target}: it is a folder; name a file")
     try:
         with tempfile.TemporaryFile(dir=folder):
@@ -182,7 +182,7 @@ def check_writable(target: Path) -> None:
 
 def _replace(unfinished: Path, target: Path, folder: Path) -> None:
     if target.is_dir():  # a folder cannot be replaced in one step: the old one goes aside first
-        if target.suffix != ".zarr":
+        if target.suffix.lower() != ".zarr":
             raise InputError(f"cannot write {target}: it is a folder; name a file")
         aside = folder / "replaced"
         target.replace(aside)

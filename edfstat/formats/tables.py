@@ -29,7 +29,7 @@ __all__ = ["known_columns", "population_of_table", "table_of"]
 #: Names that other programs give the columns, tried where neither our name nor a mapping is there.
 _ALIASES = {
     "error": ("min_test_top1", "test_error_best", "val_error", "top1_err", "err"),
-    "accuracy": ("accuracy", "acc", "test_accuracy", "val_accuracy", "test_acc", "val_acc"),
+    "accuracy": ("acc", "test_accuracy", "val_accuracy", "test_acc", "val_acc"),
     "params": ("n_params", "num_params", "parameters"),
     "flops": ("macs", "n_flops", "num_flops"),
     "lr": ("base_lr", "learning_rate"),
@@ -180,7 +180,7 @@ def _chosen(
     for name, aliases in usual.items():
         if name == "accuracy" and "error" in chosen:
             continue
-        found = next((alias for alias in aliases if alias in present and alias not in chosen.values()), None)
+        found = next((alias for alias in (name, *aliases) if alias in present and alias not in chosen.values()), None)
         if name not in chosen and found:
             chosen[name] = found
     if "error" in chosen and "accuracy" in chosen:

@@ -100,6 +100,7 @@ def test_convert(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         (["compare", "example", "--bins", "many"], "--bins"),
         (["compare", "example", "--range", "params"], "--range is 'params'; give a measure"),
         (["compare", "example", "--range", "params=1:many"], "--range is 'params=1:many'; give a measure"),
+        (["compare", "example", "--range", "params=-inf:inf"], "give low:high with low < high, both finite"),
         (["compare", "example", "--range", "params=3:1"], "give low:high with low < high"),
         (["compare", "example", "--range", "loss=1:3"], "range has ['loss'], which are not compared"),
         (["report", "example", "-o", "x.html", "--range", "params"], "--range is 'params'; give a measure"),
@@ -264,3 +265,25 @@ def test_a_download_says_how_far_it_is() -> None:
     progress("data.zip", 5_000_000, 2_000_000_000)
     progress("ResNet.json", 5_000_000, None)
     assert said == ["fetching data.zip: 5 of 2,000 MB", "fetching ResNet.json: 5 MB"]
+
+
+def test_measures_with_spaces_after_their_commas(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "compare", "example", "--complexity", "params, flops", "--resamples", "9", "--json")
+    assert code == 0
+    assert json.loads(out)["coordinates"]["measure"] == ["none", "params", "flops"]
+
+
+def test_letters_that_the_output_has_no_code_for(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("error,space\n5,ä日\n6,B\n", encoding="utf-8")
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    command = [sys.executable, "-m", "edfstat", "info", str(tmp_path / "a.csv")]
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\n\xe4? " in done.stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="descriptors are closed by a POSIX shell")
+@pytest.mark.parametrize(("closed", "arguments", "code"), [(">&-", "info example", 0), ("2>&-", "info nowhere", 2)])
+def test_output_that_was_closed(closed: str, arguments: str, code: int) -> None:
+    done = subprocess.run(["sh", "-c", f'"$0" -m edfstat {arguments} {closed}', sys.executable], check=False)
+    assert done.returncode == code

@@ -256,3 +256,11 @@ def test_numbers_of_another_byte_order(tmp_path: Path, suffix: str) -> None:
     if np.dtype(np.longdouble).itemsize > 8:
         with pytest.raises(InputError, match="cannot hold mine, of type float"):
             edfstat.save(ds.assign(mine=("model", np.ones(2, np.longdouble))), tmp_path / f"y{suffix}")
+
+
+@pytest.mark.parametrize("suffix", EVERY)
+def test_suffixes_of_upper_case(tmp_path: Path, suffix: str) -> None:
+    ds = build_population({"error": [5.0, 6.0], "space": ["A", "B"]})
+    for _ in range(2):  # the second time replaces the first
+        path = edfstat.save(ds, tmp_path / f"X{suffix.upper()}")
+    assert edfstat.load(path).drop_vars("source").equals(ds)
