@@ -99,6 +99,7 @@ def _read(
     from edfstat.example import example_population
     from edfstat.formats import load
     from edfstat.population import concat_populations, notes_of
+    from edfstat.printing import visible
 
     named = [name for name in files if name != "example"]
     if not named and (space or columns):
@@ -116,7 +117,7 @@ def _read(
     if population.attrs.get("skipped"):
         typer.echo(f"note: {population.attrs['skipped']} jobs left out; `edfstat info --json` names them", err=True)
     for text in notes_of(population) if notes else ():
-        typer.echo(f"note: {text}", err=True)
+        typer.echo(f"note: {visible(text)}", err=True)
     return population
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +16,10 @@ from edfstat.distributions import edf
 from edfstat.evidence import measure_words
 from edfstat.population import compared_errors, notes_of
 
-__all__ = ["comparison_json", "info_json", "print_comparison", "print_info", "strict_json"]
+__all__ = ["comparison_json", "info_json", "print_comparison", "print_info", "strict_json", "visible"]
+
+#: Characters that are none, but for the end of a line.
+_COMMANDS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
 def strict_json(value: Any) -> str:
@@ -109,9 +113,20 @@ def print_info(population: xr.Dataset) -> None:
     columns = ["space", "data set", "models", "nets", "not ok", "best %", "median %", "params (M)", "flops (B)"]
     _table(f"{found['models']} models", columns, rows)
     for entry in found["sources"]:
-        print(_source_line(entry))  # noqa: T201
+        print(visible(_source_line(entry)))  # noqa: T201
     if found["epochs_of_curves"]:
         print(f"curves over {found['epochs_of_curves']} epochs")  # noqa: T201
+
+
+def visible(text: str) -> str:
+    """Text in which nothing commands a terminal: names come from files, and files from anywhere.
+
+    Examples
+    --------
+    >>> visible(chr(27) + "[2Jred") == chr(0xFFFD) + "[2Jred"
+    True
+    """
+    return _COMMANDS.sub("\ufffd", text)
 
 
 def _source_line(entry: Any) -> str:
@@ -141,7 +156,7 @@ def comparison_json(comparison: xr.Dataset, verdict: str) -> dict[str, Any]:
 
 def print_comparison(comparison: xr.Dataset, verdict: str) -> None:
     """Verdict, then per measure of complexity a table of the groups and one of the pairs."""
-    print(verdict + "\n")  # noqa: T201
+    print(visible(verdict) + "\n")  # noqa: T201
     for measure in comparison["measure"].values:
         at = comparison.sel(measure=measure)
         title = "errors as they are" if measure == "none" else f"errors {measure_words(comparison, str(measure))}"
@@ -152,7 +167,7 @@ def print_comparison(comparison: xr.Dataset, verdict: str) -> None:
             _table("", ["a", "b", "KS D", "p", "p (Holm)", "points", "AUC a - b", "interval", "above"], pairs)
         print()  # noqa: T201
     for warning in np.atleast_1d(comparison.attrs.get("warnings", [])):
-        print(f"note: {warning}", file=sys.stderr)  # noqa: T201
+        print(f"note: {visible(str(warning))}", file=sys.stderr)  # noqa: T201
 
 
 def _group_row(one: xr.Dataset) -> list[str]:
@@ -181,6 +196,7 @@ def _pair_row(one: xr.Dataset) -> list[str]:
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table for the terminal; in a pipe, columns two spaces apart and no colour."""
+    rows = [[visible(cell).replace("\n", " ") for cell in row] for row in rows]
     if sys.stdout.isatty():
         _terminal_table(title, columns, rows)
         return

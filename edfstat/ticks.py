@@ -48,5 +48,11 @@ def _even_ticks(low: float, high: float, about: int) -> list[float]:
 
 
 def tick_text(value: float) -> str:
-    """A tick label without needless digits."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}"
+    """A tick label without needless digits.
+
+    Examples
+    --------
+    >>> tick_text(0.25), tick_text(25000.0), tick_text(1000.2)
+    ('0.25', '25,000', '1,000.2')
+    """
+    return f"{value:,.6f}".rstrip("0").rstrip(".") if abs(value) >= 1000 else f"{value:g}"

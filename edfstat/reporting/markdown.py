@@ -41,5 +41,5 @@ def _grid(table: Table) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown shows as it is: no markup, no HTML, no new lines."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", re.sub(r"\s+", " ", text)).strip()
+    """Text that Markdown shows as it is: no markup, no HTML, no formulas, no new lines."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~&$])", r"\\\1", re.sub(r"\s+", " ", text)).strip()

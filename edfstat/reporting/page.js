@@ -32,7 +32,8 @@
     return found;
   };
 
-  const label = (v) => (Math.abs(v) >= 1000 ? Math.round(v).toLocaleString("en-US") : String(Number(v.toPrecision(6))));
+  const label = (v) =>
+    Math.abs(v) >= 1000 ? v.toLocaleString("en-US", { maximumFractionDigits: 6 }) : String(Number(v.toPrecision(6)));
 
   const isShown = (groups) => groups.every((name) => !hidden.has(name));
 

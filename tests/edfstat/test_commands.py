@@ -287,3 +287,13 @@ def test_letters_that_the_output_has_no_code_for(tmp_path: Path) -> None:
 def test_output_that_was_closed(closed: str, arguments: str, code: int) -> None:
     done = subprocess.run(["sh", "-c", f'"$0" -m edfstat {arguments} {closed}', sys.executable], check=False)
     assert done.returncode == code
+
+
+@pytest.mark.parametrize("command", ["info", "compare"])
+def test_names_command_no_terminal(capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str) -> None:
+    (tmp_path / "a.csv").write_text('error,space\n5,\x1b[2Ja\x07\n6,"b\nc"\n', encoding="utf-8")
+    code, out, err = run(capsys, command, tmp_path / "a.csv")
+    assert code == 0
+    assert not set(out + err) & {"\x1b", "\x07"}
+    assert "\ufffd[2Ja\ufffd " in out
+    assert "\nb c " in out

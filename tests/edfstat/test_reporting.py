@@ -21,6 +21,7 @@ from edfstat.reporting.html import embedded_json
 from edfstat.reporting.paged_tables import table_pages
 from edfstat.reporting.pages import _pages
 from edfstat.reporting.tables import Table
+from edfstat.ticks import nice_ticks, tick_text
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -368,3 +369,14 @@ def test_widths_of_letters_do_not_depend_on_what_was_drawn_before():
     get_font(findfont("DejaVu Sans")).set_size(30, 200)
     paged_tables._advance.cache_clear()
     assert paged_tables._advance("M") == pytest.approx(1767 / 2048 * paged_tables.SIZE, rel=1e-3)
+
+
+def test_markdown_shows_names_as_they_are(tmp_path):
+    """`&amp;` would be shown as an ampersand, and what is between two dollars as a formula."""
+    text = report(population(names=("a &amp; b", "$x$")), tmp_path / "r.md", rng=0, n_resamples=19).read_text("utf-8")
+    assert text.startswith("# Comparison of a \\&amp; b, \\$x\\$\n")
+
+
+def test_no_two_ticks_have_one_label():
+    """As of a space all of whose models have 1000 parameters."""
+    assert len(set(map(tick_text, nice_ticks(999.5, 1000.5)))) == len(nice_ticks(999.5, 1000.5))
