@@ -15,9 +15,8 @@ from trainers.spaces.errors import ArchitectureError
 from trainers.spaces.genotypes import MOST_CELLS, MOST_NODES, OPERATIONS, CellArchitecture, loose_ends
 from trainers.spaces.sampling import Digits
 from trainers.spaces.space import Space
-from trainers.spaces.standard import _grid
 from trainers.spaces.tables import CellTable
-from trainers.spaces.values import LARGEST, listed, whole_number
+from trainers.spaces.values import LARGEST, grid_of, listed, whole_number
 
 __all__ = ["CellSpace"]
 
@@ -69,7 +68,7 @@ class CellSpace(Space):
         if not isinstance(self.output, str) or self.output not in ("loose", "all"):
             raise ArchitectureError(f"{self.name}: output is {self.output!r:.80}; give 'loose' or 'all'")
         for name, most in (("width", LARGEST), ("depth", MOST_CELLS)):
-            object.__setattr__(self, name, _grid(getattr(self, name), f"{self.name}: {name}", most))
+            object.__setattr__(self, name, grid_of(getattr(self, name), f"{self.name}: {name}", most))
 
     @property
     def _inputs(self) -> tuple[int, ...]:

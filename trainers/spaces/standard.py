@@ -15,7 +15,7 @@ from trainers.spaces.sampling import Digits, digits_of
 from trainers.spaces.space import Space
 from trainers.spaces.stages import StageArchitecture, block_named, inner_width
 from trainers.spaces.tables import StageTable
-from trainers.spaces.values import LARGEST, listed, real_number, whole_number
+from trainers.spaces.values import LARGEST, grid_of, listed, one_or_many, real_number, whole_number
 
 __all__ = ["StageSpace"]
 
@@ -80,8 +80,8 @@ class StageSpace(Space):
             self, "stages", whole_number(self.stages, f"{self.name}: stages", least=1, most=_MOST_STAGES)
         )
         for name in ("depth", "width", "groups"):
-            object.__setattr__(self, name, _grid(getattr(self, name), f"{self.name}: {name}"))
-        ratios = _values(self.ratio)
+            object.__setattr__(self, name, grid_of(getattr(self, name), f"{self.name}: {name}"))
+        ratios = one_or_many(self.ratio)
         for ratio in ratios:
             real_number(ratio, f"{self.name}: ratio", "positive", above=0)
         if not ratios or len(set(ratios)) < len(ratios):
@@ -276,18 +276,3 @@ class StageSpace(Space):
                 best[key] = place
         narrow = [place for (width, inner), place in sorted(best.items())]
         return narrow or list(range(len(self._shapes)))
-
-
-def _values(given: Any) -> tuple[Any, ...]:
-    """A list as a tuple; a single value, which a sweep file may hold, as a tuple of one."""
-    return listed(given, "") if isinstance(given, (Sequence, np.ndarray)) and not isinstance(given, str) else (given,)
-
-
-def _grid(values: Any, what: str, most: int = LARGEST) -> tuple[int, ...]:
-    given = _values(values)
-    if not given:
-        raise ArchitectureError(f"{what} is empty; give at least one value")
-    checked = tuple(whole_number(value, what, least=1, most=most) for value in given)
-    if len(set(checked)) < len(checked):
-        raise ArchitectureError(f"{what} is {list(checked)}; give each value once")
-    return checked

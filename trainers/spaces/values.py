@@ -11,7 +11,16 @@ import numpy as np
 
 from trainers.spaces.errors import ArchitectureError
 
-__all__ = ["LARGEST", "each_of", "generator_of", "listed", "real_number", "whole_number"]
+__all__ = [
+    "LARGEST",
+    "each_of",
+    "generator_of",
+    "grid_of",
+    "listed",
+    "one_or_many",
+    "real_number",
+    "whole_number",
+]
 
 #: Ceiling of depths, widths, sizes and counts: what 32 bits hold, far beyond any network.
 LARGEST = 2**31 - 1
@@ -72,6 +81,34 @@ def listed(value: Any, what: str) -> tuple[Any, ...]:
     if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
         raise ArchitectureError(f"{what} is {value!r:.80}; it must be a list")
     return tuple(value)
+
+
+def one_or_many(value: Any) -> tuple[Any, ...]:
+    """A list as a tuple; a single value, which a sweep file may hold, as a tuple of one.
+
+    Examples
+    --------
+    >>> one_or_many(16), one_or_many([16, 32])
+    ((16,), (16, 32))
+    """
+    return listed(value, "") if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str) else (value,)
+
+
+def grid_of(values: Any, what: str, most: int = LARGEST) -> tuple[int, ...]:
+    """Different whole numbers from 1 to `most`, in the order given.
+
+    Examples
+    --------
+    >>> grid_of([32, 16.0], "width")
+    (32, 16)
+    """
+    given = one_or_many(values)
+    if not given:
+        raise ArchitectureError(f"{what} is empty; give at least one value")
+    checked = tuple(whole_number(value, what, least=1, most=most) for value in given)
+    if len(set(checked)) < len(checked):
+        raise ArchitectureError(f"{what} is {list(checked)}; give each value once")
+    return checked
 
 
 def each_of(values: Any, what: str, kind: str) -> list[Any]:
