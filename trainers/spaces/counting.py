@@ -14,7 +14,7 @@ from trainers.spaces.errors import ArchitectureError
 from trainers.spaces.genotypes import CellArchitecture
 from trainers.spaces.stage_counts import RawCounts, stage_counts
 from trainers.spaces.stages import StageArchitecture
-from trainers.spaces.tables import Architectures, CellTable, StageTable
+from trainers.spaces.tables import Architectures, CellTable, StageTable, frame_of
 from trainers.spaces.values import each_of, whole_number
 
 __all__ = ["CONVENTIONS", "STEMS", "complexity", "input_of"]
@@ -118,17 +118,11 @@ def _raw_of_list(listed: list[Architecture], network: tuple[str, int, int, int])
     result = RawCounts(*(np.empty(len(listed), dtype=np.int64) for _ in RawCounts._fields))
     alike: dict[Any, list[int]] = {}
     for i, arch in enumerate(listed):
-        alike.setdefault(_kind(arch), []).append(i)
+        if not isinstance(arch, (CellArchitecture, StageArchitecture)):
+            raise ArchitectureError(f"{type(arch).__name__} is no architecture that can be counted")
+        alike.setdefault(frame_of(arch), []).append(i)
     for positions in alike.values():
         part = _raw(Architectures.of(listed[i] for i in positions), network)
         for whole, values in zip(result, part):
             whole[positions] = values
     return result
-
-
-def _kind(arch: Architecture) -> Any:
-    if isinstance(arch, StageArchitecture):
-        return arch.block, arch.strides, arch.stem_width, arch.stem_stride, arch.se_ratio
-    if isinstance(arch, CellArchitecture):
-        return "cells"
-    raise ArchitectureError(f"{type(arch).__name__} is no architecture that can be counted")

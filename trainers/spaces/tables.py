@@ -15,7 +15,7 @@ from trainers.spaces.genotypes import OPERATIONS, CellArchitecture
 from trainers.spaces.stages import StageArchitecture
 from trainers.spaces.values import each_of
 
-__all__ = ["Architectures", "CellTable", "MixedTable", "StageTable"]
+__all__ = ["Architectures", "CellTable", "MixedTable", "StageTable", "frame_of"]
 
 Ints = NDArray[np.integer[Any]]
 _CODE = {name: code for code, name in enumerate(OPERATIONS)}
@@ -68,7 +68,7 @@ class Architectures(Sequence[Architecture]):
             raise ArchitectureError("the list of architectures is empty; give at least one")
         if all(isinstance(arch, CellArchitecture) for arch in listed):
             return CellTable.of(listed)
-        if len({_frame(arch) for arch in listed}) == 1 and isinstance(listed[0], StageArchitecture):
+        if len({frame_of(arch) for arch in listed}) == 1 and isinstance(listed[0], StageArchitecture):
             return StageTable.of(listed)
         members = np.empty(len(listed), dtype=object)
         members[:] = listed
@@ -190,7 +190,7 @@ class StageTable(Architectures):
         (5, 3)
         """
         listed = [arch for arch in architectures if isinstance(arch, StageArchitecture)]
-        frames = {_frame(arch) for arch in listed}
+        frames = {frame_of(arch) for arch in listed}
         if len(frames) != 1:
             raise ArchitectureError(
                 "a table holds stage-wise architectures of one block, stem, strides and se_ratio; "
@@ -323,8 +323,8 @@ def _all_architectures(architectures: Any) -> list[Architecture]:
     return found
 
 
-def _frame(arch: Architecture) -> Any:
-    """What the rows of a stage-wise table share."""
+def frame_of(arch: Architecture) -> Any:
+    """What the rows of one table share: of a stage-wise one all but the numbers of its stages, else the kind alone."""
     if isinstance(arch, StageArchitecture):
         return arch.block, arch.strides, arch.stem_width, arch.stem_stride, arch.se_ratio
     return type(arch).__name__
