@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datasets import ImageSet
     from trainers.recipes import Recipe
 
-__all__ = ["Batch", "DeviceFeed", "Feed", "seed_of"]
+__all__ = ["Batch", "DeviceFeed", "Feed", "seed_of", "squares"]
 
 Batch = tuple[Tensor, Tensor]
 
@@ -138,14 +138,33 @@ class DeviceFeed:
         if half := self.recipe.cutout // 2:
             # As in the Cutout paper: the centre lies anywhere, so the square may stick out of the image.
             y, x = draw(self.side), draw(self.side)
-            in_rows = (along >= y - half) & (along < y + half)
-            in_columns = (along >= x - half) & (along < x + half)
-            hole = (in_rows[:, :, None] & in_columns[:, None, :])[:, None]
+            hole = squares(y, x, half, self.along)
         return rows, columns, hole
 
     def _normalised(self, pixels: Tensor) -> Tensor:
         # NHWC bytes seen as NCHW are already in channels_last order.
         return pixels.to(torch.float32).sub_(self.shift).mul_(self.scale).permute(0, 3, 1, 2)
+
+
+def squares(y: Tensor, x: Tensor, half: int, along: Tensor) -> Tensor:
+    """Where a square of 2 `half` pixels a side lies in each image, shape (n, 1, side, side).
+
+    Parameters
+    ----------
+    y, x : Tensor, shape (n, 1)
+        Row and column of each centre: the first pixel below and to the right of the square's middle.
+    half : int
+    along : Tensor, shape (side,)
+        Numbers of an image's rows, or columns.
+
+    Examples
+    --------
+    >>> row, column = torch.tensor([[1]]), torch.tensor([[3]])
+    >>> squares(row, column, 1, torch.arange(4))[0, 0].int().tolist()
+    [[0, 0, 1, 1], [0, 0, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0]]
+    """
+    in_rows, in_columns = ((along >= centre - half) & (along < centre + half) for centre in (y, x))
+    return (in_rows[:, :, None] & in_columns[:, None, :])[:, None]
 
 
 def _padded(images: np.ndarray, padding: int, fill: tuple[int, ...]) -> Tensor:

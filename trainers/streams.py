@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainers import devices
-from trainers.feeds import EPOCH, NORM, Batch, seed_of
+from trainers.feeds import EPOCH, NORM, Batch, seed_of, squares
 from trainers.photographs import decoded, decoded_together, decodes, read, resized
 
 if TYPE_CHECKING:
@@ -140,9 +140,7 @@ class StreamFeed:
         # The last number tells these draws from those of the crop, which a recipe without cutout shares.
         centres = [np.random.default_rng([seed, number, 1]).integers(self.side, size=2) for number in numbers]
         y, x = torch.from_numpy(np.array(centres)).to(self.device)[:, :, None].unbind(1)
-        along = torch.arange(self.side, device=self.device)
-        in_rows, in_columns = ((along >= centre - half) & (along < centre + half) for centre in (y, x))
-        return (in_rows[:, :, None] & in_columns[:, None, :])[:, None]
+        return squares(y, x, half, torch.arange(self.side, device=self.device))
 
     def _centre(self, pixels: Tensor, number: int) -> Tensor:
         # Shorter side to 256 for a crop of 224, and in that proportion for others.
