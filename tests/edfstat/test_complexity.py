@@ -140,8 +140,8 @@ def test_merge_joins_neighbours_in_every_group():
 
 
 def test_merged_target_shares_add():
-    found = complexity_bins([1.0, 1.0, 3.0], bins=[1, 2, 2.5, 4], target=[0.5, 0.3, 0.2], empty="merge")
-    np.testing.assert_allclose(found["share"], [0.5, 0.5])
+    found = complexity_bins([1.0, 1.0, 3.0], bins=[1, 2, 2.5, 4], target=[0.6, 0.3, 0.1], empty="merge")
+    np.testing.assert_allclose(found["share"], [0.6, 0.4])
 
 
 def test_targets():
@@ -259,6 +259,7 @@ def test_most_bins_holds_what_it_says():
     for more in range(most + 1, 41):
         assert complexity_bins(c, bins=more, groups=groups, empty="drop")["counts"].values.min() < 10
     assert most_bins([1.0, 2.0], min_count=10) == 1
+    assert most_bins(np.arange(20.0), min_count=10) == 2, "ten and ten"
     assert most_bins(np.linspace(0, 1, 10_000)) == 40
 
 

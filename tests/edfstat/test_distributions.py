@@ -272,6 +272,17 @@ def test_mixture_says_how_much_of_the_weight_is_in():
     assert weighted.covered == pytest.approx(14 / 15)
 
 
+def test_mixture_weighs_a_part_by_what_was_left_in():
+    """Of 1 + 2 + 1 the NaN's 2 are gone: {1, 3} have 2 of 2 + 6 together, {2} the rest."""
+    F = mixture([edf([1.0, np.nan, 3.0], [1, 2, 1], nan="drop"), edf([2.0, 2.0], [2, 4])])
+    np.testing.assert_allclose(F.mass, [1 / 8, 6 / 8, 1 / 8])
+
+
+def test_the_effective_number_is_at_most_the_number():
+    """Of these twelve weights, equal but for a rounding, (sum w)^2 / sum w^2 comes out above 12."""
+    assert edf(np.arange(12.0), [np.nextafter(0.1, 1), *[0.1] * 11]).effective_n <= 12
+
+
 def test_mixture_in_chosen_shares():
     """Half of {1, 2}, half of {2, 2, 3}: 1 has .25, 2 has .25 + 1/3, and n_eff = 1 / (.25/2 + .25/3)."""
     F = mixture([edf([1.0, 2.0]), edf([2.0, 2.0, 3.0])], shares=[3, 3])

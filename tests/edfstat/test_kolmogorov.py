@@ -106,6 +106,15 @@ def test_oracle_asymptotic(name):
     assert (result.method, result.n_resamples) == ("asymptotic", 0)
 
 
+def test_one_sided_limit_is_smirnovs():
+    """exp(-2 n m / (n + m) D^2) with D = 0.1 and n = m = 100 is exp(-1); the other side's excess is 0."""
+    a, b = np.arange(100.0), np.arange(100.0) + 10
+    greater, less = (ks_test(a, b, alternative=side, method="asymptotic") for side in ("greater", "less"))
+    assert greater.statistic == pytest.approx(0.1)
+    assert greater.pvalue == pytest.approx(math.exp(-1), rel=1e-12)
+    assert (less.statistic, less.pvalue) == (0, 1)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_within_strata_agrees_with_brute_force(seed):
     rng = np.random.default_rng(seed)
@@ -156,6 +165,19 @@ def test_location_and_sign():
     assert (less.statistic, less.location, less.sign) == (0.5, 4.0, -1)
     none = ks_test([1.0, 6.0], [1.0, 6.0])
     assert (none.statistic, none.pvalue, none.sign) == (0.0, 1.0, 0)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_gaps_of_many_models_are_those_of_a_plain_count(seed):
+    """5,000 and 5,000 different errors: the count of a less that of b, also up to an error that is one of them."""
+    order = np.random.default_rng(seed).permutation(10_000)
+    a, b = np.sort(order[:5000]).astype(float), np.sort(order[5000:]).astype(float)
+    count = np.cumsum(np.isin(np.arange(10_000), a) * 2 - 1)
+    for restrict in (9999, int(count.argmax()), int(count.argmax()) - 1):
+        result = ks_test(a, b, alternative="greater", method="asymptotic", restrict=restrict)
+        assert result.statistic == pytest.approx(max(count[: restrict + 1].max(), 0) / 5000, abs=1e-12)
+        if result.statistic:
+            assert result.location == count[: restrict + 1].argmax(), "the first of equal gaps"
 
 
 def test_swapping_samples_swaps_the_one_sided_tests():
@@ -320,6 +342,8 @@ def test_auto_chooses():
     bins = rng.integers(0, 3, 4000)
     assert ks_test(a[:500], b[:500]).method == "exact"
     assert ks_test(a, b).method == "asymptotic"
+    assert ks_test([0.5], np.arange(100_000.0)).method == "asymptotic", "exact up to 100,000 models"
+    assert ks_test([0.5], np.arange(99_999.0)).method == "exact"
     assert ks_test(a, b, weights_a=w, weights_b=w).method == "asymptotic"
     assert ks_test(a, b, strata_a=bins, strata_b=bins, n_resamples=99).method == "permutation"
     with pytest.raises(InputError, match="use method='permutation'"):
