@@ -167,6 +167,14 @@ def test_location_and_sign():
     assert (none.statistic, none.pvalue, none.sign) == (0.0, 1.0, 0)
 
 
+def test_an_early_gap_of_many_models_is_named_before_an_equal_one():
+    """Of a, a, a, b, a, b, b, b and 5,000 more by turns a leads by 3 at the third and again at the fifth model."""
+    order = np.array([*"aaababbb", *"ab" * 5000])
+    a, b = (np.flatnonzero(order == name).astype(float) for name in "ab")
+    result = ks_test(a, b, alternative="greater", method="asymptotic")
+    assert (result.statistic, result.location) == (pytest.approx(3 / 5004), 2)
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_gaps_of_many_models_are_those_of_a_plain_count(seed):
     """5,000 and 5,000 different errors: the count of a less that of b, also up to an error that is one of them."""

@@ -156,6 +156,8 @@ def test_quantile_knife_edges_have_slack():
         [2.0, 2.0, 6.0, 7.0]
     ]
     assert random_search(values, 1, quantiles=[0, 1])["quantile"].values.tolist() == [[0.0, 9.0]]
+    # Whatever is possible, also where F rounds to 1 before it.
+    assert random_search([1.0, 2.0], 1, [1, 1e-20], quantiles=[1])["quantile"].values.tolist() == [[2.0]]
 
 
 def test_an_edf_stands_for_its_sample_and_options_are_recorded():
@@ -217,6 +219,20 @@ def test_models_needed_matches_rational_search():
             assert models_needed(np.arange(n), 0.0, float(probability)) == draws
 
 
+@pytest.mark.parametrize(
+    ("weights", "within", "draws"),
+    [
+        ([13, 10, 6, 6, 1, 2, 1, 4, 16, 13, 18, 10, 12, 19, 14, 13, 11, 11, 18, 6, 16, 13, 1, 8, 17], 14, 2),
+        ([19, 8, 14, 19, 13, 16, 14, 14, 8, 17, 3, 11, 14, 17, 10, 8, 6, 9, 10, 14, 17, 2, 18, 11], 9, 4),
+    ],
+)
+def test_models_needed_for_a_chance_that_some_draws_have_exactly(weights, within, draws):
+    """1 - (1 - F)^draws in whole numbers; the sums and logarithms of doubles come out one draw higher."""
+    share = Fraction(sum(weights[:within]), sum(weights))
+    chance = float(1 - (1 - share) ** draws)
+    assert models_needed(np.arange(len(weights)), within - 1, chance, weights) == draws
+
+
 def test_draws_needed_of_many_chances_by_search():
     """By whole powers in fractions, with chances that nothing, everything and something reaches."""
     hit = np.array([[0.0, 1.0, 0.95], [0.5, 0.03, 0.0001]])
@@ -260,6 +276,11 @@ def test_best_of_matches_enumeration(replace):
     pairs = [(min(x), min(y)) for x in draw(a, n_a) for y in draw(b, n_b)]
     wanted = [np.mean([test(x, y) for x, y in pairs]) for test in (lambda x, y: x < y, float.__eq__, float.__gt__)]
     np.testing.assert_allclose(best_of(a, n_a, b, n_b, replace=replace), wanted, rtol=1e-12)
+
+
+def test_best_of_draws_as_many_of_both_where_one_number_is_given():
+    a, b = [1.0, 4.0, 5.0], [2.0, 3.0, 6.0, 7.0]
+    assert best_of(a, 3, b) == best_of(a, 3, b, 3) != best_of(a, 3, b, 1)
 
 
 def test_best_of_under_weights_equals_replication():
