@@ -87,10 +87,10 @@ def make_plan(config: Config) -> Plan:
     return Plan(config, ordered, Round(1, config.trials_per_worker, batches), samples)
 
 
-def batches_of(cost: NDArray[np.float64], workers: int, share: float = SHARE) -> list[tuple[int, int]]:
+def batches_of(cost: NDArray[np.float64], workers: int) -> list[tuple[int, int]]:
     """Ranges of trials that are claimed together, shrinking to one trial at the end.
 
-    Each batch takes `share` of what would be a worker's even part of the work that is left, at least one trial:
+    Each batch takes `SHARE` of what would be a worker's even part of the work that is left, at least one trial:
     few claims while there is much to do, an even finish.
 
     Parameters
@@ -111,7 +111,7 @@ def batches_of(cost: NDArray[np.float64], workers: int, share: float = SHARE) ->
     left = np.concatenate([np.cumsum(cost[::-1])[::-1], [0.0]])
     batches, start = [], 0
     while start < len(cost):
-        rest = left[start] - left[start] * share / workers
+        rest = left[start] - left[start] * SHARE / workers
         # The last trial up to which the batch stays within its share: `left` falls along the trials.
         stop = len(left) - int(np.searchsorted(left[::-1], rest * (1 - 1e-12), side="left"))
         stop = min(max(stop - 1 if left[min(stop, len(cost))] < rest * (1 - 1e-12) else stop, start + 1), len(cost))

@@ -96,7 +96,6 @@ class Recipe:
         return asdict(self)
 
 
-_INF = float("inf")
 _LIMITS: dict[str, tuple[type, float, float]] = {
     "epochs": (int, 1, 1e6), "base_lr": (float, 0, 1e30), "weight_decay": (float, 0, 1e6), "momentum": (float, 0, 1),
     "batch_size": (int, 2, 1e6), "warmup_epochs": (float, 0, 1e6), "cutout": (int, 0, 1e4),
