@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+import xarray as xr
 from statsmodels.stats.multitest import multipletests
 
-from edfstat import InputError, PopulationError, compare
+from edfstat import InputError, PopulationError, compare, sample_size
 from edfstat.population import build_population
 
 
@@ -134,6 +135,40 @@ def test_imbalance_is_seen_in_any_unit(unit):
     assert sum("standard deviations of log latency" in line for line in found.attrs["warnings"]) == 2
 
 
+def test_bands_and_draws_needed_of_a_hundred_models():
+    """Half width sqrt(log(2 / 0.05) / 200), also below the first error; draws by Clopper and Pearson's interval."""
+    errors = np.arange(150) / 2
+    ds = build_population({"error": np.r_[errors[:100], errors[50:]], "space": ["A"] * 100 + ["B"] * 100})
+    found = compare(ds, n_resamples=9, rng=0).sel(measure="none", group="B")
+    width = np.sqrt(np.log(40) / 200)
+    below, at = found.sel(support=20.0), found.sel(support=44.5)
+    assert (below["edf"].item(), below["edf_lower"].item()) == (0, 0)
+    assert below["edf_upper"].item() == pytest.approx(width)
+    assert (at["edf"].item(), at["edf_lower"].item()) == pytest.approx((0.4, 0.4 - width))
+    assert at["edf_upper"].item() == pytest.approx(0.4 + width)
+    hits = [int((errors[50:] <= target).sum()) for target in found["target"].values]
+    assert max(hits) > 0
+    for hit, one in zip(hits, (found.sel(target=target) for target in found["target"].values), strict=True):
+        chance = scipy.stats.binomtest(hit, 100).proportion_ci(0.95)
+        draws = [np.ceil(np.log(0.05) / np.log1p(-p)) if p else np.inf for p in (chance.high, hit / 100, chance.low)]
+        ours = [one[f"models_needed{end}"].item() for end in ("_lower", "", "_upper")]
+        assert ours == draws
+
+
+def test_models_to_plan_are_those_of_so_many_pairs_and_such_weights():
+    ds = two_spaces(200, shift=0.3)
+    third = two_spaces(200, shift=0.3, seed=1).isel(model=slice(0, 200))
+    third["space"] = "model", ["third"] * 200
+    found = compare(xr.concat([ds, third], "model"), complexity="params", bins=5, n_resamples=9, rng=0)
+    for measure in ("none", "params"):
+        effective = found.sel(measure=measure).set_index(group="group")
+        for place, (a, b) in enumerate(zip(found["a"].values, found["b"].values, strict=True)):
+            one = found.sel(measure=measure).isel(pair=place)
+            waste = max(float(effective["used"].sel(group=g) / effective["effective_n"].sel(group=g)) for g in (a, b))
+            expected = sample_size(one["ks"].item(), level=0.05 / 3) * waste
+            assert one["sample_size"].item() == pytest.approx(expected, abs=1)
+
+
 def test_holm_is_over_the_pairs_of_a_measure():
     rng = np.random.default_rng(3)
     error = np.concatenate([rng.normal(20 + i * 0.35, 1, 60) for i in range(4)])
@@ -256,6 +291,7 @@ def test_empty_bins_are_dropped_for_all():
     assert one["empty_bins"].item() == 1
     assert one["bins"].item() == 2
     assert one["used"].values.tolist() == [5, 7]
+    assert one["outside"].values.tolist() == [0, 0], "all lie between 1 and 30"
     # Each of the two kept bins carries half: A's first bin holds 3 models, its last 2.
     assert one["max_weight"].sel(group="A").item() == pytest.approx(1 / 4)
 
@@ -265,6 +301,7 @@ def test_sensitivity_repeats_the_comparison_under_other_bins():
     one = compare(ds, rng=0, n_resamples=19).sel(measure="params").isel(pair=0)
     assert one["sensitivity_ks"].sel(setting="as compared").item() == pytest.approx(one["ks"].item())
     half = one["sensitivity_bins"].sel(setting="half the bins").item()
+    assert half == one["bins"].item() // 2
     again = compare(ds, rng=0, n_resamples=19, bins=int(half)).sel(measure="params").isel(pair=0)
     assert one["sensitivity_ks"].sel(setting="half the bins").item() == pytest.approx(again["ks"].item())
     assert np.isnan(one["sensitivity_ks"].sel(setting="uniform bins").item())
@@ -277,6 +314,13 @@ def test_training_hours_are_seconds_times_iterations():
     hours = compare(ds)["train_hours"].sel(measure="none").values
     np.testing.assert_allclose(hours, [2 * 3910 / 3600] * 2)
     assert np.isnan(compare(two_spaces(20))["train_hours"]).all()
+    # In each of two bins half of the weight, of A on 0.1 s and on two models of 0.3 s, of B on those that are known.
+    more = build_population(
+        {"error": [5.0] * 6, "space": list("AAABBB"), "dataset": "cifar10", "epochs": [100.0] * 6,
+         "params": [1, 4, 4, 1, 1, 4], "iter_time": [0.1, 0.3, 0.3, 0.2, np.nan, 0.4]}
+    )  # fmt: skip
+    hours = compare(more, bins=2)["train_hours"].sel(measure="params").values * 3600 / 39_100
+    np.testing.assert_allclose(hours, [0.5 * 0.1 + 0.5 * 0.3, (0.25 * 0.2 + 0.5 * 0.4) / 0.75])
 
 
 def test_best_models_come_with_their_architecture():
