@@ -25,7 +25,7 @@ def test_every_augmented_image_is_a_shifted_or_mirrored_crop_of_its_own_image() 
     images = synthetic.make(200, image_size=16)
     padding, fill = images.augmentation.crop_padding, list(images.augmentation.fill)
     mean, std = torch.tensor(images.mean), torch.tensor(images.std)
-    allowed: dict[bytes, int] = {}
+    allowed: dict[bytes, tuple[int, tuple[bool, int, int]]] = {}
     pixels = torch.from_numpy(images.images).permute(0, 3, 1, 2)
     padded = reference.pad(pixels, [padding] * 4, fill=fill)
     for flip in (False, True):
@@ -33,16 +33,22 @@ def test_every_augmented_image_is_a_shifted_or_mirrored_crop_of_its_own_image() 
             for left in range(2 * padding + 1):
                 crops = reference.crop(padded, top, left, 16, 16)
                 crops = reference.horizontal_flip(crops) if flip else crops
-                allowed |= {crop.contiguous().numpy().tobytes(): i for i, crop in enumerate(crops)}
-    seen = []
-    for batch, labels in feed().train(0):
+                view = flip, top, left
+                allowed |= {crop.contiguous().numpy().tobytes(): (i, view) for i, crop in enumerate(crops)}
+    seen, views = [], []
+    source = feed()
+    for batch, labels in (pair for epoch in range(5) for pair in source.train(epoch)):
         assert batch.is_contiguous(memory_format=torch.channels_last)
         back = (batch * std[:, None, None] + mean[:, None, None]).mul(255).round().to(torch.uint8)
         for crop, label in zip(back, labels):
-            number = allowed[crop.contiguous().numpy().tobytes()]
+            number, view = allowed[crop.contiguous().numpy().tobytes()]
             assert images.labels[number] == int(label)
             seen.append(number)
-    assert sorted(seen) == list(range(200))
+            views.append(view)
+    assert sorted(seen) == sorted([*range(200)] * 5)
+    # All 50 come up, each as likely as the others.
+    assert len(set(views)) == 2 * (2 * padding + 1) ** 2
+    assert np.mean([flip for flip, _, _ in views]) == pytest.approx(0.5, abs=0.06)
 
 
 def test_epochs_differ_and_repeat() -> None:
@@ -63,11 +69,15 @@ def test_test_images_are_plain() -> None:
 
 def test_cutout_blanks_one_square() -> None:
     batch, _ = next(feed(cutout=8, augment=False).train(0))
+    heights, widths = set(), set()
     for image in batch:
         blank = (image == 0).all(0)
         rows, columns = blank.any(1), blank.any(0)
-        assert 16 <= int(blank.sum()) <= 64
         assert torch.equal(blank, rows[:, None] & columns[None, :])
+        heights.add(int(rows.sum()))
+        widths.add(int(columns.sum()))
+    # The centre lies anywhere, so that half of the square at most is beyond each border.
+    assert heights == widths == {4, 5, 6, 7, 8}
 
 
 def test_learning_rate_is_half_a_cosine() -> None:
@@ -75,6 +85,13 @@ def test_learning_rate_is_half_a_cosine() -> None:
     assert rates[0] == 0.1
     assert rates[50] == pytest.approx(0.05)
     assert rates[99] == pytest.approx(0.05 * (1 + np.cos(0.99 * np.pi)))
+
+
+def test_warm_up_begins_at_a_tenth_of_the_schedule() -> None:
+    constant = {"base_lr": 0.1, "epochs": 10, "warmup_epochs": 4, "schedule": "constant"}
+    assert [learning_rate(e, **constant) for e in (0, 2, 4, 9)] == pytest.approx([0.01, 0.055, 0.1, 0.1])
+    half = learning_rate(2, base_lr=0.1, epochs=4, warmup_epochs=4)
+    assert half == pytest.approx(0.55 * 0.05)
 
 
 def test_precise_norm_is_the_mean_over_batches() -> None:
@@ -86,6 +103,8 @@ def test_precise_norm_is_the_mean_over_batches() -> None:
     assert torch.allclose(net[0].running_mean, torch.stack([b.mean((0, 2, 3)) for b in batches]).mean(0), atol=1e-5)
     assert torch.allclose(net[0].running_var, torch.stack([b.var((0, 2, 3)) for b in batches]).mean(0), atol=1e-5)
     assert net[0].momentum == 0.1
+    # So many images or a few more, but none twice.
+    assert [len(list(feed(precise_bn=images).norm(0))) for images in (0, 1, 50, 101, 1024)] == [0, 1, 1, 3, 4]
 
 
 def test_recipes_come_from_yaml(tmp_path) -> None:
