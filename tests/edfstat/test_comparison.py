@@ -238,6 +238,7 @@ def test_diverged_models_count_as_worse_than_any():
     assert a["edf"].values[-1] == pytest.approx(0.75)
     assert a["auc"].item() == pytest.approx((0.5 + 0.4 + 0 + 0) / 4)
     assert a["search_mean"].sel(m=1).item() == np.inf
+    np.testing.assert_array_equal(a["top_error"], [5.0, 6.0, 90.0, np.nan, np.nan])
 
 
 def test_the_same_seed_gives_the_same_comparison():
