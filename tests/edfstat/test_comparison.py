@@ -11,6 +11,7 @@ import xarray as xr
 from statsmodels.stats.multitest import multipletests
 
 from edfstat import InputError, PopulationError, compare, sample_size
+from edfstat.comparison.pairs import _dominance
 from edfstat.population import build_population
 
 
@@ -239,6 +240,13 @@ def test_diverged_models_count_as_worse_than_any():
     assert a["auc"].item() == pytest.approx((0.5 + 0.4 + 0 + 0) / 4)
     assert a["search_mean"].sel(m=1).item() == np.inf
     np.testing.assert_array_equal(a["top_error"], [5.0, 6.0, 90.0, np.nan, np.nan])
+
+
+def test_an_excess_of_the_other_is_looked_at_without_adjustment():
+    """Of several pairs, so that 0.03 is 0.09 to Holm: that b lies above somewhere is too likely to call a better."""
+    rows = {"pvalue_holm": [0.002] * 3, "pvalue_plus": [0.001, 0.03, 0.001], "pvalue_minus": [0.03, 0.001, 0.06]}
+    plus, minus = np.array([0.003, 0.09, 0.003]), np.array([0.09, 0.003, 0.18])
+    assert _dominance(rows, plus, minus, 0.05) == ["", "", "a"]
 
 
 def test_the_same_seed_gives_the_same_comparison():

@@ -17,7 +17,7 @@ from submit.collecting import gather
 from submit.directory import Round, Sweep, open_sweep
 from submit.feed import Feed
 from submit.job import Worker, _Loop
-from submit.presence import Presence, WorkerInfo
+from submit.presence import Presence, WorkerInfo, process_start
 from submit.shards import Shard, read_lines
 from submit.signals import patience
 from tests.submit.sweeps import fake, finished_once, holding, let_go, records, wait_until, write
@@ -126,6 +126,139 @@ def test_a_batch_that_another_finished_is_no_longer_held(tmp_path: Path) -> None
     (tmp_path / "claims" / "000" / "000.2").rename(tmp_path / "claims" / "000" / "000.done")
     assert (tmp_path / "claims" / "000" / "000.1").exists()
     assert not slow.holds(lease)
+
+
+def two_claims(tmp_path: Path, now: list[float]) -> tuple[Claims, Claims]:
+    """Of two workers on other machines, of which only silence tells the death, on one batch."""
+    presences = [Presence(tmp_path, WorkerInfo(worker=name), 60, clock=lambda: now[0]) for name in "ab"]
+    for each in presences:
+        each.announce()
+    first, second = (Claims(tmp_path / "claims", Round(1, 1, [(0, 1)]), each) for each in presences)
+    return first, second
+
+
+def test_a_batch_that_another_took_over_and_gave_back_is_no_longer_held(tmp_path: Path) -> None:
+    now = [0.0]
+    slow, other = two_claims(tmp_path, now)
+    lease = slow.claim()
+    assert lease is not None
+    now[0] = 100.0
+    other._presence.beat()
+    taken = other.claim()
+    assert taken is not None
+    assert taken.dead == ("a",)
+    other.release(taken)
+    assert not slow.holds(lease)
+    # Who gave it back is one of those that had it, but did not die of it.
+    again = slow.claim()
+    assert again is not None
+    assert (again.earlier, again.dead) == (("a", "b"), ("a",))
+
+
+def test_a_lease_that_was_given_back_since_the_listing_is_not_taken_again(tmp_path: Path) -> None:
+    first, second = two_claims(tmp_path, [0.0])
+    lease = first.claim()
+    assert lease is not None
+    first.release(lease)
+    assert second._take(0, 1) is None  # as it would from a listing before
+    taken = second.claim()
+    assert taken is not None
+    assert taken.token == 2
+
+
+def test_a_lease_is_had_though_the_file_server_lost_its_first_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = two_claims(tmp_path, [0.0])
+    link = os.link
+
+    def twice(source: str, target: str) -> None:
+        link(source, target)
+        link(source, target)  # asked again, the server finds the name there
+
+    with monkeypatch.context() as patch:
+        patch.setattr("submit.claims.os.link", twice)
+        lease = first.claim()
+    assert lease is not None
+    assert first.holds(lease)
+    assert second.claim() is None
+    assert second._take(0, 1) is None
+
+
+def test_a_lease_without_a_name_has_no_owner(tmp_path: Path) -> None:
+    """A machine that crashes may leave the file, but not what was written."""
+    first, second = two_claims(tmp_path, [0.0])
+    assert first.claim() is not None
+    (tmp_path / "claims" / "000" / "000.1").write_text("")
+    taken = second.claim()
+    assert taken is not None
+    assert (taken.token, taken.earlier) == (2, ())
+
+
+def test_a_trial_is_begun_if_there_is_time_for_it(tmp_path: Path) -> None:
+    """A third more than is expected; a tenth of a worker's time where nothing is known, or no worker lives so long."""
+    opening.prepare(write(tmp_path, fake(40, epochs=1)))
+    sweep = open_sweep(tmp_path / "sweep")
+    presence = Presence(sweep.path / "workers", WorkerInfo(worker="a"), 60)
+    presence.announce()
+    feed = Feed(sweep, presence, whole=1000)
+    assert feed.next(99) is None
+    assert feed.declined
+    item = feed.next(101)
+    assert item is not None
+    assert not feed.declined
+    rate = 100 / item.planned.cost
+    feed.finished(item, item.planned.cost * rate)
+    coming = feed.next()
+    assert coming is not None
+    feed.put_back(coming)
+    seconds = coming.planned.cost * rate
+    assert feed.expected(coming.planned) == pytest.approx(seconds)
+    assert feed.next(1.29 * seconds) is None
+    assert feed.declined
+    assert feed.next(1.31 * seconds) == coming
+    feed.put_back(coming)
+    brief = Feed(sweep, presence, whole=seconds)
+    brief.finished(item, item.planned.cost * rate)
+    feed.release()
+    assert brief.next(0.11 * seconds) is not None
+    assert brief.next(0.09 * seconds) is None
+
+
+def test_who_was_silent_for_a_lease_has_overslept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("submit.presence.time.monotonic", lambda: now[0])
+    presence = Presence(tmp_path, WorkerInfo(worker="a"), 60)
+    assert not presence.overslept(), "before its first sign"
+    presence.announce()
+    now[0] += 59
+    assert not presence.overslept()
+    now[0] += 2
+    assert presence.overslept()
+    presence.beat_if_due()
+    assert not presence.overslept()
+
+
+def test_a_process_that_only_waits_to_be_buried_is_dead() -> None:
+    child = subprocess.Popen(["true"])
+    wait_until(lambda: Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z", 20)
+    assert process_start(child.pid) == 0
+    child.wait()
+    assert process_start(os.getpid()) > 0
+
+
+def test_the_name_of_a_shard_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record in a file that a crash takes out of its folder would be lost."""
+    synced: list[Path] = []
+    fsync = os.fsync
+
+    def seen(number: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{number}").resolve())
+        fsync(number)
+
+    monkeypatch.setattr("os.fsync", seen)
+    Shard(tmp_path / "a.jsonl").close()
+    assert tmp_path.resolve() in synced
 
 
 def test_a_dead_batch_is_found_among_many_that_live_while_there_is_fresh_work(tmp_path: Path) -> None:

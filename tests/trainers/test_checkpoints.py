@@ -13,7 +13,7 @@ from submit.running import run_trial
 from tests.trainers.trials import outcome, trial
 from trainers import checkpoints, train, whole_files
 from trainers.session import Session
-from trainers.whole_files import remove_parts
+from trainers.whole_files import remove_parts, replace_file
 
 
 def test_foreign_checkpoints_are_refused_and_damaged_ones_set_aside(tmp_path: Path) -> None:
@@ -115,6 +115,18 @@ def test_a_checkpoint_that_cannot_be_read_now_is_kept(tmp_path: Path, monkeypatc
     # To a worker of a sweep it is a trouble of the disk: the trial goes back, and waits.
     outcome = run_trial(backends()["torch"], trial(), str(tmp_path), "cpu", lambda: False)
     assert outcome["kind"] == "trouble"
+
+
+def test_a_file_is_on_the_disk_before_it_takes_the_place_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a machine that crashes then has neither the old one nor the new."""
+    path, seen = tmp_path / "checkpoint.pt", []
+    path.write_text("old")
+    monkeypatch.setattr("os.fsync", lambda n: seen.append((Path(f"/proc/self/fd/{n}").read_text(), path.read_text())))
+    replace_file(path, lambda part: part.write_text("new"))
+    assert seen == [("new", "old")]
+    assert path.read_text() == "new"
 
 
 def test_what_was_half_written_is_removed_once_its_writer_is_gone(tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+"""What status and collect make of records that come twice, late, or not at all; written by hand, counted by hand."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from submit import opening
+from submit.collecting import gather
+from submit.directory import Round, Sweep, open_sweep
+from submit.presence import Presence, WorkerInfo
+from submit.status import Tally, read_status
+from tests.submit.sweeps import fake, write
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Sweep:
+    opening.prepare(write(tmp_path, fake(4, epochs=1)))
+    return open_sweep(tmp_path / "sweep")
+
+
+def record(sweep: Sweep, shard: str, trial: int, **provenance: Any) -> None:
+    line = {"trial_id": sweep.trial(trial).id, "status": "ok", "provenance": {"attempt": 1, **provenance}}
+    with (sweep.path / "records" / f"{shard}.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def test_the_newest_attempt_counts_and_of_one_the_first_record(sweep: Sweep) -> None:
+    record(sweep, "a", 0, ended=20.0, worker="late")
+    record(sweep, "b", 0, ended=10.0, worker="first")
+    record(sweep, "c", 0, ended=30.0, worker="last")
+    record(sweep, "a", 1, attempt=2, ended=50.0, worker="again")
+    record(sweep, "b", 1, attempt=1, ended=5.0, worker="before")
+    found = gather(sweep)
+    assert [one["provenance"]["worker"] for one in found.records] == ["first", "again"]
+    assert (found.duplicates, found.superseded) == (2, 1)
+
+
+def test_all_time_is_counted_and_only_equal_attempts_are_duplicates(sweep: Sweep) -> None:
+    record(sweep, "a", 0, seconds=10.0, gpus=0.5)
+    record(sweep, "a", 0, seconds=30.0, gpus=0.5)
+    record(sweep, "a", 1, attempt=2, seconds=5.0)
+    record(sweep, "a", 1, attempt=1, seconds=7.0, gpus=1.0)
+    tally = Tally(sweep)
+    assert tally.update() == 2
+    assert tally.duplicates == 1
+    assert tally.seconds.tolist() == [40, 12, 0, 0]
+    assert tally.gpus.tolist() == [20, 7, 0, 0]
+
+
+def test_a_trial_of_another_round_is_finished_by_a_record_of_it(sweep: Sweep) -> None:
+    record(sweep, "a", 0)
+    record(sweep, "a", 1)
+    sweep.add_round(Round(2, 1, [(0, 1)], [1]))
+    tally = Tally(sweep)
+    tally.update()
+    assert tally.finished().tolist() == [True, False, False, False]
+    record(sweep, "b", 1, attempt=2)
+    tally.update()
+    assert tally.finished().tolist() == [True, True, False, False]
+
+
+def test_a_count_that_a_shard_does_not_bear_out_begins_anew(sweep: Sweep) -> None:
+    for trial, shard in enumerate("ab"):
+        record(sweep, shard, trial)
+    tally = Tally(sweep)
+    tally.update()
+    tally.keep()
+    assert Tally.kept(sweep).finished().tolist() == [True, True, False, False]
+    (sweep.path / "records" / "b.jsonl").unlink()
+    again = Tally.kept(sweep)
+    assert not again.finished().any()
+    assert again.update() == 1
+
+
+def test_what_is_left_is_shared_by_the_workers_that_live(sweep: Sweep) -> None:
+    record(sweep, "a", 0, seconds=100.0, gpus=0.5)
+    costs = [sweep.trial(i).cost for i in range(4)]
+    for name in ("one", "two"):
+        Presence(sweep.folder("workers"), WorkerInfo(worker=name, trials=[sweep.trial(1).id]), 60).announce()
+    found = read_status(sweep, ask_scheduler=False)
+    rest = 100 * sum(costs[1:]) / costs[0]
+    assert found.workers == 2
+    assert found.left == pytest.approx(rest / 2)
+    assert (found.hours, found.hours_left) == pytest.approx((100 / 3600, rest / 3600))
+    assert (found.gpu_hours, found.gpu_hours_left) == pytest.approx((50 / 3600, rest / 7200))
+    assert np.isclose(found.images_per_second, sweep.trial(0).images / 100 * 2)
