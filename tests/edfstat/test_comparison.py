@@ -111,6 +111,22 @@ def test_auto_takes_the_most_bins_that_leave_ten_models():
     )
 
 
+def test_errors_by_bin_are_numpys():
+    ds = two_spaces(100)
+    ds["error"][:] = ds["error"].round(1)
+    one = compare(ds, complexity="params", bins=4, n_resamples=9, rng=0).sel(measure="params")
+    error, params, space = (ds[name].values for name in ("error", "params", "space"))
+    edges = [*one["bin_lower"].values, one["bin_upper"].values[-1]]
+    for name in ("small", "large"):
+        for j in range(4):
+            inside = (params >= edges[j]) & ((params <= edges[j + 1]) if j == 3 else (params < edges[j + 1]))
+            mine, found = error[inside & (space == name)], one.sel(group=name).isel(bin=j)
+            assert found["bin_count"].item() == mine.size
+            assert found["bin_error"].item() == pytest.approx(mine.mean())
+            expected = np.quantile(mine, [0.05, 0.5, 0.95], method="inverted_cdf")
+            np.testing.assert_array_equal(found["bin_quantile"], expected)
+
+
 def test_complexity_reverses_the_raw_order():
     """The large space wins as it is, because its models are larger, and loses at equal size."""
     found = compare(two_spaces(1000, shift=0.8), rng=0)
