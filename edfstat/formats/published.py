@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -66,7 +67,7 @@ def read_published(source: Source, stream: Stream, reading: Reading) -> dict[str
         Naming the file and, where one job is at fault, its index and key.
     """
     columns = Columns()
-    head = stream.read(PIECE).removeprefix(b"\xef\xbb\xbf").lstrip(_SPACE)
+    head = stream.read(PIECE).removeprefix(BOM_UTF8).lstrip(_SPACE)
     if head[:1] == b"[":
         _read_lists(source, stream, head, columns, reading)
     elif opening := _FIRST_LIST.match(head):
@@ -147,7 +148,7 @@ def _broken(source: Source, index: int, group: str, error: Exception) -> FormatE
 def _other_object(source: Source) -> FormatError | None:
     """What to say of an object that holds something else, if it is JSON at all."""
     with source.open() as again:
-        text = again.read_all(MAX_JOB_BYTES).removeprefix(b"\xef\xbb\xbf")
+        text = again.read_all(MAX_JOB_BYTES).removeprefix(BOM_UTF8)
     try:
         keys = set(tolerant(_OBJECT.decode, text))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

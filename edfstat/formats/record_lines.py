@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from typing import Any
 
 import msgspec
@@ -15,9 +16,6 @@ from edfstat.formats.published import PIECE, Reading, complaint
 from edfstat.formats.sources import Source, Stream
 
 __all__ = ["read_record", "read_record_lines"]
-
-#: What some editors begin UTF-8 with.
-_MARK = b"\xef\xbb\xbf"
 
 
 def read_record_lines(source: Source, stream: Stream, reading: Reading) -> dict[str, Any] | None:
@@ -35,9 +33,9 @@ def read_record_lines(source: Source, stream: Stream, reading: Reading) -> dict[
     columns, index, rest, ended, repeats = Columns(), 0, b"", False, 0
     while not ended:
         more = stream.read(PIECE)
-        if not stream.size - len(more):
-            more = more.removeprefix(_MARK)
         ended = not more
+        if not stream.size - len(more):  # some editors begin UTF-8 with a mark
+            more = more.removeprefix(BOM_UTF8)
         *lines, rest = (rest + more).split(b"\n")
         if len(rest) > MAX_JOB_BYTES:
             raise FormatError(f"{source.label}: record {index + len(lines)} has more than {MAX_JOB_BYTES >> 20} MB")
@@ -64,7 +62,7 @@ def read_record(source: Source, stream: Stream, reading: Reading) -> dict[str, A
         Naming the file and the record's key.
     """
     columns = Columns()
-    text = stream.read_all(MAX_JOB_BYTES).removeprefix(_MARK)
+    text = stream.read_all(MAX_JOB_BYTES).removeprefix(BOM_UTF8)
     job = _decode(source, text, 0, reading, torn=False)
     new = job is not None and _is_new(job, reading)
     _add(source, columns, [(0, job)] if job is not None and new else [], reading)

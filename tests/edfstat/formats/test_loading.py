@@ -55,6 +55,19 @@ def test_every_value_is_that_of_the_file(name: str, piece: int, monkeypatch: pyt
     assert without.equals(ds.drop_dims("epoch"))
 
 
+@pytest.mark.parametrize("name", ["ResNet.json", "ResNet_reruns.json", "ResNet.jsonl"])
+def test_a_mark_of_the_order_of_bytes_is_no_part_of_a_file(name: str, tmp_path: Path) -> None:
+    """As some editors put before UTF-8."""
+    lines = name.endswith("l")
+    text = json.dumps(make_record(edfstat.Trial("ResNet", {"ds": [1]}), min_test_top1=5.0)) if lines else None
+    content = text.encode() if text else (SAMPLES / name).read_bytes()
+    (tmp_path / name).write_bytes(content)
+    marked = tmp_path / "marked" / name
+    marked.parent.mkdir()
+    marked.write_bytes(b"\xef\xbb\xbf" + content)
+    assert edfstat.load(marked).equals(edfstat.load(tmp_path / name))
+
+
 def test_reruns_keep_their_lists() -> None:
     lists = json.loads((SAMPLES / "ResNet_reruns.json").read_text())
     ds = edfstat.load(SAMPLES / "ResNet_reruns.json")
