@@ -177,6 +177,8 @@ def test_what_is_missing_is_named_with_the_remedy(tmp_path: Path) -> None:
         datasets.get("cifar10", tmp_path)
     with pytest.raises(DatasetError, match=r"train/CLASS"):
         datasets.get("imagenet", tmp_path)
+    with pytest.raises(DatasetError, match=r"train/CLASS"):
+        datasets.get("imagenet", tmp_path, download=True)  # which nobody may
     with pytest.raises(DatasetError, match=r"no data set is named 'mnist'.*digits"):
         datasets.get("mnist")
     with pytest.raises(DatasetError, match=r"'train' or 'test'"):
@@ -198,6 +200,17 @@ def test_the_prepared_folders_recipe_is_where_the_error_says() -> None:
     with pytest.raises(DatasetError, match=r"python -m pydoc datasets\.imagenet says how"):
         datasets.get("imagenet", "/nowhere")
     assert "Preparing it:" in str(importlib.import_module("datasets.imagenet").__doc__)
+
+
+def test_a_root_is_the_only_place_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = tmp_path / "edfstat" / "datasets"
+    cache.mkdir(parents=True)
+    write_cifar10(cache / "cifar-10-batches-py", np.random.default_rng(0))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("EDFSTAT_DATA", raising=False)
+    assert len(datasets.get("cifar10")) > 0
+    with pytest.raises(DatasetError, match="download=True"):
+        datasets.get("cifar10", tmp_path / "elsewhere")
 
 
 def test_home_in_edfstat_data_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,6 +268,15 @@ def test_photographs_are_found_as_torchvision_finds_them(tmp_path: Path) -> None
     (tmp_path / "train" / "c" / "readme.txt").write_bytes(b"x")
     with pytest.raises(DatasetError, match=r"train/c holds no photographs \(\.jpeg, \.jpg, \.png\)"):
         datasets.get("imagenet", tmp_path)
+
+
+def test_a_part_of_a_data_set_keeps_its_order_and_is_in_every_larger_part() -> None:
+    digits = datasets.get("digits")
+    place = {image.tobytes(): i for i, image in enumerate(digits.images)}
+    few, more = ([place[image.tobytes()] for image in digits.subset(n, seed=3).images] for n in (40, 200))
+    assert few == sorted(few)
+    assert more == sorted(more)
+    assert set(few) < set(more)
 
 
 @pytest.mark.parametrize("n", [0, -5, 2.5, True, "3"])

@@ -49,6 +49,17 @@ def test_band_encloses_the_interval_at_each_eps_and_one_eps_is_the_interval():
     assert found.attrs["critical"] == pytest.approx(again.attrs["critical"], rel=1e-12)
 
 
+def test_a_band_is_as_wide_as_its_least_certain_end_asks_for():
+    """Of ten bins one alone, of 3 models, has errors below 6, so that there about 2 degrees of freedom are left."""
+    rng = np.random.default_rng(0)
+    strata = np.repeat(np.arange(10), [3] + [40] * 9)
+    errors = np.where(strata == 0, rng.uniform(3, 5, strata.size), rng.uniform(7, 12, strata.size))
+    found = auc_difference(errors, errors + 0.1, [6.0, 14.0], strata_a=strata, strata_b=strata, simultaneous=True)
+    fewest = found.df.values.min()
+    assert fewest < 6 < found.df.values.max() / 10
+    assert found.attrs["critical"] >= stats.t.ppf(0.975, fewest)
+
+
 def test_without_a_variance_there_is_no_band():
     found = auc_difference([5.0, 5.0], [5.0, 5.0], [4.0, 8.0], simultaneous=True)
     assert np.isnan(found.band_lower).all()

@@ -321,6 +321,15 @@ def test_empty_bins_are_dropped_for_all():
     assert one["max_weight"].sel(group="A").item() == pytest.approx(1 / 4)
 
 
+def test_weights_that_leave_few_models_are_told():
+    """Half of the weight on 5 of 60: 1 / (55 / 110^2 + 5 / 10^2) is 18, more than a quarter, less than a half."""
+    params = np.r_[np.arange(95, 150), np.arange(201, 206), np.linspace(95, 205, 60).astype(int)]
+    error = np.random.default_rng(0).normal(20, 1, 120)
+    ds = build_population({"error": error, "params": params, "space": ["A"] * 60 + ["B"] * 60})
+    said = compare(ds, complexity="params", bins=2, n_resamples=9, rng=0).attrs["warnings"]
+    assert [w for w in said if "count like" in w] == ["params: the 60 models of A count like 18 after weighting."]
+
+
 def test_sensitivity_repeats_the_comparison_under_other_bins():
     ds = two_spaces()
     one = compare(ds, rng=0, n_resamples=19).sel(measure="params").isel(pair=0)
@@ -537,6 +546,7 @@ def test_repeated_trainings_are_told():
     )
     (said,) = repeats_said(repeated([1] * 1000 + [20] * 3))
     assert "A: 1,060 runs of 1,003 architectures" in said
+    assert not repeats_said(repeated([1] * 1000 + [6])), "five in a thousand"
     # One run of each is independent of the others, and so are runs under other settings.
     assert not repeats_said(thrice.isel(model=np.unique(thrice["net"].values, return_index=True)[1]))
     rates = np.random.default_rng(1).uniform(0.01, 1, thrice.sizes["model"])

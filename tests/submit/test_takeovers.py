@@ -185,6 +185,22 @@ def test_a_lease_is_had_though_the_file_server_lost_its_first_answer(
     assert second._take(0, 1) is None
 
 
+def test_a_folder_of_claims_is_said_to_be_done_before_it_is_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a worker that looks in between takes its batches for ones that nobody began."""
+    first, _ = two_claims(tmp_path, [0.0])
+    lease = first.claim()
+    assert lease is not None
+    first.complete(lease)
+    marked = []
+    monkeypatch.setattr(
+        "submit.claims.shutil.rmtree", lambda *_, **__: marked.append((tmp_path / "claims" / "000.complete").exists())
+    )
+    assert not first.outstanding()
+    assert marked == [True]
+
+
 def test_a_lease_without_a_name_has_no_owner(tmp_path: Path) -> None:
     """A machine that crashes may leave the file, but not what was written."""
     first, second = two_claims(tmp_path, [0.0])

@@ -29,6 +29,14 @@ def test_foreign_checkpoints_are_refused_and_damaged_ones_set_aside(tmp_path: Pa
     assert (tmp_path / "checkpoint.pt.refused").exists()
 
 
+def test_a_checkpoint_of_another_form_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"format": "edfstat checkpoint 1", "trial_id": trial().id, "state": {}}, path)
+    with pytest.raises(InputError, match="is not a checkpoint of this program"):
+        train(trial(), device="cpu", directory=tmp_path)
+    assert path.exists()
+
+
 def stopped(folder: Path) -> Path:
     """The checkpoint of a trial that was stopped after its first epoch."""
     with pytest.raises(TrialInterrupted):

@@ -112,6 +112,7 @@ def test_recipes_come_from_yaml(tmp_path) -> None:
     path.write_text("base: enhanced\nepochs: 30\nlabel_smoothing: 0.1\n")
     recipe = resolve(load_recipe(path), optim={"base_lr": 0.2})
     assert (recipe.epochs, recipe.cutout, recipe.base_lr) == (30, 16, 0.2)
+    assert resolve(load_recipe(path), optim={"max_ep": 7}).epochs == 7, "what a trial says comes first"
     path.write_text("epochs: many\n")
     with pytest.raises(InputError, match="epochs is 'many'"):
         load_recipe(path)

@@ -135,6 +135,23 @@ def test_cutout_blanks_one_square_of_the_same_crop_whatever_the_number_of_proces
     assert not any(torch.equal(a, b) for (a, _), (b, _) in zip(cut, batches(16, epoch=4)))
 
 
+def test_half_of_the_crops_are_mirrored_and_the_centre_is_cut_as_for_the_paper(folder: Path) -> None:
+    """224 pixels of a shorter side of 256, and in that proportion of any other."""
+    sets = [datasets.get("imagenet", folder, split) for split in ("train", "test")]
+
+    def feed(side: int) -> StreamFeed:
+        recipe = resolve({"batch_size": 4, "image_size": side}, dataset="imagenet")
+        return StreamFeed(*sets, recipe=recipe, device=torch.device("cpu"), seed=1)
+
+    brighter = torch.arange(0, 240, 3, dtype=torch.uint8).expand(3, 60, 80)
+    crops = [feed(32)._random(brighter, np.random.default_rng(i)).float() for i in range(300)]
+    mirrored = [bool((crop[..., 0] > crop[..., -1]).all()) for crop in crops]
+    assert np.mean(mirrored) == pytest.approx(0.5, abs=0.12)
+    pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 256, 320), dtype=np.uint8))
+    assert torch.equal(feed(224)._centre(pixels, 0), pixels[:, 16:240, 48:272])
+    assert torch.equal(feed(56)._centre(pixels[:, :64, :100], 0), pixels[:, 4:60, 22:78])
+
+
 def test_a_damaged_photograph_ends_the_trial_with_its_name(folder: Path) -> None:
     damaged = folder / "train" / "n1" / "3.JPEG"
     damaged.write_bytes(b"no photograph")

@@ -21,6 +21,7 @@ from trainers import train
 from trainers.__main__ import main
 from trainers.evaluation import count_wrong
 from trainers.feeds import DeviceFeed
+from trainers.outcomes import status_of
 from trainers.recipes import resolve
 from trainers.session import Seen, Session
 from trainers.task import prepare
@@ -164,6 +165,18 @@ def test_a_time_limit_and_an_accident_are_records(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Session, "epoch", lambda *_, **__: 1 / 0)
     record = train(trial(), device="cpu")
     assert (record["status"], record["message"]) == ("error", "ZeroDivisionError: division by zero")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "CUDA error: out of memory",
+        "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)",
+    ],
+)
+def test_want_of_memory_is_known_by_its_words(message: str) -> None:
+    assert status_of(RuntimeError(f"{message}\nCompile with ...")) == ("oom", message)
 
 
 def test_times_and_errors_of_a_record(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,6 +128,18 @@ def test_drop_path_changes_training_and_spares_identities() -> None:
     assert torch.equal(normal(states, states), normal(states, states))
 
 
+def test_a_dropped_path_of_a_stage_wise_network_leaves_its_shortcut() -> None:
+    net = {"block_type": "res_basic_block", "ds": [1, 2], "ws": [8, 8], "ss": [1, 1]}
+    network = trainers.build(net, num_classes=3)
+    block = next(part for part in network.stages[0] if part.projection is None)
+    images = torch.randn(5, 8, 6, 6)
+    network.set_drop_path(0.999999)
+    torch.manual_seed(0)
+    assert torch.equal(block(images), images.relu())
+    network.set_drop_path(0)
+    assert not torch.equal(block(images), images.relu())
+
+
 def test_the_same_torch_seed_builds_the_same_network() -> None:
     arch = SPACES["DARTS"].sample(1, rng=0)[0]
     built = []
