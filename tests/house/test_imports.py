@@ -34,6 +34,19 @@ def test_package_imports_only_what_lies_below_it(package: str) -> None:
     assert not wrong
 
 
+def test_private_names_stay_in_their_modules() -> None:
+    files = [path for package in FORBIDDEN for path in (ROOT / package).rglob("*.py")]
+    taken = [
+        f"{path.relative_to(ROOT)}: {alias.name} of {node.module}"
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in FORBIDDEN
+        for alias in node.names
+        if alias.name.startswith("_")
+    ]
+    assert not taken
+
+
 def test_spaces_need_no_torch() -> None:
     files = sorted((ROOT / "trainers" / "spaces").rglob("*.py"))
     assert files
