@@ -263,20 +263,6 @@ def test_a_process_that_only_waits_to_be_buried_is_dead() -> None:
     assert process_start(os.getpid()) > 0
 
 
-def test_the_name_of_a_shard_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A record in a file that a crash takes out of its folder would be lost."""
-    synced: list[Path] = []
-    fsync = os.fsync
-
-    def seen(number: int) -> None:
-        synced.append(Path(f"/proc/self/fd/{number}").resolve())
-        fsync(number)
-
-    monkeypatch.setattr("os.fsync", seen)
-    Shard(tmp_path / "a.jsonl").close()
-    assert tmp_path.resolve() in synced
-
-
 def test_a_dead_batch_is_found_among_many_that_live_while_there_is_fresh_work(tmp_path: Path) -> None:
     now = [0.0]
     round_ = Round(1, 1, [(i, i + 1) for i in range(2000)])
