@@ -68,6 +68,14 @@ def test_a_mark_of_the_order_of_bytes_is_no_part_of_a_file(name: str, tmp_path: 
     assert edfstat.load(marked).equals(edfstat.load(tmp_path / name))
 
 
+@pytest.mark.parametrize("piece", [1 << 20, 100])
+def test_a_bad_job_is_counted_within_its_list(piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(published, "PIECE", piece)
+    lists = {"top": [job(job_id=i) for i in range(5)], "mid": [job(job_id=7), job(job_id=8, params="many"), job()]}
+    with pytest.raises(FormatError, match="job 1 of 'mid', key 'params'"):
+        edfstat.load(write(tmp_path / "ResNet_reruns.json", lists))
+
+
 def test_reruns_keep_their_lists() -> None:
     lists = json.loads((SAMPLES / "ResNet_reruns.json").read_text())
     ds = edfstat.load(SAMPLES / "ResNet_reruns.json")
