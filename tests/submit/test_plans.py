@@ -10,7 +10,7 @@ import pytest
 import datasets
 from submit.config import read_config
 from submit.directory import PlannedTrial
-from submit.images import IMAGES
+from submit.images import images_of
 from submit.planning import make_plan
 from tests.submit.sweeps import fake
 
@@ -22,7 +22,7 @@ def trials(**config: Any) -> list[PlannedTrial]:
 @pytest.mark.parametrize("name", ["digits", "synthetic"])
 def test_data_sets_are_as_large_as_plans_say(name: str) -> None:
     images = datasets.get(name)
-    assert IMAGES[name] == (len(images), images.image_size, images.in_channels, images.num_classes)
+    assert images_of(name, "torch") == (len(images), images.image_size, images.in_channels, images.num_classes)
 
 
 def test_a_cost_is_three_passes_over_every_image_and_what_each_costs_beside() -> None:
