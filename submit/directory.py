@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 from uuid import uuid4
 
 import msgspec
@@ -18,13 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edfstat.errors import InputError
-from edfstat.trials import Trial, canonical_json
+from edfstat.trials import Trial
 from submit.config import Config, read_written
+from submit.identity import differences
 from submit.shards import FULL
 from trainers.yaml_files import written_yaml
 
 __all__ = [
     "FORMAT", "PlannedTrial", "Round", "Sweep", "as_yaml", "create_sweep", "open_sweep", "write_atomically",
+    "write_trials",
 ]  # fmt: skip
 
 #: Version of the layout; a directory of another one is refused with what to do.
@@ -82,6 +85,13 @@ class Sweep:
         """Number of planned trials."""
         return len(self.table)
 
+    def has_grown(self) -> bool:
+        """Whether trials were added since the table was read."""
+        try:
+            return (self.path / "trials.table").stat().st_size != self.table.nbytes
+        except OSError:  # unknown now; the next look tells
+            return False
+
     @cached_property
     def _places(self) -> dict[int, int]:
         return {key: index for index, key in enumerate(self.table["key"].tolist())}
@@ -114,7 +124,7 @@ class Sweep:
         """Every planned trial, in order."""
         decoder = msgspec.json.Decoder(PlannedTrial)
         with (self.path / "trials.jsonl").open("rb") as file:
-            for line in file:
+            for line in islice(file, self.size):  # what is beyond was never planned to its end
                 yield decoder.decode(line)
 
     @cached_property
@@ -122,7 +132,7 @@ class Sweep:
         return []
 
     def rounds(self) -> list[Round]:
-        """The rounds of work so far: the plan's, then one for each retry. What is written never changes."""
+        """The rounds of work so far: the plan's, then each retry and growth. What is written never changes."""
         known = self._known_rounds
         for path in self.round_files()[len(known) :]:
             known.append(msgspec.json.decode(path.read_bytes(), type=Round))
@@ -222,14 +232,8 @@ def _fill(
     source: Path | None,
 ) -> None:
     sweep = Sweep(folder)
-    encoder = msgspec.json.Encoder()
-    table = np.empty(len(trials), dtype=TABLE)
-    end = 0
     with (folder / "trials.jsonl").open("wb") as file:
-        for row, trial in enumerate(trials):
-            end += file.write(encoder.encode(trial) + b"\n")
-            table[row] = (int(trial.id[:16], 16), trial.cost, trial.images, end)
-    table.tofile(folder / "trials.table")
+        write_trials(file, trials).tofile(folder / "trials.table")
     for name in ("claims", "workers", "records", "checkpoints", "logs", "launches"):
         sweep.folder(name)
     sweep.add_round(first)
@@ -241,8 +245,19 @@ def _fill(
     (folder / "sweep.yaml").write_text(as_yaml(config), encoding="utf-8")
 
 
+def write_trials(file: BinaryIO, trials: Sequence[PlannedTrial]) -> NDArray[Any]:
+    """Write planned trials at the end of a file, a line each; returns their rows of the table."""
+    encoder = msgspec.json.Encoder()
+    table = np.empty(len(trials), dtype=TABLE)
+    end = file.tell()
+    for row, trial in enumerate(trials):
+        end += file.write(encoder.encode(trial) + b"\n")
+        table[row] = (int(trial.id[:16], 16), trial.cost, trial.images, end)
+    return table
+
+
 def open_sweep(path: Path, config: Config | None = None) -> Sweep:
-    """The sweep in a directory; with `config`, only if it is the sweep that this configuration describes.
+    """The sweep in a directory; with `config`, only if it is what this configuration describes, or may grow to it.
 
     Raises
     ------
@@ -266,10 +281,9 @@ def open_sweep(path: Path, config: Config | None = None) -> Sweep:
     missing = [name for name in ("trials.jsonl", "trials.table", "rounds/000.json") if not (path / name).is_file()]
     if missing:
         raise InputError(f"{path} lacks {', '.join(missing)}; copy the sweep directory again, whole")
-    if config is not None and _identity(config) != _identity(sweep.config):
-        keys = [key for key, value in _identity(config).items() if _identity(sweep.config)[key] != value]
+    if config is not None and (changed := differences(sweep.config, config)):
         raise InputError(
-            f"{path} holds a different sweep (not the same: {', '.join(keys)}); "
+            f"{path} holds a different sweep ({'; '.join(changed)}); "
             "give another directory, or the directory itself to go on with what is there"
         )
     return sweep
@@ -278,10 +292,3 @@ def open_sweep(path: Path, config: Config | None = None) -> Sweep:
 def as_yaml(config: Config) -> str:
     """A configuration as a sweep directory keeps it."""
     return written_yaml(config.plain())
-
-
-def _identity(config: Config) -> dict[str, str]:
-    """What decides the trials; means such as workers and resources may change between runs."""
-    keys = ("spaces", "caps", "dataset", "recipe", "optim", "reruns", "seed", "backend", "backend_options")
-    plain = config.plain()
-    return {key: canonical_json(plain[key]) for key in keys}

@@ -175,6 +175,7 @@ class Feed:
     def _see_new_rounds(self) -> None:
         known = len(self._rounds)
         if self._sweep.round_file(known).exists():
+            self._sweep = Sweep(self._sweep.path)  # its table, too: the round may be of trials that were added
             self._rounds = self._sweep.rounds()
             self._claims += claims_of(self._sweep.folder("claims"), self._rounds, self._presence)[known:]
 

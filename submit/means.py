@@ -1,4 +1,4 @@
-"""What of a sweep may change between runs: workers, limits, resources. Its trials never do."""
+"""What of a sweep may change between runs: workers, limits, resources. The trials that there are never do."""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ from edfstat.formats.places import home_path
 from submit.checking import unknown_names
 from submit.config import Config, read_config
 from submit.directory import Sweep, create_sweep, open_sweep
-from submit.planning import Plan, make_plan
+from submit.identity import further
+from submit.planning import Plan, make_plan, planned_in
 from submit.snapshot import describe_origin, snapshot_code
 
 __all__ = ["locate", "opened", "plan", "prepare"]
@@ -74,14 +75,13 @@ def locate(
 def _holds(directory: Path, config: Config) -> bool:
     """Whether the sweep of this configuration is there, as earlier versions put it for files of any ending."""
     try:
-        open_sweep(directory, config)
+        return not further(open_sweep(directory, config).config, config)
     except InputError:
         return False
-    return True
 
 
 def plan(source: str | os.PathLike[str] | Config) -> Plan:
-    """The trials of a sweep; nothing is written or submitted.
+    """The trials of a sweep: those that its file would begin with, or those in its directory; nothing is written.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def plan(source: str | os.PathLike[str] | Config) -> Plan:
     if isinstance(source, Config):
         return make_plan(source)
     path, config = locate(source)
-    return _planned(config or open_sweep(path).config, source)
+    return planned_in(open_sweep(path)) if config is None else _planned(config, source)
 
 
 def _planned(config: Config, source: str | os.PathLike[str]) -> Plan:

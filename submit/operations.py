@@ -15,6 +15,7 @@ from edfstat.errors import InputError
 from edfstat.population import ACCIDENTS, STATUSES
 from submit import collecting, scheduler
 from submit.directory import Round, Sweep
+from submit.growth import further_trials, is_whole
 from submit.launching import Cluster, active_launches, check_place, stop
 from submit.opening import locate, opened, prepare
 from submit.planning import batches_of
@@ -99,7 +100,7 @@ def run(
     sweep = prepare(source, directory)
     tally = Tally.kept(sweep)
     now = read_status(sweep, tally, ask_scheduler=False)
-    if now.complete:
+    if now.complete and is_whole(sweep) and not further_trials(sweep, config):
         tally.keep()
         return now
     watching = cluster != "slurm" if watch is None else watch

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,10 +19,10 @@ from edfstat.lookup import EXAMPLE
 from edfstat.trials import Trial
 from submit.checking import unknown_names, wrong_settings
 from submit.config import Caps, Config, Range, SpaceChoice
-from submit.directory import PlannedTrial, Round
+from submit.directory import PlannedTrial, Round, Sweep
 from submit.images import Images, images_of
 
-__all__ = ["Plan", "SpaceSample", "batches_of", "make_plan"]
+__all__ = ["Plan", "SpaceSample", "batches_of", "make_plan", "plan_more", "planned_in"]
 
 #: Epochs where nothing says how many: backends have recipes of their own.
 EPOCHS = 100
@@ -70,21 +71,89 @@ def make_plan(config: Config) -> Plan:
     InputError
         If the backend, a design space, data set, recipe or setting is unknown, or a cap leaves nothing.
     """
+    _check(config)
+    trials, samples = _drawn_trials(config, np.random.default_rng(config.seed), set())
+    ordered = _longest_first(trials, 0)
+    batches = batches_of(np.array([trial.cost for trial in ordered]), config.workers * config.trials_per_worker)
+    return Plan(config, ordered, Round(1, config.trials_per_worker, batches), samples)
+
+
+def planned_in(sweep: Sweep) -> Plan:
+    """What is planned in a sweep directory, with what was added to it since it began."""
+    config, trials = sweep.config, list(sweep.trials())
+    batches: list[tuple[int, int]] = []
+    for round_ in sweep.rounds():
+        if round_.attempt == 1:  # no retry
+            first = round_.trials[0] if round_.trials else 0
+            batches += [(first + start, first + stop) for start, stop in round_.batches]
+    samples = [_sample_of(config, choice, trials) for choice in config.spaces]
+    return Plan(config, trials, Round(1, config.trials_per_worker, batches), samples)
+
+
+def _sample_of(config: Config, choice: SpaceChoice, trials: Sequence[PlannedTrial]) -> SpaceSample:
+    from trainers.spaces import space_named
+
+    size = None if config.backend == "lookup" else int(space_named(choice.definition or choice.name).size)
+    own = [trial for trial in trials if trial.trial["space"] == choice.name]
+    params, flops = (np.array([getattr(trial, name) or 0 for trial in own]) for name in ("params", "flops"))
+    return SpaceSample(choice.name, choice.count, size, None, params, flops)
+
+
+def plan_more(config: Config, counts: Mapping[str, int], planned: set[str]) -> list[PlannedTrial]:
+    """Further trials for a sweep that grows, longest first.
+
+    Parameters
+    ----------
+    config : Config
+        What the sweep is to be.
+    counts : mapping
+        Architectures to add, by the name of their space.
+    planned : set of str
+        Ids of the trials that there are; their number also decides what is drawn.
+
+    Returns
+    -------
+    list of PlannedTrial
+        Numbered on from those that there are.
+
+    Raises
+    ------
+    InputError
+        As `make_plan`.
+    """
+    _check(config)
+    more = tuple(
+        choice.model_copy(update={"count": counts[choice.name]}) for choice in config.spaces if counts.get(choice.name)
+    )
+    # Drawn apart from the first trials and from those of other growths, and the same whenever this step is repeated.
+    rng = np.random.default_rng([config.seed, len(planned)])
+    trials, _ = _drawn_trials(config.model_copy(update={"spaces": more}), rng, set(planned))
+    return _longest_first(trials, len(planned))
+
+
+def _check(config: Config) -> None:
     if mistakes := unknown_names(config.plain()) or wrong_settings(config):
         raise InputError("\n".join(mistakes))
-    rng = np.random.default_rng(config.seed)
+
+
+def _drawn_trials(
+    config: Config, rng: np.random.Generator, seen: set[str]
+) -> tuple[list[PlannedTrial], list[SpaceSample]]:
+    """Trials of the architectures drawn, none of them one of `seen`, in the order drawn."""
     found = _from_results(config, rng) if config.backend == "lookup" else _from_spaces(config, rng)
     trials: list[PlannedTrial] = []
     samples: list[SpaceSample] = []
-    seen: set[str] = set()
     for choice, nets, numbers, sample in found:
         samples.append(sample)
         trials.extend(_trials_of(config, choice, nets, numbers, rng, seen))
-    # Longest first; equal costs in the order drawn, so that a plan does not depend on the sort.
+    return trials, samples
+
+
+def _longest_first(trials: Sequence[PlannedTrial], start: int) -> list[PlannedTrial]:
+    """In the order in which they run, numbered from `start`."""
+    # Equal costs in the order drawn, so that a plan does not depend on the sort.
     order = sorted(range(len(trials)), key=lambda i: (-trials[i].cost, i))
-    ordered = [_at(trials[old], new) for new, old in enumerate(order)]
-    batches = batches_of(np.array([t.cost for t in ordered]), config.workers * config.trials_per_worker)
-    return Plan(config, ordered, Round(1, config.trials_per_worker, batches), samples)
+    return [msgspec.structs.replace(trials[old], index=new) for new, old in enumerate(order, start)]
 
 
 def batches_of(cost: NDArray[np.float64], workers: int) -> list[tuple[int, int]]:
@@ -118,12 +187,6 @@ def batches_of(cost: NDArray[np.float64], workers: int) -> list[tuple[int, int]]
         batches.append((start, stop))
         start = stop
     return batches
-
-
-def _at(planned: PlannedTrial, index: int) -> PlannedTrial:
-    return PlannedTrial(
-        index, planned.id, planned.cost, planned.images, planned.params, planned.flops, planned.acts, planned.trial
-    )
 
 
 Numbers = dict[str, list[Any]]

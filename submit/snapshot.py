@@ -17,7 +17,7 @@ from edfstat.errors import InputError
 from edfstat.registry import GROUP
 from submit.config import Config
 
-__all__ = ["PACKAGES", "describe_origin", "snapshot_code"]
+__all__ = ["PACKAGES", "describe_origin", "snapshot_code", "snapshot_rules"]
 
 PACKAGES = ("edfstat", "trainers", "datasets", "submit")
 SKIPPED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
@@ -29,9 +29,17 @@ def snapshot_code(target: Path, config: Config) -> None:
     target.mkdir(parents=True)
     for name in PACKAGES:
         shutil.copytree(_package_folder(name), target / name, ignore=SKIPPED)
-    rules = [space.definition["rule"] for space in config.spaces if space.definition and "rule" in space.definition]
-    for top in {_home_of(name) for name in (config.backend, *rules)} - {"", *PACKAGES}:
+    if (top := _home_of(config.backend)) not in ("", *PACKAGES):
         _copy(top, target)
+    snapshot_rules(target, config)
+
+
+def snapshot_rules(target: Path, config: Config) -> None:
+    """Copy the rules of the user's spaces into a folder of code, but for those that are there."""
+    rules = [space.definition["rule"] for space in config.spaces if space.definition and "rule" in space.definition]
+    for top in {_home_of(name) for name in rules} - {"", *PACKAGES}:
+        if not (target / top).exists() and not (target / f"{top}.py").exists():
+            _copy(top, target)
 
 
 def _copy(top: str, target: Path) -> None:

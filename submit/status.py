@@ -42,6 +42,9 @@ class Tally:
     """Outcome of every trial so far. `update` reads only what the shards gained."""
 
     def __init__(self, sweep: Sweep) -> None:
+        self._begin(sweep)
+
+    def _begin(self, sweep: Sweep) -> None:
         self.sweep = sweep
         #: Index into `STATUSES` of each trial's newest attempt, -1 where there is none.
         self.outcome: NDArray[np.int8] = np.full(sweep.size, -1, dtype=np.int8)
@@ -84,7 +87,9 @@ class Tally:
             )
 
     def update(self) -> int:
-        """Count what is new; returns how many records that were."""
+        """Count what is new; returns how many records that were. Of a sweep that grew everything is new."""
+        if self.sweep.has_grown():
+            self._begin(Sweep(self.sweep.path))
         decoder = msgspec.json.Decoder(Stub)
         new = 0
         for path in (self.sweep.path / "records").glob("[!.]*.jsonl"):
@@ -187,6 +192,7 @@ def read_status(sweep: Sweep, tally: Tally | None = None, *, ask_scheduler: bool
             tally.keep()
     else:
         tally.update()
+    sweep = tally.sweep
     living = [info for name in living_workers(sweep) if (info := read_worker(sweep.path / "workers" / f"{name}.json"))]
     done = tally.finished()
     running = [t for info in living for t in info.trials if (i := sweep.index_of(t)) is not None and not done[i]]

@@ -19,6 +19,7 @@ from edfstat.errors import InputError
 from edfstat.population import ACCIDENTS
 from submit.collecting import commonest_message
 from submit.directory import open_sweep
+from submit.growth import further_trials
 from submit.launching import Cluster, active_launches
 from submit.opening import locate, plan, prepare
 from submit.operations import (
@@ -77,7 +78,19 @@ def _plan(source: Source, as_json: Json = False) -> None:
     from submit.summary import plan_lines, plan_values
 
     made = plan(source)
-    _print(json.dumps(plan_values(made), indent=2) if as_json else "\n".join(plan_lines(made)))
+    lines = plan_lines(made)
+    if more := _to_come(source):
+        lines.append(f"begun:   {len(made.trials) - more:,} of them are planned before; run adds {more:,} others")
+    _print(json.dumps(plan_values(made), indent=2) if as_json else "\n".join(lines))
+
+
+def _to_come(source: Path, directory: Path | None = None) -> int:
+    """Trials that a sweep file asks for beyond those of its sweep."""
+    path, config = locate(source, directory)
+    try:
+        return further_trials(open_sweep(path, config), config)
+    except InputError:  # not begun yet, or another sweep, which run would refuse
+        return 0
 
 
 @_command("doctor", "sweep.yaml --cluster slurm")
@@ -120,7 +133,10 @@ def _status(
         from submit.summary import write_status_page
 
         write_status_page(locate(source, directory)[0], found)
-    _print(json.dumps(found.to_dict(), indent=2) if as_json else "\n".join(status_lines(found)))
+    lines = status_lines(found)
+    if more := _to_come(source, directory):
+        lines.append(f"more       {more:,} trials that the sweep file asks for, and run adds")
+    _print(json.dumps(found.to_dict(), indent=2) if as_json else "\n".join(lines))
 
 
 @_command("retry", "sweep.yaml --failed oom --slots 1")

@@ -11,6 +11,7 @@ from edfstat.errors import InputError
 from submit import scheduler
 from submit.config import Config
 from submit.directory import Sweep
+from submit.growth import grow
 from submit.launching import (
     Cluster,
     active_launches,
@@ -32,10 +33,12 @@ MOST_VAIN = 2
 
 
 def ensure_workers(sweep: Sweep, cluster: Cluster, workers: int | None, config: Config | None = None) -> Sweep:
-    """Launch workers, with the means of `config` from then on, unless some already work or wait."""
+    """Launch workers, with what `config` adds and its means from then on, unless some already work or wait."""
     with only_one(sweep):
+        sweep = Sweep(sweep.path)  # as whoever held the right before left it
         active = active_launches(sweep, fresh=True)
         if any(not (sweep.path / "launches" / f"{each.id}.stop").exists() for each in active):
+            sweep = grow(sweep, config)  # they see that there is more
             if config is not None:
                 say_what_waits(sweep, config)
             if workers not in (None, active[-1].workers):
@@ -44,6 +47,7 @@ def ensure_workers(sweep: Sweep, cluster: Cluster, workers: int | None, config: 
         check_place(sweep.path, cluster)
         if cluster == "slurm":
             scheduler.check_request(config or sweep.config)
+        sweep = grow(sweep, config)
         if config is not None:
             sweep = take_over(sweep, config)
         unfinished = read_status(sweep, ask_scheduler=False)
@@ -99,9 +103,11 @@ def await_end(sweep: Sweep, patience: float = 60.0) -> None:
 def run_here(sweep: Sweep, config: Config | None, show: Show | None) -> Status:
     """Work a sweep off in this process."""
     with only_one(sweep):
+        sweep = Sweep(sweep.path)
         active = active_launches(sweep)
         if active:
             raise InputError(f"{sweep.path} is at work already (launched by {active[-1].by}); wait, or cancel it")
+        sweep = grow(sweep, config)
         if config is not None:
             sweep = take_over(sweep, config)
         _, jobs = launch(sweep, "debug", 1)

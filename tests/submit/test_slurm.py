@@ -10,6 +10,7 @@ import pytest
 import edfstat
 from edfstat.errors import InputError
 from submit import operations, scheduler
+from submit.directory import open_sweep
 from submit.doctor import examine
 from submit.launching import launches
 from submit.opening import opened
@@ -125,11 +126,23 @@ def test_cancel_stops_cleanly_and_resume_goes_on(slurm: Cluster, tmp_path: Path)
     path = write(tmp_path, fake(12, epochs=3, epoch_seconds=0.2, options=holding(tmp_path, but=2)))
     operations.run(path, cluster="slurm", watch=False)
     with pytest.raises(InputError, match="different sweep"):
-        operations.run(write(tmp_path, fake(13), "other.yaml"), cluster="slurm", directory=tmp_path / "sweep")
+        operations.run(write(tmp_path, fake(11), "other.yaml"), cluster="slurm", directory=tmp_path / "sweep")
     assert operations.cancel(path) == 1
     let_go(tmp_path)
     assert operations.resume(path, cluster="slurm", watch=True).complete
     finished_once(tmp_path / "sweep")
+
+
+def test_workers_take_what_a_sweep_grows_by(slurm: Cluster, tmp_path: Path) -> None:
+    options = holding(tmp_path)
+    path = write(tmp_path, fake(4, epochs=1, options=options))
+    operations.run(path, cluster="slurm", watch=False)
+    write(tmp_path, fake(9, epochs=1, options=options))
+    assert operations.run(path, cluster="slurm", watch=False).total == 9
+    let_go(tmp_path)
+    assert operations.run(path, cluster="slurm", watch=True).complete
+    finished_once(tmp_path / "sweep")
+    assert len(launches(open_sweep(tmp_path / "sweep"))) == 1
 
 
 def test_run_returns_at_once_and_says_that_workers_come(

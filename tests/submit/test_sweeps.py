@@ -234,7 +234,7 @@ def test_directories_that_cannot_be_used(tmp_path: Path, capsys: pytest.CaptureF
     blocked.write_text("x")
     assert main(["run", str(path), "--cluster", "debug", "--directory", str(blocked / "sweep")]) == 2
     operations.run(path, cluster="debug")
-    other = write(tmp_path, fake(4, epochs=1), "other.yaml")
+    other = write(tmp_path, fake(2, epochs=1), "other.yaml")
     assert main(["run", str(other), "--cluster", "debug", "--directory", str(tmp_path / "sweep")]) == 2
     provenance = tmp_path / "sweep" / "provenance.json"
     provenance.write_text(json.dumps({**json.loads(provenance.read_text()), "format": 0}))

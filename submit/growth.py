@@ -1,0 +1,85 @@
+"""A sweep grows: its file asks for more architectures than are planned, and the next run adds them.
+
+The configuration is written first, then the trials, then the table, by which they count, then the round of work. So
+whatever ends it on the way, the next run sees what lacks and goes on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import numpy as np
+
+from submit.config import Config
+from submit.directory import PlannedTrial, Round, Sweep, as_yaml, write_atomically, write_trials
+from submit.identity import further
+from submit.planning import batches_of, plan_more
+from submit.snapshot import snapshot_rules
+from submit.watching import say
+
+__all__ = ["further_trials", "grow", "is_whole"]
+
+
+def further_trials(sweep: Sweep, config: Config | None) -> int:
+    """How many trials a sweep file asks for beyond those of the sweep."""
+    return 0 if config is None else config.reruns * sum(further(sweep.config, config).values())
+
+
+def is_whole(sweep: Sweep) -> bool:
+    """Whether every architecture of the configuration is planned, and every trial in a round of work."""
+    return _declared(sweep.config) == sweep.size == _in_rounds(sweep)
+
+
+def grow(sweep: Sweep, config: Config | None = None) -> Sweep:
+    """The sweep with what `config` asks for beyond it, or what an interrupted growth left to do.
+
+    Call it while holding the right to launch, with the sweep as it is on disk. Workers may be at work.
+
+    Raises
+    ------
+    InputError
+        If what is asked for cannot be drawn; the sweep is as it was then.
+    """
+    now = sweep.config
+    if config is not None and further(now, config):
+        now = now.model_copy(update={"spaces": config.spaces})
+    if _declared(now) != sweep.size:
+        trials = _further(sweep, now)
+        snapshot_rules(sweep.folder("code"), now)
+        if now is not sweep.config:
+            write_atomically(sweep.path / "sweep.yaml", as_yaml(now))
+        _append(sweep, trials)
+        sweep = Sweep(sweep.path)
+        say(f"the sweep grows by {len(trials):,} trials to {sweep.size:,}")
+    if (start := _in_rounds(sweep)) < sweep.size:
+        slots = now.trials_per_worker
+        batches = batches_of(sweep.table["cost"][start:], now.workers * slots)
+        sweep.add_round(Round(1, slots, batches, list(range(start, sweep.size))))
+    return sweep
+
+
+def _declared(config: Config) -> int:
+    return config.reruns * sum(choice.count for choice in config.spaces)
+
+
+def _in_rounds(sweep: Sweep) -> int:
+    first, *later = sweep.rounds()
+    return max([first.batches[-1][1], *(max(round_.trials or [0]) + 1 for round_ in later)])
+
+
+def _further(sweep: Sweep, config: Config) -> list[PlannedTrial]:
+    planned = [(trial.id, str(trial.trial["space"])) for trial in sweep.trials()]
+    runs = Counter(space for _, space in planned)
+    counts = {choice.name: choice.count - runs[choice.name] // config.reruns for choice in config.spaces}
+    return plan_more(config, counts, {identity for identity, _ in planned})
+
+
+def _append(sweep: Sweep, trials: list[PlannedTrial]) -> None:
+    with (sweep.path / "trials.jsonl").open("r+b") as file:
+        file.seek(int(sweep.table["end"][-1]))
+        file.truncate()  # what an interrupted growth wrote
+        rows = write_trials(file, trials)
+        file.flush()
+        os.fsync(file.fileno())
+    write_atomically(sweep.path / "trials.table", np.concatenate([sweep.table, rows]).tobytes())
