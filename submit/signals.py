@@ -47,7 +47,7 @@ def leave_signals_to_the_worker() -> None:
 
 
 def patience(reason: str, warning: float) -> float:
-    """Seconds that running trials get to finish their epoch; one that takes longer goes on from its last checkpoint."""
+    """Seconds that running trials get to stop; one that takes longer goes on from its last checkpoint."""
     # SLURM's warning leaves that time, less what a requeue takes; who cancels or terminates waits for the end.
     return max(5.0, warning - 15) if reason == "signal" else min(warning - 5, 60.0)
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from signal import Signals
 from typing import Any
 
 
@@ -19,7 +22,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("trial", type=Path, help="JSON file: space, net, dataset, recipe, optim, seed, options")
     parser.add_argument(
         "--directory", type=Path,
-        help="folder of checkpoint, progress.jsonl and record.json; a second run goes on there (default: none)",
+        help="folder of checkpoint, progress.jsonl and record.json; a second run goes on there, also after SIGTERM, "
+        "SIGUSR1 or SIGUSR2 (default: none)",
     )  # fmt: skip
     parser.add_argument(
         "--device", default="auto", help="cpu, cuda, cuda:N, or auto: the first GPU if there is one (default auto)"
@@ -36,17 +40,29 @@ def main(argv: list[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
 
-    try:
-        return _trained(args)
-    except KeyboardInterrupt:
-        path = args.directory and args.directory / "checkpoint.pt"
-        left = f"; the same command goes on from {path}" if path and path.exists() else ""
-        sys.stderr.write(f"interrupted{left}\n")
-        return 130
+    from edfstat.errors import TrialInterrupted
+    from trainers.signals import noted_signals
+
+    # Without a directory there is no place to save anything, and they end the process as usual.
+    noted: AbstractContextManager[list[Signals]] = noted_signals() if args.directory else nullcontext([])
+    with noted as came:
+        try:
+            return _trained(args, lambda: bool(came))
+        except TrialInterrupted:
+            return _left(args, f"stopped by {came[0].name}", 128 + came[0])
+        except KeyboardInterrupt:
+            return _left(args, "interrupted", 130)
 
 
-def _trained(args: argparse.Namespace) -> int:
-    from edfstat.errors import InputError
+def _left(args: argparse.Namespace, what: str, code: int) -> int:
+    path = args.directory and args.directory / "checkpoint.pt"
+    left = f"; the same command goes on from {path}" if path and path.exists() else ""
+    sys.stderr.write(f"{what}{left}\n")
+    return code
+
+
+def _trained(args: argparse.Namespace, should_stop: Callable[[], bool]) -> int:
+    from edfstat.errors import InputError, TrialInterrupted
     from edfstat.trials import Trial
     from trainers import devices, parallel
     from trainers.loop import train
@@ -71,10 +87,13 @@ def _trained(args: argparse.Namespace) -> int:
 
         record = train(
             trial, device=name, directory=args.directory, root=args.root, precision=args.precision,
-            profile=args.profile, listener=say,
+            profile=args.profile, listener=say, should_stop=should_stop,
         )  # fmt: skip
         # A failure is one process's own; the other ends are reached by all of them.
         together = record["status"] in ("ok", "diverged", "timeout")
+    except TrialInterrupted:
+        together = True
+        raise
     except InputError as error:
         together = isinstance(error, parallel.Disagreement)
         sys.stderr.write(f"error: {error}\n")

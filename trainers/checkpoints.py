@@ -15,7 +15,9 @@ from trainers.whole_files import replace_file
 
 __all__ = ["CheckpointError", "DamagedCheckpoint", "checkpoint_path", "load", "save"]
 
-FORMAT = "edfstat checkpoint 2"
+FORMAT = "edfstat checkpoint 3"
+#: The one before held whole epochs only, and is read as well.
+READ = ("edfstat checkpoint 2", FORMAT)
 
 
 class CheckpointError(InputError):
@@ -90,7 +92,7 @@ def load(path: Path, *, trial_id: str) -> dict[str, Any] | None:
             raise
         reason = str(error).split("\n", 1)[0][:200]
         raise DamagedCheckpoint(f"{path} is damaged or holds more than tensors ({reason}); delete it") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") not in READ:
         raise CheckpointError(f"{path} is not a checkpoint of this program ({FORMAT!r}); delete or move it")
     if content.get("trial_id") != trial_id:
         raise CheckpointError(

@@ -32,8 +32,8 @@ class Feed(Protocol):
     test_images: int
     steps: int
 
-    def train(self, epoch: int) -> Iterator[Batch]:
-        """Augmented, normalised batches of one epoch, in its own order."""
+    def train(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Augmented, normalised batches of one epoch, in its own order, from step `start` on."""
         ...
 
     def norm(self, epoch: int) -> Iterator[Batch]:
@@ -89,9 +89,9 @@ class DeviceFeed:
         # The last, smaller batch is left out, as in the authors' code: each epoch leaves out other images.
         self.steps = self.train_images // self.batch
 
-    def train(self, epoch: int) -> Iterator[Batch]:
-        """Augmented batches of one epoch."""
-        yield from self._shuffled(seed_of(self.seed, EPOCH, epoch), self.steps)
+    def train(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Augmented batches of one epoch, from step `start` on."""
+        yield from self._shuffled(seed_of(self.seed, EPOCH, epoch), self.steps, start)
 
     def norm(self, epoch: int) -> Iterator[Batch]:
         """Augmented batches for the batch-norm statistics, drawn anew in each epoch."""
@@ -106,13 +106,15 @@ class DeviceFeed:
             pixels = self.test_pixels[start : start + size]
             yield self._normalised(pixels), self.test_labels[start : start + size]
 
-    def _shuffled(self, seed: int, steps: int) -> Iterator[Batch]:
+    def _shuffled(self, seed: int, steps: int, start: int = 0) -> Iterator[Batch]:
         generator = torch.Generator(self.device).manual_seed(seed)
         order = torch.randperm(self.train_images, generator=generator, device=self.device)
         for step in range(steps):
             index = order[step * self.batch : (step + 1) * self.batch]
             # Drawn for the global batch, so that the images do not depend on how many processes share it.
             rows, columns, hole = self._places(len(index), generator)
+            if step < start:  # only drawn, for what comes after to be as ever
+                continue
             mine = slice(self.rank, None, self.world)
             index = index[mine]
             pixels = self.pixels[index[:, None, None], rows[mine, :, None], columns[mine, None, :]]

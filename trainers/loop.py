@@ -22,12 +22,15 @@ from edfstat.trials import Trial
 from trainers import checkpoints, devices, outcomes, parallel, trial_folder, ways
 from trainers.options import check_seconds
 from trainers.progress import Progress
-from trainers.session import Session
+from trainers.session import Part, Session
 from trainers.task import Task, prepare
 
 __all__ = ["train"]
 
 logger = logging.getLogger("trainers")
+
+#: Seconds within an epoch after which `should_stop` is asked (again).
+PATIENCE = 10.0
 
 
 @dataclass
@@ -69,10 +72,11 @@ def train(
     device : str, default "auto"
         The first GPU if there is one, else the CPU; or such as ``"cpu"``, ``"cuda:1"``.
     directory : path, optional
-        The trial's own folder: ``checkpoint.pt`` after every epoch, ``progress.jsonl``, ``record.json`` at the
-        end. If the record is there already, it is returned and nothing is trained.
+        The trial's own folder: ``checkpoint.pt`` after every epoch and where it stopped, ``progress.jsonl``,
+        ``record.json`` at the end. If the record is there already, it is returned and nothing is trained.
     should_stop : callable, optional
-        Asked after every epoch; once true, the checkpoint is kept and `TrialInterrupted` is raised.
+        Asked after every epoch, and every ten seconds within a longer one; once true, a checkpoint is kept and
+        `TrialInterrupted` is raised.
     root : path, optional
         Where the data set is; default as in `datasets.get`.
     threads : int, optional
@@ -180,8 +184,9 @@ def _run(
     limit: float | None, listener: Callable[[str], None] | None, profile: bool,
 ) -> None:  # fmt: skip
     """Train from the checkpoint, if there is one, to the last epoch."""
-    start = _resume(task, session, curves, folder)
-    if not parallel.alike(start, session.device, session.world):
+    start, part = _resume(task, session, curves, folder)
+    place = start * (session.feed.steps + 1) + (part.step if part else 0)
+    if not parallel.alike(place, session.device, session.world):
         raise parallel.Disagreement(
             f"the processes of the trial found different checkpoints in {folder} (here of epoch {start}); let all of "
             "them see one folder, or delete its checkpoint"
@@ -202,12 +207,18 @@ def _run(
 
     out_of_time = None if limit is None else partial(over, limit)
     for epoch in range(start, epochs):
+        pause = None if should_stop is None else _now_and_then(should_stop, agreed)
         trace = folder / "trace.json" if profile and folder is not None and epoch == start and _leader() else None
         try:
-            seen = session.epoch(epoch, out_of_time, trace)
+            seen = session.epoch(epoch, part=part, out_of_time=out_of_time, pause=pause, trace=trace)
         finally:
             elapsed = time.perf_counter() - begun
             curves.seconds = before + elapsed
+        if isinstance(seen, Part):
+            _save(task, session, curves, folder, seen)
+            where = f"step {seen.step} of {session.feed.steps} of epoch {epoch + 1}"
+            raise TrialInterrupted(f"trial {task.trial.id[:12]} stopped after {where}")
+        part = None
         curves.train_seconds += seen.seconds
         curves.train_ep_loss.append(outcomes.clean(seen.loss, 5))
         curves.train_ep_top1.append(seen.train_error)
@@ -234,34 +245,48 @@ def _leader() -> bool:
     return parallel.place()[0] == 0
 
 
-def _save(task: Task, session: Session, curves: Curves, folder: Path | None) -> None:
+def _now_and_then(should_stop: Callable[[], bool], agreed: Callable[[bool], bool]) -> Callable[[], bool]:
+    """Whether to stop within an epoch, asked once it has taken a while: most are short."""
+    asked = time.monotonic()
+
+    def pause() -> bool:
+        nonlocal asked
+        now = time.monotonic()
+        if now - asked < PATIENCE:
+            return agreed(False)
+        asked = now
+        return agreed(should_stop())
+
+    return pause
+
+
+def _save(task: Task, session: Session, curves: Curves, folder: Path | None, part: Part | None = None) -> None:
     if folder is not None and _leader():
-        state = {**session.state(), "curves": vars(curves)}
+        state = {**session.state(), "curves": vars(curves), "part": None if part is None else vars(part)}
         checkpoints.save(checkpoints.checkpoint_path(folder), trial_id=task.trial.id, state=state)
 
 
-def _resume(task: Task, session: Session, curves: Curves, folder: Path | None) -> int:
-    """Epochs that are done already."""
+def _resume(task: Task, session: Session, curves: Curves, folder: Path | None) -> tuple[int, Part | None]:
+    """Epochs that are done already, and what of the next one."""
     if folder is None:
-        return 0
+        return 0, None
     path = checkpoints.checkpoint_path(folder)
     try:
         state = checkpoints.load(path, trial_id=task.trial.id)
-        if state is None:
-            return 0
-        _restore(session, curves, state, path)
+        part = None if state is None else _restore(session, curves, state, path)
     except checkpoints.DamagedCheckpoint as error:
         # Written by a disk that failed, say. The work is lost, the trial is not.
         logger.warning("%s; starting from the first epoch, the file is kept as %s.refused", error, path.name)
         if _leader():
             path.replace(path.with_name(f"{path.name}.refused"))
-        return 0
-    return len(curves.train_ep_loss)
+        return 0, None
+    return len(curves.train_ep_loss), part
 
 
-def _restore(session: Session, curves: Curves, state: dict[str, Any], path: Path) -> None:
-    """Go on from a state; one that does not fit changes nothing."""
+def _restore(session: Session, curves: Curves, state: dict[str, Any], path: Path) -> Part | None:
+    """Go on from a state, and return the part of an epoch in it; one that does not fit changes nothing."""
     try:
+        part = _part(state.pop("part", None), session.feed.steps)
         seen = Curves(**state.pop("curves"))
         if len({len(seen.train_ep_loss), len(seen.train_ep_top1), len(seen.test_ep_top1)}) != 1:
             raise ValueError("its curves have different lengths")
@@ -272,6 +297,18 @@ def _restore(session: Session, curves: Curves, state: dict[str, Any], path: Path
         raise checkpoints.DamagedCheckpoint(f"{path} does not fit the trial ({error!r:.200}); delete it") from None
     session.load_state(state)
     vars(curves).update(vars(seen))
+    return part
+
+
+def _part(kept: dict[str, Any] | None, steps: int) -> Part | None:
+    if kept is None:
+        return None
+    part = Part(int(kept["step"]), float(kept["loss"]), int(kept["wrong"]), float(kept["seconds"]), dict(kept["drawn"]))
+    if not 0 < part.step <= steps:
+        raise ValueError(f"it is of step {part.step} of {steps}")
+    if not all(isinstance(state, torch.Tensor) for state in part.drawn.values()):
+        raise ValueError("its states of generators are no tensors")
+    return part
 
 
 def _record(task: Task, curves: Curves, status: str, message: str, provenance: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,10 @@ from trainers.task import Task
 if TYPE_CHECKING:
     from trainers.nets.drop_path import DropPath
 
-__all__ = ["Seen", "Session"]
+__all__ = ["Part", "Seen", "Session"]
+
+#: Several processes must ask one another whether to stop, which costs; they do so every so many steps.
+ASKED = 16
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,17 @@ class Seen:
     rate: float
     images: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """An epoch that was left after some of its steps: sums over these, seconds, and the states of generators."""
+
+    step: int
+    loss: float
+    wrong: int
+    seconds: float
+    drawn: dict[str, Tensor]
 
 
 class Session:
@@ -119,8 +133,18 @@ class Session:
             return StreamFeed(self.task.train, self.task.test, rank=self.rank, world=self.world, **place)
         return DeviceFeed(self.task.train, self.task.test, rank=self.rank, world=self.world, **place)
 
-    def epoch(self, epoch: int, out_of_time: Callable[[], bool] | None = None, trace: Path | None = None) -> Seen:
-        """Train one epoch and evaluate.
+    def epoch(
+        self,
+        epoch: int,
+        *,
+        part: Part | None = None,
+        out_of_time: Callable[[], bool] | None = None,
+        pause: Callable[[], bool] | None = None,
+        trace: Path | None = None,
+    ) -> Seen | Part:
+        """Train one epoch and evaluate; or, where `pause` says so after a step, train a part of it.
+
+        `part` is what an earlier call left of it.
 
         Raises
         ------
@@ -128,38 +152,69 @@ class Session:
             If `out_of_time` says so between two steps.
         """
         # An epoch's random numbers depend on the seed and its number alone: that is what makes resuming exact.
-        seed = seed_of(self.task.trial.seed, EPOCH, epoch, 1)
+        self._seed(seed_of(self.task.trial.seed, EPOCH, epoch, 1), part)
+        self.drop_path.set(self.recipe.drop_path * epoch / self.recipe.epochs)
+        begun = time.perf_counter()
+        with _profiler(trace, self.feed.steps) as profiler:
+            done, sums, paused = self._train(epoch, part, out_of_time, pause, profiler)
+        # The one moment in which the host waits for the device.
+        loss, wrong = parallel.total(sums, self.world).tolist()
+        seconds = time.perf_counter() - begun + (part.seconds if part else 0.0)
+        if paused:
+            return Part(done, loss, int(wrong), seconds, self._drawn())
+        images = self.feed.steps * min(self.recipe.batch_size, self.feed.train_images)
+        mean_loss = loss / self.feed.steps
+        test_error = self._test_error(epoch) if outcomes.clean(mean_loss, 5) is not None else None
+        return Seen(mean_loss, round(100 * wrong / images, 4), test_error, self._rate(epoch), images, seconds)
+
+    def _test_error(self, epoch: int) -> float | None:
+        if self.recipe.precise_bn:
+            precise_norm(self.net, self.feed, epoch, self.autocast)
+        counts = count_wrong(self.net, self.feed, self.autocast).to(self.device)
+        wrong, lost = parallel.total(counts, self.world).tolist()
+        return round(100 * wrong / self.feed.test_images, 4) if lost < self.feed.test_images else None
+
+    def _seed(self, seed: int, part: Part | None) -> None:
+        """Let the network draw as this seed says, from where a part of the epoch left off."""
         if self.model is self.net:
             self.drop_path.seed(seed)
         else:
             torch.manual_seed(seed)  # a generator of its own would cut a compiled network in pieces
-        self.drop_path.set(self.recipe.drop_path * epoch / self.recipe.epochs)
-        begun = time.perf_counter()
-        with _profiler(trace, self.feed.steps) as profiler:
-            loss, wrong = self._train(epoch, out_of_time, profiler)
-        # The one moment in which the host waits for the device.
-        images = self.feed.steps * min(self.recipe.batch_size, self.feed.train_images)
-        totals = parallel.total(torch.stack([loss.double(), wrong.double()]), self.world).tolist()
-        mean_loss = totals[0] / self.feed.steps
-        seconds = time.perf_counter() - begun
-        test_error: float | None = None
-        if outcomes.clean(mean_loss, 5) is not None:
-            if self.recipe.precise_bn:
-                precise_norm(self.net, self.feed, epoch, self.autocast)
-            counts = count_wrong(self.net, self.feed, self.autocast).to(self.device)
-            wrong_ones, lost = parallel.total(counts, self.world).tolist()
-            if lost < self.feed.test_images:
-                test_error = round(100 * wrong_ones / self.feed.test_images, 4)
-        return Seen(mean_loss, round(100 * totals[1] / images, 4), test_error, self._rate(epoch), images, seconds)
+        if part is not None:
+            for name, generator in self._generators().items():
+                if name in part.drawn:  # else it was trained in another way, or elsewhere
+                    generator.set_state(part.drawn[name])
 
-    def _train(self, epoch: int, out_of_time: Callable[[], bool] | None, profiler: Any) -> tuple[Tensor, Tensor]:
+    def _generators(self) -> dict[str, torch.Generator]:
+        """What the network draws from, by names that tell its kinds apart."""
+        own, on_gpu = self.drop_path.generator, self.device.type == "cuda"
+        if self.model is self.net:
+            return {} if own is None else {f"own, {self.device.type}": own}
+        places = {"torch's, cuda": torch.cuda.default_generators[self.device.index or 0]} if on_gpu else {}
+        return {"torch's, cpu": torch.default_generator, **places}
+
+    def _drawn(self) -> dict[str, Tensor]:
+        return {name: generator.get_state() for name, generator in self._generators().items()}
+
+    def _train(
+        self,
+        epoch: int,
+        part: Part | None,
+        out_of_time: Callable[[], bool] | None,
+        pause: Callable[[], bool] | None,
+        profiler: Any,
+    ) -> tuple[int, Tensor, bool]:
+        """Steps that are done, the sums of their losses and wrong answers, and whether it paused there."""
         self.model.train()
         steps.set_rate(self.optimizer, self._rate(epoch))
-        loss = torch.zeros((), device=self.device, dtype=torch.float64)
-        wrong = torch.zeros((), device=self.device, dtype=torch.int64)
-        for number, (images, labels) in enumerate(self.feed.train(epoch)):
+        # What all processes did of a part is in the sums of the first.
+        start, before, missed = (part.step, part.loss, part.wrong) if part else (0, 0.0, 0)
+        loss = torch.full((), before if self.rank == 0 else 0.0, device=self.device, dtype=torch.float64)
+        wrong = torch.full((), missed if self.rank == 0 else 0, device=self.device, dtype=torch.int64)
+        done, paused = start, False
+        for done, (images, labels) in enumerate(self.feed.train(epoch, start), start + 1):
             if self.recipe.lr_step == "iteration":
-                steps.set_rate(self.optimizer, self._rate(epoch + number / self.feed.steps))
+                steps.set_rate(self.optimizer, self._rate(epoch + (done - 1) / self.feed.steps))
             # A graph keeps which layers were captured: with drop path they are all there from the second epoch on.
             if self.capture and (epoch > 0 or not self.recipe.drop_path):
                 with devices.CAPTURING:
@@ -172,10 +227,14 @@ class Session:
             wrong += misses
             if profiler is not None:
                 profiler.step()
-            # Several processes must ask one another, which costs; they do so now and then.
-            if out_of_time is not None and (self.world == 1 or number % 16 == 0) and out_of_time():
+            if self.world > 1 and done % ASKED != 1:
+                continue
+            if out_of_time is not None and out_of_time():
                 raise outcomes.Stopped("timeout", f"the time limit was reached in epoch {epoch + 1}")
-        return loss, wrong
+            paused = pause is not None and pause()
+            if paused:
+                break
+        return done, torch.stack([loss, wrong.double()]), paused
 
     def _rate(self, epoch: float) -> float:
         recipe = self.recipe

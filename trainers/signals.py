@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["ENDING", "signals_held"]
+__all__ = ["ENDING", "noted_signals", "signals_held"]
 
 #: They reach every process of a job, also those that run trials and what these need to save their work.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -20,3 +20,19 @@ def signals_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def noted_signals() -> Iterator[list[signal.Signals]]:
+    """A list that gets the signals which announce an end, where they would end this process at once.
+
+    Ctrl-C is not among them: who types it waits.
+    """
+    came: list[signal.Signals] = []
+    numbers = [number for number in ENDING if number != signal.SIGINT]
+    before = {number: signal.signal(number, lambda got, _: came.append(signal.Signals(got))) for number in numbers}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -68,13 +68,13 @@ class StreamFeed:
         self.shift = 255 * torch.tensor(train.mean, device=device)[:, None, None]
         self.scale = 1 / (255 * torch.tensor(train.std, device=device)[:, None, None])
 
-    def train(self, epoch: int) -> Iterator[Batch]:
-        """Randomly cropped, mirrored and cut out batches of one epoch."""
-        return self._shuffled(EPOCH, epoch, self.steps)
+    def train(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Randomly cropped, mirrored and cut out batches of one epoch, from step `start` on."""
+        return self._shuffled(EPOCH, epoch, range(start, self.steps))
 
     def norm(self, epoch: int) -> Iterator[Batch]:
         """Training batches for the batch-norm statistics."""
-        return self._shuffled(NORM, epoch, min(-(-self.recipe.precise_bn // self.batch), self.steps))
+        return self._shuffled(NORM, epoch, range(min(-(-self.recipe.precise_bn // self.batch), self.steps)))
 
     def test(self) -> Iterator[Batch]:
         """Centre crops of the test photographs; the processes share them."""
@@ -83,10 +83,10 @@ class StreamFeed:
         groups = [mine[start : start + size] for start in range(0, len(mine), size)]
         return self._batches("test", groups, self._centre)
 
-    def _shuffled(self, use: int, epoch: int, steps: int) -> Iterator[Batch]:
+    def _shuffled(self, use: int, epoch: int, steps: range) -> Iterator[Batch]:
         seed = seed_of(self.seed, use, epoch)
         order = np.random.default_rng(seed).permutation(self.train_images)
-        groups = [order[s * self.batch : (s + 1) * self.batch][self.rank :: self.world] for s in range(steps)]
+        groups = [order[s * self.batch : (s + 1) * self.batch][self.rank :: self.world] for s in steps]
 
         def view(pixels: Tensor, number: int) -> Tensor:
             return self._random(pixels, np.random.default_rng([seed, number]))

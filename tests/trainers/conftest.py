@@ -10,8 +10,14 @@ import torch
 from edfstat import Trial
 from tests.absent import absent
 from tests.trainers import held
-from trainers import workers
+from trainers import loop, workers
 from trainers.nets import cpu
+
+
+@pytest.fixture(autouse=True)
+def whole_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials stop after epochs alone, also where a busy machine makes these long."""
+    monkeypatch.setattr(loop, "PATIENCE", float("inf"))
 
 
 @pytest.fixture

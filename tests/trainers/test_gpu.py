@@ -13,7 +13,7 @@ import torch
 
 from edfstat import Trial, TrialInterrupted
 from tests.trainers.trials import outcome
-from trainers import packing, train, train_many
+from trainers import loop, packing, train, train_many
 from trainers.photographs import decoded, decoded_together
 from trainers.session import Session
 from trainers.task import prepare
@@ -41,12 +41,18 @@ def trial(case: str, epochs: int = 4, seed: int = 1) -> Trial:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_same_trial_gives_the_same_record_also_after_an_interruption(case: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("within", [False, True])
+def test_the_same_trial_gives_the_same_record_also_after_an_interruption(
+    case: str, within: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = outcome(train(trial(case), device=DEVICE))
     assert whole["status"] == "ok"
     assert outcome(train(trial(case), device=DEVICE)) == whole
-    with pytest.raises(TrialInterrupted):
-        train(trial(case), device=DEVICE, directory=tmp_path, should_stop=lambda: True)
+    asked = iter([*[False] * 12, *[True] * 99])  # eight steps and the end of an epoch, three steps of the next
+    if within:
+        monkeypatch.setattr(loop, "PATIENCE", 0.0)
+    with pytest.raises(TrialInterrupted, match="step 4 of 8 of epoch 2" if within else "epoch 1 of 4"):
+        train(trial(case), device=DEVICE, directory=tmp_path, should_stop=lambda: not within or next(asked))
     resumed = outcome(train(trial(case), device=DEVICE, directory=tmp_path))
     # A graph is captured anew then, whose kernels may be other ones.
     assert resumed["train_ep_loss"] == pytest.approx(whole["train_ep_loss"], rel=0.02)
