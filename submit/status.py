@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edfstat.population import STATUSES
 from submit import scheduler
 from submit.directory import Sweep, write_atomically
+from submit.headway import Headway, headway
 from submit.launching import launches, living_workers, starting
 from submit.presence import read_worker
 from submit.shards import Stub, read_lines
@@ -23,6 +24,8 @@ from submit.shards import Stub, read_lines
 __all__ = ["Status", "Tally", "read_status", "status_lines"]
 
 CACHE = "status.cache"
+#: Running trials whose epochs are looked at.
+MOST_LOOKS = 50
 #: Bytes of room under which a disk counts as full.
 LITTLE_ROOM = 1_000_000
 
@@ -151,6 +154,8 @@ class Status:
     #: Bytes that the sweep's file system has room for.
     disk_free: int | None = None
     running_trials: list[str] = field(default_factory=list)
+    #: Epochs of running trials that are done, of how many, as long as no trial has finished.
+    epochs: dict[str, tuple[int, int]] = field(default_factory=dict)
     #: Why workers of the last launch ended before any trial could run where they were.
     problems: list[str] = field(default_factory=list)
 
@@ -202,7 +207,10 @@ def read_status(sweep: Sweep, tally: Tally | None = None, *, ask_scheduler: bool
     spent = float(tally.seconds.sum())
     rate = spent / float(table["cost"][done].sum()) if done.any() and table["cost"][done].sum() > 0 else None
     rest = None if rate is None else rate * float(table["cost"][~done].sum())
-    places = max(1, len(living) * max(1, sweep.config.trials_per_worker))
+    begun = {t: found for t in running[:MOST_LOOKS] if (found := headway(sweep, t))} if rest is None else {}
+    if begun:
+        rest = _rest_by_epochs(sweep, float(table["cost"][~done].sum()), begun)
+    places = max(1, min(len(living) * sweep.config.trials_per_worker, int((~done).sum())))
     known = launches(sweep)
     return Status(
         name=sweep.name,
@@ -224,10 +232,20 @@ def read_status(sweep: Sweep, tally: Tally | None = None, *, ask_scheduler: bool
         hours=spent / 3600,
         hours_left=None if rest is None else rest / 3600,
         duplicates=tally.duplicates,
+        epochs={trial: (found.epoch, found.epochs) for trial, found in begun.items()},
         disk_free=_disk_free(sweep),
         running_trials=running,
         problems=[] if done.all() or not known else _problems(sweep, known[-1].id),
     )
+
+
+def _rest_by_epochs(sweep: Sweep, cost: float, begun: Mapping[str, Headway]) -> float | None:
+    """Seconds for trials of that cost, by the epochs of those that run, before any has finished."""
+    costs = {trial: float(sweep.table["cost"][sweep.index_of(trial)]) for trial in begun}
+    behind = sum(costs[trial] * found.share for trial, found in begun.items())
+    if behind <= 0:
+        return None
+    return sum(found.seconds for found in begun.values()) / behind * (cost - behind)
 
 
 def _problems(sweep: Sweep, launch: str) -> list[str]:
@@ -273,6 +291,8 @@ def status_lines(status: Status) -> list[str]:
         lines.insert(-1, f"speed      {status.images_per_second:,.0f} training images/s")
     if status.gpu_hours:
         lines.append(_hours("GPU hours", status.gpu_hours, status.gpu_hours_left, "spent"))
+    if status.epochs:
+        lines.insert(-1, f"epochs     {_epochs(status.epochs)} of those that run")
     if status.disk_full and not status.complete:
         lines.append(f"disk       {(status.disk_free or 0) / 1e6:.1f} MB free: workers wait until there is room")
     if status.complete:
@@ -284,6 +304,12 @@ def status_lines(status: Status) -> list[str]:
     if status.duplicates:
         lines.append(f"duplicates {status.duplicates} records of trials that had one (the first counts)")
     return lines
+
+
+def _epochs(found: Mapping[str, tuple[int, int]]) -> str:
+    """Such as 3/100 to 12/100."""
+    ends = sorted(found.values(), key=lambda pair: pair[0] / pair[1])
+    return " to ".join(dict.fromkeys(f"{done}/{of}" for done, of in (ends[0], ends[-1])))
 
 
 def _hours(what: str, spent: float, left: float | None, unit: str) -> str:

@@ -11,7 +11,7 @@ from submit import opening
 from submit.collecting import gather
 from submit.directory import Round, Sweep, open_sweep
 from submit.presence import Presence, WorkerInfo
-from submit.status import Tally, read_status
+from submit.status import Tally, read_status, status_lines
 from tests.submit.sweeps import fake, write
 
 
@@ -87,3 +87,39 @@ def test_what_is_left_is_shared_by_the_workers_that_live(sweep: Sweep) -> None:
     assert (found.hours, found.hours_left) == pytest.approx((100 / 3600, rest / 3600))
     assert (found.gpu_hours, found.gpu_hours_left) == pytest.approx((50 / 3600, rest / 7200))
     assert np.isclose(found.images_per_second, sweep.trial(0).images / 100 * 2)
+
+
+def test_before_any_trial_has_ended_its_epochs_tell_what_is_left(sweep: Sweep) -> None:
+    """Trial 1 took 30 s for 3 of 10 epochs, trial 2 a minute for half of them; of trial 3 nothing is known."""
+    costs = [sweep.trial(i).cost for i in range(4)]
+    names = [sweep.trial(i).id for i in range(4)]
+    Presence(sweep.folder("workers"), WorkerInfo(worker="one", trials=names[1:]), 60).announce()
+    assert read_status(sweep, ask_scheduler=False).left is None
+    for trial, lines in ((1, [[1, 11.0], [3, 30.0]]), (2, [[5, 60.0]]), (3, [])):
+        folder = sweep.path / "checkpoints" / names[trial]
+        folder.mkdir()
+        rows = [json.dumps({"epoch": epoch, "epochs": 10, "elapsed": seconds, "lr": 0.1}) for epoch, seconds in lines]
+        (folder / "progress.jsonl").write_text("".join(f"{row}\n" for row in rows))
+    found = read_status(sweep, ask_scheduler=False)
+    behind = 0.3 * costs[1] + 0.5 * costs[2]
+    assert found.left == pytest.approx(90 / behind * (sum(costs) - behind))
+    assert found.epochs == {names[1]: (3, 10), names[2]: (5, 10)}
+    assert "epochs     3/10 to 5/10 of those that run" in status_lines(found)
+    # Torn by a crash, foreign, or without sense: as if there were none.
+    none, beyond = (json.dumps({"epoch": epoch, "epochs": 3, "elapsed": 5}) for epoch in (0, 9))
+    for text in ('{"epoch": 3, "ep', "[]", none, beyond):
+        (sweep.path / "checkpoints" / names[1] / "progress.jsonl").write_text(text)
+        assert list(read_status(sweep, ask_scheduler=False).epochs) == [names[2]]
+    # Measured, it is no longer guessed.
+    record(sweep, "a", 0, seconds=100.0)
+    found = read_status(sweep, ask_scheduler=False)
+    assert (found.left, found.epochs) == (pytest.approx(100 * sum(costs[1:]) / costs[0]), {})
+
+
+def test_the_last_trial_is_not_shared_by_workers_without_one(sweep: Sweep) -> None:
+    costs = [sweep.trial(i).cost for i in range(4)]
+    for trial in range(3):
+        record(sweep, "a", trial, seconds=100.0 * costs[trial])
+    for name in ("one", "two", "three"):
+        Presence(sweep.folder("workers"), WorkerInfo(worker=name), 60).announce()
+    assert read_status(sweep, ask_scheduler=False).left == pytest.approx(100 * costs[3])
