@@ -39,8 +39,9 @@ __all__ = [
 ]
 
 Cluster = Literal["slurm", "local", "debug"]
-#: Seconds in which local workers that were started have shown themselves, or never will.
-SHOWN = 20
+#: Seconds in which local workers have shown themselves, or never will: those whose process is seen to live, of which
+#: many at a time take minutes to import what they need; and those whose process cannot be seen from here.
+SHOWN, UNSEEN = 900, 20
 #: Requeues that submitit may count as time-outs: a worker comes back as long as there is work.
 REQUEUES = 100_000
 
@@ -144,15 +145,20 @@ def check_place(path: Path, cluster: Cluster) -> None:
 
 
 def _starting(sweep: Sweep, launch: Launch) -> bool:
-    """Workers take seconds until they show; until all have, their launch counts as active, whoever made it."""
+    """Workers take a while until they show; until all have, their launch counts as active, whoever made it."""
     return launch.machine == machine() and starting(sweep, launch) > 0
 
 
 def starting(sweep: Sweep, launch: Launch) -> int:
-    """Local workers that were started a moment ago and have not shown yet."""
-    if launch.cluster != "local" or launch.state != "submitted" or time.time() - launch.created > SHOWN:
+    """Local workers that were started not long ago and have not shown yet, those left out whose process is gone."""
+    age = time.time() - launch.created
+    if launch.cluster != "local" or launch.state != "submitted" or age > SHOWN:
         return 0
-    return max(0, launch.workers - len(list((sweep.path / "workers").glob(f"{launch.id}-*.json"))))
+    shown = {path.stem.split("-")[1] for path in (sweep.path / "workers").glob(f"{launch.id}-*.json")}
+    missing = [job for number, job in enumerate(launch.jobs) if f"{number:04d}" not in shown]
+    if not machine() or launch.machine != machine():
+        return len(missing) if age <= UNSEEN else 0
+    return sum(process_start(int(job)) > 0 for job in missing)
 
 
 def _launch_of(worker: str) -> str:

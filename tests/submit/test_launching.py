@@ -4,10 +4,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
+import msgspec
 import pytest
 
-from submit.launching import _interrupts_later
+from submit import operations
+from submit.directory import Sweep, open_sweep
+from submit.launching import Launch, _interrupts_later, active_launches, launches, starting
+from submit.presence import machine
+from tests.submit.sweeps import fake, write
 
 
 def interrupted_launch(times: int, started: list[subprocess.Popen[bytes]]) -> None:
@@ -36,3 +43,34 @@ def test_an_interrupt_counts_once_the_launch_is_known_and_never_reaches_the_work
             pass
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Sweep:
+    operations.run(write(tmp_path, fake(2, epochs=1)), cluster="debug")
+    return open_sweep(tmp_path / "sweep")
+
+
+def started(sweep: Sweep, processes: list[int], seconds_ago: float) -> None:
+    """A launch of local workers none of which has shown itself."""
+    jobs = [str(process) for process in processes]
+    made = Launch(
+        "001aaaaa", "local", len(jobs), "me@here", machine(), 1, 1, time.time() - seconds_ago, jobs, "submitted"
+    )
+    (sweep.path / "launches" / "001aaaaa.json").write_bytes(msgspec.json.encode(made))
+
+
+def test_workers_that_are_slow_to_start_are_not_started_again(sweep: Sweep) -> None:
+    """Sixty-four at a time on two cores took half a minute, were taken for gone, and were started three times."""
+    started(sweep, [os.getpid(), os.getppid()], seconds_ago=60)
+    assert [each.id for each in active_launches(sweep)] == ["001aaaaa"]
+    assert starting(sweep, launches(sweep)[-1]) == 2
+    (sweep.path / "workers" / "001aaaaa-0001-0.json").write_text("{}")  # the second has shown itself
+    assert starting(sweep, launches(sweep)[-1]) == 1
+
+
+def test_workers_that_ended_before_they_showed_are_not_waited_for(sweep: Sweep) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    started(sweep, [gone.pid], seconds_ago=0)
+    gone.wait()
+    assert active_launches(sweep) == []
