@@ -53,6 +53,8 @@ class Benchmark:
 def read_benchmark(results: str, space: str | None = None) -> Benchmark:
     """Ask the backend for every architecture of one space, by default the one with the most models."""
     population = edfstat.example_population() if results == "example" else edfstat.load(results)
+    if "net" not in population:
+        raise edfstat.InputError(f"{results} holds no architectures; give a file whose models have a net")
     population = population.isel(model=~np.isin(population["status"].values.astype(str), edfstat.population.ACCIDENTS))
     names, counts = np.unique(population["space"].values.astype(str), return_counts=True)
     space = space or str(names[counts.argmax()])
@@ -161,6 +163,8 @@ def main(arguments: list[str] | None = None) -> None:
     wanted = parser.parse_args(arguments)
     if min(wanted.budget, wanted.repeats - 1, wanted.seed + 1) < 1:
         parser.error("give a budget of at least 1, at least 2 repeats and a seed from 0")
+    if wanted.output.suffix not in (".svg", ".png") or not wanted.output.parent.is_dir():
+        parser.error(f"cannot draw {wanted.output}: give a name that ends in .svg or .png, in a folder that is there")
     try:
         benchmark = read_benchmark(wanted.results, wanted.space)
     except (edfstat.InputError, FileNotFoundError) as error:

@@ -59,3 +59,19 @@ def test_it_runs_and_draws(example: ModuleType, tmp_path: Path, capsys: pytest.C
     with pytest.raises(SystemExit) as done:
         example.main(["nowhere.json"])
     assert done.value.code == 2
+
+
+def test_a_wrong_file_or_picture_is_refused_in_a_sentence(
+    example: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("error,space\n5,a\n6,a\n")
+    for arguments, said in (
+        ([str(table)], "table.csv holds no architectures"),
+        (["-o", str(tmp_path / "nowhere" / "x.svg")], "in a folder that is there"),
+        (["-o", str(tmp_path / "x.txt")], "ends in .svg or .png"),
+    ):
+        with pytest.raises(SystemExit) as done:
+            example.main(arguments)
+        assert done.value.code == 2
+        assert said in capsys.readouterr().err
