@@ -322,7 +322,8 @@ def _values(path: Path, *, written: bool = False) -> Mapping[str, Any]:
     if values is None:
         raise ConfigError(f"{path} is empty; a sweep file is a mapping with the key spaces")
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{path} holds {type(values).__name__}; a sweep file is a mapping with the key spaces")
+        what = "text" if isinstance(values, str) else type(values).__name__
+        raise ConfigError(f"{path} holds {what}; a sweep file is a mapping with the key spaces")
     return values
 
 

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 __all__ = ["sentences"]
 
+#: Keys whose numbers are minutes, and easily taken for hours.
+_MINUTES = ("time", "trial_timeout")
+
 
 def sentences(error: ValidationError, where: str, root: type[BaseModel]) -> list[str]:
     """A sentence for each mistake that pydantic found in a file of the form `root`."""
@@ -41,6 +44,10 @@ def _sentence(error: Any, where: str, root: type[BaseModel]) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     message = message.replace("valid tuple", "list").replace("valid dictionary", "mapping")
+    if error["type"] == "too_short":
+        message = f"give at least {error['ctx']['min_length']}"
+    elif key.rpartition(".")[2] in _MINUTES and isinstance(error["input"], int | float):
+        message += '; a number is minutes, and text may be "4h"'
     if not key:
         return f"{where}: {message}"
     return f"{where}: {key} is {_short(error['input'])}: {message}"

@@ -144,7 +144,8 @@ def _retry(
     source: Source,
     directory: Folder = None,
     failed: Annotated[
-        list[str] | None, typer.Option("--failed", help="Reason: oom, timeout, error, lost. Default: all.")
+        list[str] | None,
+        typer.Option("--failed", help="Reason: oom, timeout, error, lost (the default: all of these), diverged."),
     ] = None,
     slots: Annotated[
         int | None,

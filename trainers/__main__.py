@@ -74,8 +74,10 @@ def _trained(args: argparse.Namespace, should_stop: Callable[[], bool]) -> int:
             trial = Trial.from_dict(json.loads(text, object_pairs_hook=_each_once))
         except InputError as error:
             raise InputError(f"{args.trial}: {error}") from None
-        except (OSError, ValueError, TypeError, RecursionError) as error:
-            raise InputError(f"{args.trial} holds no trial ({error})") from None
+        except OSError as error:
+            raise InputError(f"{args.trial} cannot be read ({error.strerror}); check the path") from None
+        except (ValueError, TypeError, RecursionError) as error:
+            raise InputError(f"{args.trial} holds no trial ({error}); give a JSON object with space and net") from None
         device = devices.pick(args.device)
         name = f"cuda:{devices.local_gpu()}" if device.type == "cuda" and device.index is None else str(device)
         rank, _ = parallel.join(devices.pick(name))

@@ -78,7 +78,10 @@ def read_published(source: Source, stream: Stream, reading: Reading) -> dict[str
         if not head:
             raise FormatError(f"{source.label} is empty; get the file again")
         found = head[:20].decode(errors="replace")
-        raise FormatError(f"{source.label} is no results file: it starts with {found!r}, not with a list of jobs")
+        raise FormatError(
+            f"{source.label} is no results file: it starts with {found!r}, not with a list of jobs; "
+            "formats are told by the ends of names, such as .csv for a table"
+        )
     if reading.skip:
         reading.skipped += columns.without_partial_counts(source.label)
     if not columns.count:

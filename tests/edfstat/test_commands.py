@@ -231,6 +231,17 @@ def test_an_empty_file_is_called_empty(capsys: pytest.CaptureFixture[str], tmp_p
     assert err.rstrip().endswith("a.json is empty; get the file again")
 
 
+def test_a_file_of_another_kind_is_refused_with_what_to_do(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "table.txt").write_text("error,space\n5,a\n")
+    code, _, err = run(capsys, "info", tmp_path / "table.txt")
+    assert (code, "ends of names, such as .csv for a table" in err) == (2, True)
+
+
+def test_a_mistake_is_told_of_the_option_and_not_of_the_argument(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "compare", "example", "--resamples", "0")
+    assert (code, err) == (2, "edfstat: --resamples is 0; give a whole number from 1\n")
+
+
 def test_what_was_left_out_is_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     first, second = tmp_path / "a.csv", tmp_path / "b.csv"
     first.write_text("space,error,params\n" + "A,5,100\n" * 4)

@@ -38,6 +38,13 @@ SPACES = [{"name": "ResNet", "count": 3}]
         ({"resources": {"mem": 4}}, "there are partition, account, qos, gpus"),
         ({"workers": "many"}, "workers is 'many'"),
         ({"colour": 1}, "colour is not a key; there are name, spaces"),
+        ({"spaces": []}, "spaces is []: give at least 1"),
+        ({"optim": {"wd": {"choice": []}}}, "optim.wd.choice is []: give at least 1"),
+        (
+            {"resources": {"time": 4}},
+            "resources.time is 4: input should be greater than or equal to 11; a number is min",
+        ),
+        ({"trial_timeout": 0}, "trial_timeout is 0: input should be greater than 0; a number is minutes"),
     ],
 )
 def test_a_mistake_is_named(changes: dict, said: str) -> None:

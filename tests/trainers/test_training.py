@@ -344,7 +344,8 @@ def test_an_epoch_of_few_steps_is_profiled_too(tmp_path: Path, steps: int) -> No
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, "holds no trial"),
+        (None, "trial.json cannot be read (No such file or directory); check the path"),
+        ("", "holds no trial (Expecting value: line 1 column 1 (char 0)); give a JSON object with space and net"),
         ("[" * 200_000, "holds no trial"),
         ('{"space": "A", "net": {}, "seed": 1, "seed": 2}', "holds no trial (the key 'seed' is there twice)"),
         ('{"space": "A", "net": null}', "net is None; give a mapping"),

@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 2
     except OSError as error:
-        sys.stderr.write(f"error: {error.filename or 'output'}: {error.strerror or error}\n")
+        sys.stderr.write(f"error: {error.filename or 'output'}: {error.strerror or error}; check the path\n")
         return 2
     return 0
 

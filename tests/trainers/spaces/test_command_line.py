@@ -66,7 +66,7 @@ def test_a_definition_in_a_file_is_a_space(tmp_path: Path, capsys: pytest.Captur
     [
         ("sample Nasnet", "", "known are Vanilla"),
         ("sample FILE.yaml", "name: [", "is not YAML"),
-        ("sample missing.yaml", "", "missing.yaml: No such file"),
+        ("sample missing.yaml", "", "missing.yaml: No such file or directory; check the path"),
         ("sample ResNet --max-params 10", "", "no architecture of ResNet"),
         ("sample ResNet --cifar-caps --max-params 10", "", "or limits of your own"),
         ("sample ResNet --min-flops 9 --max-flops 8", "", "min_flops is 9, above max_flops, 8"),
