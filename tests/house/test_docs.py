@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 import edfstat
 from edfstat.formats.tables import _ALIASES
 from edfstat.population import COORDINATES, VARIABLES
+from trainers.recipes import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
@@ -80,3 +82,14 @@ def test_the_variables_of_a_population_are_those_of_the_data_model() -> None:
     assert {name: cells.split(" | ")[0] for name, cells in rows.items()} == {
         name: ", ".join(known.dims) for name, known in {**VARIABLES, **COORDINATES}.items()
     }
+
+
+def test_the_settings_of_a_recipe_are_on_the_page_with_their_defaults() -> None:
+    section = (ROOT / "docs" / "training.md").read_text(encoding="utf-8").split("## Recipes\n")[1].split("\n## ")[0]
+    rows = [line.strip("| ").split(" | ")[:2] for line in section.splitlines() if line.startswith("| `")]
+    said = {
+        name: yaml.safe_load(value)
+        for names, values in rows
+        for name, value in zip(re.findall(r"`(\w+)`", names), values.split(", "), strict=True)
+    }
+    assert said == Recipe().to_dict()
