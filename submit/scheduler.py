@@ -28,6 +28,8 @@ BUSY = (
     "Socket timed out", "Unable to contact slurm controller", "Zero Bytes were transmitted or received",
     "Resource temporarily unavailable",
 )  # fmt: skip
+#: What they print where SLURM is installed but no cluster is known.
+NOWHERE = "Could not establish a configuration source"
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,10 @@ class QueuedJob:
 #: When this process asked about a sweep, what it was told, and whether that went into the file: for answers that do
 #: not, and for clocks of file servers that are minutes off.
 _asked: dict[Path, tuple[float, list[QueuedJob] | None, bool]] = {}
+
+
+class _NoCluster(InputError):
+    """SLURM's programs are installed on a machine that belongs to no cluster."""
 
 
 def slurm_is_here() -> bool:
@@ -85,6 +91,10 @@ def ask(*command: str, timeout: float = TIMEOUT, again: Sequence[float] = AGAIN)
         if wait is None or not any(word in said for word in BUSY):
             break
         time.sleep(wait)
+    if NOWHERE in said:
+        raise _NoCluster(
+            f"{command[0]} finds no cluster: {said}; run on a machine of the cluster, or use --cluster local"
+        )
     raise InputError(f"{command[0]} failed: {said}")
 
 
@@ -134,6 +144,8 @@ def check_request(config: Config) -> None:
     flags = [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]
     try:
         ask("sbatch", "--test-only", *flags, "--wrap", "true")
+    except _NoCluster:
+        raise
     except InputError as error:
         asked = ", ".join(f"{key}={value}" for key, value in options.items())
         remedy = "change resources"

@@ -144,3 +144,14 @@ def test_a_busy_controller_is_asked_again(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Invalid account"):
         scheduler.ask(str(script), again=(0.01, 0.01))
     assert len(calls.read_text().splitlines()) == 2
+
+
+def test_a_machine_of_no_cluster_is_not_told_to_change_its_resources(
+    slurm: Scheduler, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As Debian's slurm-client says it where it has no configuration."""
+    said = "sbatch: fatal: Could not establish a configuration source"
+    (slurm.folder / "sbatch").write_text(f"#!/bin/sh\necho '{said}' >&2; exit 1\n")
+    assert main(["run", str(write(tmp_path, fake(2)))]) == 2
+    heard = capsys.readouterr().err
+    assert heard == f"error: sbatch finds no cluster: {said}; run on a machine of the cluster, or use --cluster local\n"
