@@ -20,7 +20,8 @@ __all__ = ["SUFFIX", "find", "load", "shape"]
 
 #: What the name of such a data set ends in.
 SUFFIX = ".npz"
-_FORM = "give train_images, train_labels, test_images, test_labels, as docs/training.md says"
+_ARRAYS = "train_images, train_labels, test_images, test_labels, as docs/training.md says"
+_FORM = f"give {_ARRAYS}"
 
 
 def find(name: str, root: Path | None = None) -> Path:
@@ -38,7 +39,7 @@ def find(name: str, root: Path | None = None) -> Path:
         if candidate.is_file():
             return candidate.absolute()
     where = f"in {root}" if root is not None else "here, in EDFSTAT_DATA or in the cache"
-    raise DatasetError(f"{name} is not {where}; give the path of a NumPy archive ({_FORM})")
+    raise DatasetError(f"{name} is not {where}; give the path of a NumPy archive of {_ARRAYS}")
 
 
 def load(path: Path, split: str) -> ImageSet:

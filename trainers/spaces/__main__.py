@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edfstat.errors import InputError
+from trainers.spaces.architectures import Architecture
 from trainers.spaces.catalogue import CIFAR_CAPS, SPACES
 from trainers.spaces.counting import CONVENTIONS, STEMS, complexity
 from trainers.spaces.definitions import space_named
@@ -113,7 +114,7 @@ def _sample(args: argparse.Namespace) -> None:
 
 
 def _count(args: argparse.Namespace) -> None:
-    nets = _nets(args.nets)
+    nets = [_known(args.nets, number, net) for number, net in enumerate(_nets(args.nets))]
     rows = _with_counts(nets, complexity(nets, **_network(args)))
     if args.space is not None:
         space = _space(args.space)
@@ -125,7 +126,7 @@ def _draw(args: argparse.Namespace) -> None:
     nets = _nets(args.nets)
     if not 0 <= args.index < len(nets):
         raise InputError(f"--index is {args.index}; {args.nets} holds {len(nets)} architectures, numbered from 0")
-    save_drawing(nets[args.index], args.out)
+    save_drawing(_known(args.nets, args.index, nets[args.index]), args.out)
 
 
 def _network(args: argparse.Namespace) -> dict[str, Any]:
@@ -153,6 +154,15 @@ def _nets(path: Path) -> list[Any]:
         raise InputError(f"{path} is no JSON ({error}); give `net` dictionaries, as `sample` writes") from None
     listed = value if isinstance(value, list) else [value]
     return [item["net"] if isinstance(item, Mapping) and "net" in item else item for item in listed]
+
+
+def _known(path: Path, number: int, net: Any) -> Any:
+    """The net, if a network can be built from it."""
+    try:
+        Architecture.from_net(net)
+    except InputError as error:
+        raise InputError(f"{path}, architecture {number} (from 0): {error}") from None
+    return net
 
 
 def _write(rows: list[dict[str, Any]], out: Path | None) -> None:

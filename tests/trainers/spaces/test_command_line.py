@@ -73,7 +73,13 @@ def test_a_definition_in_a_file_is_a_space(tmp_path: Path, capsys: pytest.Captur
         ("sample ResNet -n 1 --out .", "", "Is a directory"),
         ("sample ResNet --seed -1", "", "rng is -1"),
         ("count FILE.json", "{", "is no JSON"),
-        ("count FILE.json", "[3]", "net"),
+        ("count FILE.json", "[3]", "FILE.json, architecture 0 (from 0): "),
+        (
+            "count FILE.json",
+            '[{"block_type": "basic", "ds": [1, 1], "ws": [16, 8], "ss": [1, 1]}, {}]',
+            "architecture 1 (from 0): ",
+        ),
+        ("draw FILE.json out.svg --index 1", "[3, {}]", "FILE.json, architecture 1 (from 0): "),
         ("draw FILE.json out.svg --index 2", "[{}]", "--index is 2"),
         (
             "draw FILE.json out.gif",
