@@ -20,7 +20,7 @@ from edfstat.lattice_paths import Alternative
 from edfstat.pairing import Pair, pair_up
 from edfstat.step_gaps import largest_gap
 
-__all__ = ["KSResult", "KSTests", "adjust_pvalues", "ks_test", "ks_tests"]
+__all__ = ["KSResult", "KSTests", "adjust_pvalues", "ks_test", "ks_tests", "usual_stop"]
 
 Method = Literal["auto", "exact", "asymptotic", "permutation"]
 Floats = NDArray[np.float64]
@@ -223,7 +223,7 @@ def _results(
     elif way == "asymptotic":
         tails = [by_limit(pair, alternative, gaps[alternative].size) for alternative in alternatives]
     else:
-        stop = (stop_after or max(100, _STOPPING_ROWS // sum(pair.sizes))) if method == "auto" else None
+        stop = (stop_after or usual_stop(sum(pair.sizes))) if method == "auto" else None
         tails = by_permutation(pair, alternatives, n_resamples, source, stop)
     return [
         KSResult(
@@ -241,6 +241,11 @@ def _results(
 
 
 _SHOWN = {"asymptotic": "asymptotic", "permutation": "permutation", "enumeration": "permutation"}
+
+
+def usual_stop(models: int) -> int:
+    """Assignments that reach the statistic at which ``auto`` ends a test; `models` are those of both samples."""
+    return max(100, _STOPPING_ROWS // models)
 
 
 class _Reached(NamedTuple):

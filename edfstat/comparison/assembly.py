@@ -49,7 +49,7 @@ def compare(
         ``oom``, ``timeout``, ``error``, ``lost``) are left out and counted; diverged models count, as +inf
         where they never reached an error.
     by : str, default "space"
-        Variable whose values are the groups to compare.
+        Variable whose values are the groups to compare, at most 64.
     error : str, default "error"
         Variable to compare, lower is better (percent).
     complexity : {"auto", "none"}, str or list of str
@@ -83,7 +83,8 @@ def compare(
     Raises
     ------
     InputError
-        If an argument is wrong: an unknown variable, bins below 1, eps not above 0, a level outside (0, 1).
+        If an argument is wrong: an unknown variable or one of more than 64 groups, bins below 1, eps not above 0, a
+        level outside (0, 1).
     PopulationError
         If no model counts or none has a finite error, or a measure that was asked for by name has no range that
         all groups share (under ``"auto"`` it is left out, with a warning among the attributes).

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
-__all__ = ["caveats"]
+__all__ = ["caveats", "too_few_permutations"]
 
 #: Below these a comparison warns: effective models per group, its share of the models, models per group.
 FEW_EFFECTIVE, EFFECTIVE_SHARE, FEW_MODELS = 50, 0.25, 100
 LARGEST_WEIGHT, LARGEST_IMBALANCE = 0.05, 0.1
+#: Groups that a caveat names; of more it says how many.
+MOST_NAMES = 10
 #: Steps of an adjusted p-value up to the level, with fewer of which a few permutations decide.
 STEPS = 5
 
@@ -33,10 +35,16 @@ def caveats(comparison: xr.Dataset) -> list[str]:
 
 
 def _sample_caveats(comparison: xr.Dataset) -> Iterator[str]:
-    small = [f"{g} has {int(n)}" for g, n in zip(comparison["group"].values, comparison["n"].values) if n < FEW_MODELS]
+    sizes = comparison["n"].values
+    small = [f"{g} has {int(n)}" for g, n in zip(comparison["group"].values, sizes) if n < FEW_MODELS]
     if small:
+        which = f"{_listed(small)} models"
+        if len(small) > MOST_NAMES:
+            which = (
+                f"{len(small)} of {sizes.size} groups have fewer than {FEW_MODELS} models, the smallest {sizes.min()}"
+            )
         yield (
-            f"Small samples: {_listed(small)} models; about 100 per group are needed to tell spaces apart and about "
+            f"Small samples: {which}; about 100 per group are needed to tell spaces apart and about "
             "1000 to be safe, so only large differences can show."
         )
     failed = [
@@ -51,17 +59,32 @@ def _sample_caveats(comparison: xr.Dataset) -> Iterator[str]:
         )
 
 
+def too_few_permutations(comparison: xr.Dataset) -> bool:
+    """Whether no difference can be demonstrated at equal complexity, whatever the data: so many pairs are adjusted for.
+
+    Returns
+    -------
+    bool
+    """
+    smallest = comparison.sizes["pair"] / (int(comparison.attrs["n_resamples"]) + 1)
+    return _permuted(comparison) and smallest > (1 - float(comparison.attrs["level"])) * (1 + 1e-9)
+
+
+def _permuted(comparison: xr.Dataset) -> bool:
+    return "permutation" in comparison["ks_method"].values
+
+
 def _permutation_caveats(comparison: xr.Dataset) -> Iterator[str]:
     """So many pairs that adjusted p-values of the permutations are above the level, or few steps below it."""
     pairs, alpha = comparison.sizes["pair"], 1 - float(comparison.attrs["level"])
     permutations = int(comparison.attrs["n_resamples"])
     smallest = pairs / (permutations + 1)
-    if smallest * STEPS <= alpha * (1 + 1e-9) or "permutation" not in comparison["ks_method"].values:
+    if smallest * STEPS <= alpha * (1 + 1e-9) or not _permuted(comparison):
         return
     enough = int(np.ceil(round(STEPS * pairs / alpha, 6))) - 1
     remedy = f"give n_resamples={enough} (on the command line --resamples {enough}) or more"
     known = f"{permutations:,} permutations cannot make an adjusted p-value lower than {min(smallest, 1.0):.2g}"
-    if smallest > alpha * (1 + 1e-9):
+    if too_few_permutations(comparison):
         yield f"{known} for {pairs} pairs, so nothing can be demonstrated at equal complexity; {remedy}."
     else:
         yield f"{known} for {pairs} pairs, so a few of them decide what is demonstrated at equal complexity; {remedy}."
@@ -82,25 +105,35 @@ def _measure_caveats(found: xr.Dataset, measure: str, spacing: str) -> Iterator[
     thin = [f"{g} {int(k)}" for g, k in zip(found["group"].values, found["thin_bins"].values) if k]
     if thin:
         yield f"{measure}: bins with fewer than 10 models: {_listed(thin)}; weights there rest on few models."
-    for name, n, effective, largest, outside, imbalance, total in zip(
+    yield from _group_caveats(found, measure, bins)
+
+
+def _group_caveats(found: xr.Dataset, measure: str, bins: int) -> Iterator[str]:
+    """What is wrong with single groups."""
+    count, heavy, outside, differing = [], [], [], []
+    for name, n, effective, largest, beyond, imbalance, total in zip(
         *(found[v].values for v in ("group", "used", "effective_n", "max_weight", "outside", "imbalance", "n"))
     ):
         if effective < EFFECTIVE_SHARE * n or effective < min(FEW_EFFECTIVE, 0.5 * n):
-            yield f"{measure}: the {int(n)} models of {name} count like {effective:.0f} after weighting."
+            count.append(f"the {int(n)} models of {name} count like {effective:.0f}")
         if largest > LARGEST_WEIGHT and n > 2 / LARGEST_WEIGHT:
-            yield f"{measure}: one model of {name} carries {largest:.0%} of its weight."
-        if outside > 0.5 * total:
-            yield (
-                f"{measure}: {int(outside)} of {int(total)} models of {name} lie outside the range that all groups "
-                "share; the comparison is about the rest."
-            )
+            heavy.append(f"one model of {name} carries {largest:.0%}")
+        if beyond > 0.5 * total:
+            outside.append(f"{int(beyond)} of {int(total)} models of {name}")
         if bins > 1 and np.isfinite(imbalance) and abs(imbalance) > LARGEST_IMBALANCE:
-            # Complexity is compared by its logarithm where all of it has one; the histogram starts at the lowest.
-            scale = "log " if found["slot_lower"].values[0] > 0 else ""
-            yield (
-                f"{measure}: {name} still differs by {imbalance:+.2f} standard deviations of {scale}{measure} after "
-                "weighting; more bins would balance better."
-            )
+            differing.append(f"{name} still differs by {imbalance:+.2f}")
+    # Complexity is compared by its logarithm where all of it has one; the histogram starts at the lowest.
+    scale = "log " if found["slot_lower"].values[0] > 0 else ""
+    for parts, rest in (
+        (count, "after weighting"),
+        (heavy, "of its weight"),
+        (outside, "lie outside the range that all groups share; the comparison is about the rest"),
+        (differing, f"standard deviations of {scale}{measure} after weighting; more bins would balance better"),
+    ):
+        # Of more than two, one sentence tells all.
+        more = f"; so it is with {len(parts) - MOST_NAMES} more groups" if len(parts) > MOST_NAMES else ""
+        for said in parts if len(parts) <= 2 else [_listed(parts[:MOST_NAMES])]:
+            yield f"{measure}: {said} {rest}{more}."
 
 
 def _listed(parts: list[str]) -> str:

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from edfstat.errors import InputError, PopulationError
 from edfstat.population import ACCIDENTS, STATUSES, VARIABLES, compared_errors, made_by
 
-__all__ = ["ACCIDENT_SHARE", "Groups", "select_groups"]
+__all__ = ["ACCIDENT_SHARE", "MOST_GROUPS", "Groups", "select_groups"]
 
 #: Share of models lost to accidents above which a comparison warns: they may not be lost at random.
 ACCIDENT_SHARE = 0.01
+#: Groups of a comparison: 8 colours and 8 dashes tell no more curves apart, and these make 2,016 pairs to adjust for.
+MOST_GROUPS = 64
 #: Label of models whose group is the empty text.
 UNNAMED = "unnamed"
 
@@ -42,7 +44,7 @@ def select_groups(ds: xr.Dataset, by: str, error: str) -> Groups:
     Raises
     ------
     InputError
-        If `by` or `error` is no variable with one entry per model.
+        If `by` or `error` is no variable with one entry per model, or `by` makes more than `MOST_GROUPS` groups.
     PopulationError
         If no model counts or none has a finite error.
     """
@@ -64,6 +66,7 @@ def select_groups(ds: xr.Dataset, by: str, error: str) -> Groups:
         raise PopulationError(f"none of {values.size} models counts: all are lost to accidents; run them again")
     if not np.isfinite(values[counted]).any():
         raise PopulationError(f"none of {int(counted.sum())} models has a finite {error}; there is nothing to compare")
+    _refuse_many(int(alive.sum()), int(counted.sum()), by)
     warnings = _accident_warnings(names, n_status, alive)
     renumbered = np.cumsum(alive) - 1
     chosen = counted & alive[code]
@@ -80,6 +83,17 @@ def _refuse_missing(ds: xr.Dataset, by: str) -> None:
         raise InputError(
             f"{by}[{int(missing.argmax())}] is {ds[by].values[missing.argmax()]}, one of {int(missing.sum())} models "
             f"without a label; leave them out: ds.isel(model=ds[{by!r}].notnull().values)"
+        )
+
+
+def _refuse_many(groups: int, models: int, by: str) -> None:
+    """A label of single models, such as a seed or an architecture, would take minutes for an answer nobody reads."""
+    if groups > MOST_GROUPS:
+        other = "" if by == "space" else ", or give another by, such as 'space'"
+        raise InputError(
+            f"by is {by!r}, which makes {groups:,} groups of {models:,} models and {groups * (groups - 1) // 2:,} "
+            f"pairs; a comparison takes at most {MOST_GROUPS} groups: select some, by "
+            f"ds.isel(model=ds[{by!r}].isin([...]).values){other}"
         )
 
 

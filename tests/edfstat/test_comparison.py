@@ -581,3 +581,56 @@ def test_a_missing_label_is_no_group(missing: Any) -> None:
     labels = np.array(["x", missing, "y", "y"], dtype=object)
     with pytest.raises(InputError, match=r"^kind\[1\] is (nan|None), one of 1 models without a label; leave them out"):
         compare(ds.assign(kind=("model", labels)), by="kind", n_resamples=99)
+
+
+def many_groups(count, each=2):
+    labels = np.repeat([f"g{i}" for i in range(count)], each)
+    return build_population({"error": np.arange(count * each) % 7 + 1.0, "space": labels, "source": labels})
+
+
+def test_more_groups_than_anybody_tells_apart_are_refused():
+    from edfstat.comparison.groups import MOST_GROUPS, select_groups
+
+    assert len(select_groups(many_groups(MOST_GROUPS), "space", "error").names) == MOST_GROUPS == 64
+    said = r"by is 'source', which makes 65 groups of 130 models and 2,080 pairs; .* at most 64 .*isin.*such as 'space'"
+    with pytest.raises(InputError, match=said):
+        compare(many_groups(65), by="source")
+    with pytest.raises(InputError, match=r"values\)$"):
+        compare(many_groups(65))
+
+
+def test_groups_that_are_lost_do_not_count_as_too_many():
+    from edfstat.comparison.groups import select_groups
+
+    lost = many_groups(65)
+    lost["status"].values[:2] = "lost"
+    assert len(select_groups(lost, "space", "error").names) == 64
+
+
+def test_a_pair_without_a_difference_takes_few_of_many_permutations():
+    """Its test ends at the thousandth permutation that reaches D (Besag & Clifford), so p is 1000 / drawn."""
+    ds = two_spaces(200, shift=0.0)
+    found = compare(ds, complexity="params", rng=0, n_resamples=20_000)
+    p = found["pvalue"].sel(measure="params").item()
+    assert p > 0.1
+    assert 1000 / p == pytest.approx(round(1000 / p), abs=1e-6)
+    assert 1000 / p < 20_000
+    few = compare(ds, complexity="params", rng=1, n_resamples=999)["pvalue"].sel(measure="params").item()
+    assert p == pytest.approx(few, abs=0.08)
+
+
+def test_what_is_wrong_with_many_groups_is_one_sentence():
+    """Two models of each are in the upper of two bins, and so count as much as all others: about 8 models."""
+    rng = np.random.default_rng(0)
+    sizes = [29 + i for i in range(14)]
+    ds = build_population({
+        "error": rng.gamma(3, 1, sum(sizes)),
+        "params": np.concatenate([[2000, 2000] + [1000] * (n - 2) for n in sizes]),
+        "space": np.repeat([f"g{i:02}" for i in range(14)], sizes),
+    })  # fmt: skip
+    found = compare(ds, bins=2, rng=0, n_resamples=9).attrs["warnings"]
+    (small,) = [line for line in found if line.startswith("Small samples")]
+    assert small.startswith("Small samples: 14 of 14 groups have fewer than 100 models, the smallest 29; about 100")
+    (heavy,) = [line for line in found if "count like" in line]
+    assert heavy.count(" count like ") == 10
+    assert heavy.endswith(" after weighting; so it is with 4 more groups.")
