@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-__all__ = ["evidence_line", "format_p", "listed", "measure_words", "search_lines", "three_digits"]
+__all__ = ["detectable", "evidence_line", "format_p", "listed", "measure_words", "search_lines", "three_digits"]
+
+#: Groups whose random search a sentence tells.
+MOST_NAMES = 6
 
 
 def format_p(p: float) -> str:
@@ -38,28 +42,39 @@ def measure_words(comparison: xr.Dataset, measure: str) -> str:
     return f"at equal {measure}" if equal else f"in the same range of {measure}"
 
 
-def evidence_line(comparison: xr.Dataset, place: int, measure: str, relation: str) -> str:
-    """What was found for the pair at `place` under a measure; `relation` is that of `edfstat.verdicts`."""
-    pair = comparison.isel(pair=place).sel(measure=measure)
-    a, b = str(pair["a"].item()), str(pair["b"].item())
-    ks, p = float(pair["ks"]), float(pair["pvalue_holm"])
+def evidence_line(pair: dict[str, Any], words: str, relation: str, detectable: float) -> str:
+    """What was found for a pair under one measure.
+
+    Parameters
+    ----------
+    pair : dict
+        Of `edfstat.entries.entries_of`, under one measure.
+    words : str
+        How that measure is compared, of `measure_words`.
+    relation : str
+        That of `edfstat.verdicts`.
+    detectable : float
+        Gap that samples of this size show, of `detectable`.
+    """
+    a, b = str(pair["a"]), str(pair["b"])
+    ks, p = pair["ks"], pair["pvalue_holm"]
     parts = [
-        f"{measure_words(comparison, measure)}: {_shape(pair, a, b, relation)}",
+        f"{words}: {_shape(pair, a, b, relation)}",
         f"D = {ks:.3f}, p {format_p(p)} (Holm)",
         _area(pair, a, b, reverse=relation == "b"),
     ]
-    distance = float(pair["wasserstein"])
+    distance = pair["wasserstein"]
     if math.isfinite(distance):
         parts.append(f"{distance:.3g} error points apart on average")
     elif math.isinf(distance):
         parts.append("infinitely far apart on average, since different shares failed")
     if relation == "open" and ks > 0:
-        parts.append(_reach(ks, float(pair["sample_size"]), _detectable(comparison, measure, a, b)))
+        parts.append(_reach(ks, pair["sample_size"], detectable))
     return "; ".join(parts) + "."
 
 
-def _area(pair: xr.Dataset, a: str, b: str, *, reverse: bool) -> str:
-    gap, low, high = (float(pair[f"auc_difference{end}"]) for end in ("", "_lower", "_upper"))
+def _area(pair: dict[str, Any], a: str, b: str, *, reverse: bool) -> str:
+    gap, low, high = (pair[f"auc_difference{end}"] for end in ("", "_lower", "_upper"))
     if reverse:
         a, b, gap, low, high = b, a, -gap, -high, -low
     known = math.isfinite(low + high)
@@ -67,12 +82,12 @@ def _area(pair: xr.Dataset, a: str, b: str, *, reverse: bool) -> str:
     return f"AUC difference ({a} minus {b}) {gap:+.3f} {interval}"
 
 
-def _shape(pair: xr.Dataset, a: str, b: str, relation: str) -> str:
+def _shape(pair: dict[str, Any], a: str, b: str, relation: str) -> str:
     """What was shown, with the excess of the sides that the claim rests on."""
     if relation == "open":
         return "not told apart"
-    excess = {name: float(pair[f"ks_{side}"]) for name, side in ((a, "plus"), (b, "minus"))}
-    chance = {name: format_p(float(pair[f"pvalue_{side}"])) for name, side in ((a, "plus"), (b, "minus"))}
+    excess = {name: pair[f"ks_{side}"] for name, side in ((a, "plus"), (b, "minus"))}
+    chance = {name: format_p(pair[f"pvalue_{side}"]) for name, side in ((a, "plus"), (b, "minus"))}
     if relation == "crossing":
         sides = ", ".join(f"{name} above by up to {excess[name]:.3f} (p {chance[name]})" for name in (a, b))
         return f"different, curves cross: {sides}"
@@ -90,12 +105,9 @@ def _reach(distance: float, planned: float, detectable: float) -> str:
     return f"samples of this size show a D of about {detectable:.2g} or more; {models}"
 
 
-def _detectable(comparison: xr.Dataset, measure: str, a: str, b: str) -> float:
-    """Kolmogorov's critical D at the effective sizes, at the level that Holm's method holds the smallest p-value to."""
-    sizes = comparison["effective_n"].sel(measure=measure)
-    waste = 1 / float(sizes.sel(group=a)) + 1 / float(sizes.sel(group=b))
-    alpha = (1 - float(comparison.attrs["level"])) / comparison.sizes["pair"]
-    return math.sqrt(-math.log(alpha / 2) / 2 * waste)
+def detectable(n_a: float, n_b: float, level: float, pairs: int) -> float:
+    """Kolmogorov's critical D at two effective sizes, at the level that Holm's method holds the smallest p-value to."""
+    return math.sqrt(-math.log((1 - level) / pairs / 2) / 2 * (1 / n_a + 1 / n_b))
 
 
 def search_lines(comparison: xr.Dataset) -> list[str]:
@@ -115,10 +127,16 @@ def search_lines(comparison: xr.Dataset) -> list[str]:
             f"{_draws(value, 'none seen')} [{_draws(least, 'no end')}, {_draws(most, 'no end')}] in {name}"
             for name, value, least, most in zip(names, needed.values[:, place], low, high, strict=True)
         ]
+        if len(names) > MOST_NAMES:
+            # The easiest to search; the table of a report has all.
+            first = np.argsort(needed.values[:, place], kind="stable")[:MOST_NAMES].tolist()
+            draws = [draws[group] for group in first if math.isfinite(needed.values[group, place])]
+            rest = len(names) - len(draws)
+            draws.append(f"more or none seen in {rest} other{'s' * (rest > 1)}")
         under = measure_words(comparison, str(measure))
         target = float(comparison["target"][place])
         hours = needed.values[:, place] * comparison["train_hours"].sel(measure=measure).values
-        if np.isfinite(hours).any():
+        if np.isfinite(hours).any() and len(names) <= MOST_NAMES:
             costs = [
                 f"{three_digits(cost)} h in {name}"
                 for name, cost in zip(names, hours, strict=True)
@@ -133,7 +151,10 @@ def search_lines(comparison: xr.Dataset) -> list[str]:
 
 
 def _draws(value: float, otherwise: str) -> str:
-    return f"{int(value):,}" if math.isfinite(value) else otherwise
+    """A number of draws; beyond what anybody trains, its digits say nothing."""
+    if not math.isfinite(value):
+        return otherwise
+    return "over a million" if value > 1e6 else f"{int(value):,}"
 
 
 def listed(parts: list[str], conjunction: str = "and") -> str:

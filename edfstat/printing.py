@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from edfstat.distributions import edf
+from edfstat.entries import entries_of
 from edfstat.evidence import measure_words
 from edfstat.population import compared_errors, notes_of
 
@@ -160,9 +161,9 @@ def print_comparison(comparison: xr.Dataset, verdict: str) -> None:
     for measure in comparison["measure"].values:
         at = comparison.sel(measure=measure)
         title = "errors as they are" if measure == "none" else f"errors {measure_words(comparison, str(measure))}"
-        rows = [_group_row(at.isel(group=i)) for i in range(at.sizes["group"])]
+        rows = [_group_row(group, at) for group in entries_of(at, "group")]
         _table(title, ["group", "models", "eff. n", "best %", "median %", "AUC", "interval", "best of m, %"], rows)
-        pairs = [_pair_row(at.isel(pair=i)) for i in range(at.sizes.get("pair", 0))]
+        pairs = [_pair_row(pair) for pair in entries_of(at, "pair")] if "pair" in at.dims else []
         if pairs:
             _table("", ["a", "b", "KS D", "p", "p (Holm)", "points", "AUC a - b", "interval", "above"], pairs)
         print()  # noqa: T201
@@ -170,27 +171,27 @@ def print_comparison(comparison: xr.Dataset, verdict: str) -> None:
         print(f"note: {visible(str(warning))}", file=sys.stderr)  # noqa: T201
 
 
-def _group_row(one: xr.Dataset) -> list[str]:
+def _group_row(one: dict[str, Any], at: xr.Dataset) -> list[str]:
     def number(name: str, form: str = ".3f") -> str:
-        return format(float(one[name]), form) if name in one.variables else "-"
+        return format(one[name], form) if name in one else "-"
 
-    near = one["search_mean"].sel(m=10, method="nearest") if "search_mean" in one.variables else None
+    near = int(np.abs(at["m"].values - 10).argmin()) if "search_mean" in one else None
     return [
-        str(one["group"].item()), number("used", ".0f"), number("effective_n", ".0f"), number("best", ".2f"),
+        str(one["group"]), number("used", ".0f"), number("effective_n", ".0f"), number("best", ".2f"),
         number("median", ".2f"), number("auc"), f"{number('auc_lower')} to {number('auc_upper')}",
-        "-" if near is None else f"{float(near):.2f} (m = {int(near['m'])})",
+        "-" if near is None else f"{one['search_mean'][near]:.2f} (m = {int(at['m'][near])})",
     ]  # fmt: skip
 
 
-def _pair_row(one: xr.Dataset) -> list[str]:
+def _pair_row(one: dict[str, Any]) -> list[str]:
     def number(name: str, form: str = ".3f") -> str:
-        return format(float(one[name]), form) if name in one.variables else "-"
+        return format(one[name], form) if name in one else "-"
 
     lower, upper = number("auc_difference_lower", "+.3f"), number("auc_difference_upper", "+.3f")
     return [
-        str(one["a"].item()), str(one["b"].item()), number("ks"), number("pvalue", ".2g"), number("pvalue_holm", ".2g"),
+        str(one["a"]), str(one["b"]), number("ks"), number("pvalue", ".2g"), number("pvalue_holm", ".2g"),
         number("wasserstein"), number("auc_difference", "+.3f"), f"{lower} to {upper}",
-        str(one["dominance"].item()) or "-" if "dominance" in one.variables else "-",
+        str(one["dominance"]) or "-" if "dominance" in one else "-",
     ]  # fmt: skip
 
 

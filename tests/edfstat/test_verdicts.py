@@ -210,3 +210,66 @@ def test_groups_that_beat_each_other_in_a_circle():
     for measure in range(2):
         found["dominance"].values[measure] = np.array(["a", "b", "a"], dtype=object)
     assert findings(found).headline.startswith("No group is best at equal params: each is worse than some other")
+
+
+def test_many_pairs_are_told_group_by_group():
+    """Each group is 3 points worse than the one before, so all 21 pairs are decided; the file has another order."""
+    shifts = [12.0, 0.0, 18.0, 3.0, 15.0, 6.0, 9.0]  # A to G; by error: B, D, F, G, A, E, C
+    found = compare(population(shifts, n=60), complexity="none")
+    text = verdict(found)
+    said = [line for line in text.splitlines() if line.startswith("  - ")][:7]
+    assert said == [
+        "  - B: better than all 6 others.",
+        "  - D: better than A, C, E, F and G; worse than B.",
+        "  - F: better than A, C, E and G; worse than B and D.",
+        "  - G: better than A, C and E; worse than B, D and F.",
+        "  - A: better than C and E; worse than B, D, F and G.",
+        "  - E: better than C; worse than A, B, D, F and G.",
+        "  - C: worse than all 6 others.",
+    ]
+    assert text.startswith("B is better than each of the 6 others")
+    assert "D = " not in text
+    assert "(on the command line" not in text
+    assert len(findings(found).pairs) == 21
+
+
+def test_many_groups_that_are_not_told_apart():
+    found = compare(population([0.0] * 6 + [4.0], n=60), complexity="none")
+    lines = verdict(found).splitlines()
+    assert "  - A: better than G; not told apart from B, C, D, E and F." in lines
+    assert "  - G: worse than all 6 others." in lines
+    assert "Not told apart from any other" not in verdict(found)
+    alike = verdict(compare(population([0.0] * 7, n=60), complexity="none"))
+    assert "Group by group" not in alike
+    assert "of 21 pairs, 21 show no difference" in alike
+
+
+def test_what_the_raw_comparison_says_otherwise_of_many_pairs():
+    """G's models are larger and so better; at equal params they are not told apart, which 6 pairs are about."""
+    sizes = [(1000, 9000)] * 6 + [(4000, 12000)]
+    ds = population([0.0] * 7, n=400, sizes=sizes, slope=0.6)
+    found = compare(ds, rng=0, n_resamples=999)
+    assert (found["pvalue_holm"].sel(measure="none", pair=found["b"] == "G") < 0.05).all()
+    assert "Different as the models are, which may be complexity, but not told apart: 6 pairs." in verdict(found)
+    few = verdict(compare(ds, rng=0, n_resamples=99))
+    assert "So few permutations can show none among so many pairs." in few.splitlines()[0]
+    assert "which may be complexity" not in few
+
+
+def test_a_search_of_many_groups_names_the_easiest():
+    """A target that G reaches always, and the others ever more seldom: 1 of 1, 6 of 10 and so on down to 1 of 10."""
+    errors = [[5.0] * (i + 1) + [9.0] * (9 - i) for i in range(6)] + [[5.0] * 10]
+    ds = build_population({"error": np.concatenate(errors), "space": np.repeat(list("ABCDEFG"), 10)})
+    (line,) = [line for line in verdict(compare(ds)).splitlines() if "models to train" in line]
+    order = [name for part in line.split(" in ")[1:] for name in part[:1] if name.isupper()]
+    assert order == ["G", "F", "E", "D", "C", "B"]
+    assert line.endswith("more or none seen in 1 other.")
+
+
+def test_draws_that_nobody_trains_have_no_digits():
+    found = compare(build_population({"error": [5.0] * 9 + [9.0] * 9, "space": ["A", "B"] * 9}))
+    found["models_needed_upper"].values[:] = [84_332_465_020.0]
+    (line,) = [line for line in verdict(found).splitlines() if "models to train" in line]
+    assert line.count(", over a million]") == 2
+    found["models_needed_upper"].values[:] = [1e6]
+    assert verdict(found).count(", 1,000,000]") == 2
