@@ -11,16 +11,22 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from edfstat.entries import entries_of
 from edfstat.evidence import measure_words
 from edfstat.plot.search_curves import FEW
 from edfstat.ticks import log_ticks
+from edfstat.verdicts import MOST_PAIRS
 
-__all__ = ["Chart", "Series", "charts_of", "dash_of"]
+__all__ = ["MOST_BANDS", "Chart", "Series", "charts_of", "dash_of"]
 
 Floats = NDArray[np.float64]
 #: Points of an EDF kept for drawing: more than a screen shows, few enough for a small file.
 MAX_POINTS = 700
 LOWEST_KEPT = 120
+#: Points of all EDFs of a chart, as far as each keeps `FEWEST_POINTS`: sixty curves need not make a large file.
+ALL_POINTS, FEWEST_POINTS = 8 * MAX_POINTS, 200
+#: Bands of more curves lie on one another, and none can be made out.
+MOST_BANDS = 6
 
 
 def dash_of(place: int) -> int:
@@ -58,7 +64,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """One chart: axes, curves, and what to read from it."""
+    """One chart: axes, curves, and what to read from it; `shade` says what bands are, empty where there are none."""
 
     key: str
     measure: str
@@ -76,6 +82,24 @@ class Chart:
     baseline: float | None = None
     mark: float | None = None
     note: str = ""
+    shade: str = ""
+
+    @property
+    def banded(self) -> bool:
+        """Whether bands are drawn where all curves are."""
+        return len(self.series) <= MOST_BANDS
+
+    @property
+    def caption(self) -> str:
+        """What to read from the chart with all its curves."""
+        return f"{self.note} Shaded: {self.shade}" if self.shade and self.banded else self.note
+
+    @property
+    def live_caption(self) -> str:
+        """The same where curves can be hidden, so that bands may come."""
+        if self.shade and not self.banded:
+            return f"{self.note} Shaded while at most {MOST_BANDS} curves are shown: {self.shade}"
+        return self.caption
 
 
 def charts_of(comparison: xr.Dataset) -> dict[str, list[Chart]]:
@@ -88,9 +112,11 @@ def charts_of(comparison: xr.Dataset) -> dict[str, list[Chart]]:
         found["search"].append(_search_chart(one, measure, words))
         if measure != "none":
             found["complexity"] += _complexity_charts(one, measure)
-            found["trend"].append(_trend_chart(one, measure))
+            if int(one["bins"]) > 1:
+                found["trend"].append(_trend_chart(one, measure))
         if comparison.sizes["pair"]:
-            found["eps"].append(_eps_chart(one, measure, words))
+            draw = _eps_chart if comparison.sizes["pair"] <= MOST_PAIRS else _group_eps_chart
+            found["eps"].append(draw(one, measure, words))
     return found
 
 
@@ -103,7 +129,7 @@ def _edf_chart(one: xr.Dataset, measure: str, words: str) -> Chart:
     series = []
     for place, name in _groups(one):
         y, low, high = (100 * one[v].values[place] for v in ("edf", "edf_lower", "edf_upper"))
-        keep = _thinned(y)
+        keep = _thinned(y, min(MAX_POINTS, max(FEWEST_POINTS, ALL_POINTS // one.sizes["group"])))
         series.append(Series(name, place, [name], x[keep], y[keep], low[keep], high[keep]))
     # Diverged models may lie far right of all others; they stay reachable by zooming out.
     end = min(float(x[-1]), 1.1 * float(one.attrs["eps"]))
@@ -112,17 +138,17 @@ def _edf_chart(one: xr.Dataset, measure: str, words: str) -> Chart:
         key=f"edf-{measure}", measure=measure, title=f"Error distributions, {words}", kind="step",
         x_label="error (%)", y_label="models with at most this error (%)", series=series,
         x_range=_wide(start, end), y_range=(0.0, 100.0), x_unit="%", y_unit="%",
-        note="Higher and further left is better. Shaded: the band that holds the whole true curve with "
-        f"{float(one.attrs['level']):.0%} confidence.",
+        note="Higher and further left is better.",
+        shade=f"the band that holds the whole true curve with {float(one.attrs['level']):.0%} confidence.",
     )  # fmt: skip
 
 
-def _thinned(y: Floats) -> NDArray[np.intp]:
+def _thinned(y: Floats, most: int) -> NDArray[np.intp]:
     """Where a step function rises; if that is very often, the first rises and an even choice of the rest."""
     rises: NDArray[np.intp] = np.flatnonzero(np.diff(y, prepend=-1.0) != 0)
-    if rises.size <= MAX_POINTS:
+    if rises.size <= most:
         return rises
-    even = np.linspace(LOWEST_KEPT, rises.size - 1, MAX_POINTS - LOWEST_KEPT).round().astype(np.intp)
+    even = np.linspace(LOWEST_KEPT, rises.size - 1, most - LOWEST_KEPT).round().astype(np.intp)
     kept: NDArray[np.intp] = rises[np.unique(np.concatenate([np.arange(LOWEST_KEPT), even]))]
     return kept
 
@@ -177,8 +203,9 @@ def _trend_chart(one: xr.Dataset, measure: str) -> Chart:
         x_label=f"{measure}{unit}", y_label="error (%)", series=series, x_log=log, ticks=ticks,
         x_range=_wide(*ends),
         y_range=_wide(bottom - 0.05 * (top - bottom), top), y_unit="%",
-        note="Median error of the models in each bin; shaded: the middle 90 % of the models. A slope shows that "
-        "complexity alone buys accuracy, which is why it has to be taken out.",
+        note="Median error of the models in each bin. A slope shows that complexity alone buys accuracy, which is why "
+        "it has to be taken out.",
+        shade="the middle 90 % of the models.",
     )  # fmt: skip
 
 
@@ -199,22 +226,21 @@ def _search_chart(one: xr.Dataset, measure: str, words: str) -> Chart:
         x_label="models trained", y_label="error of the best (%)", series=series,
         x_range=_wide(1.0, float(sizes[-1])), y_range=_wide(bottom - 0.05 * (top - bottom), top),
         x_log=True, ticks=[float(m) for m in sizes[:: max(1, len(sizes) // 7)]], y_unit="%",
-        note="Median error of the best of so many models drawn at random, computed exactly; shaded: from the 5 % to "
-        f"the 95 % quantile over repeated searches.{thin}",
+        note=f"Median error of the best of so many models drawn at random, computed exactly.{thin}",
+        shade="from the 5 % to the 95 % quantile over repeated searches.",
     )  # fmt: skip
 
 
 def _eps_chart(one: xr.Dataset, measure: str, words: str) -> Chart:
     x = one["eps_value"].values
     series = []
-    for place in range(one.sizes["pair"]):
-        pair = one.isel(pair=place)
-        a, b = str(pair["a"].item()), str(pair["b"].item())
-        y, low, high = (pair[f"auc_difference_curve{end}"].values for end in ("", "_lower", "_upper"))
+    for place, pair in enumerate(entries_of(one, "pair")):
+        a, b = str(pair["a"]), str(pair["b"])
+        y, low, high = (pair[f"auc_difference_curve{end}"] for end in ("", "_lower", "_upper"))
         bounded = bool(np.isfinite(low + high).all())
         series.append(Series(f"{a} − {b}", place, [a, b], x, y, low if bounded else None, high if bounded else None))
     shade = (
-        " Shaded: at each eps by itself, the interval that holds the true difference with "
+        "at each eps by itself, the interval that holds the true difference with "
         f"{float(one.attrs['level']):.0%} confidence."
     )
     reach = max(float(np.nanmax(np.abs(np.concatenate([s.y, *_ends(s)])))) for s in series)
@@ -224,7 +250,23 @@ def _eps_chart(one: xr.Dataset, measure: str, words: str) -> Chart:
         x_range=_wide(float(x[0]), float(x[-1])), y_range=_wide(-1.08 * reach, 1.08 * reach), x_unit="%",
         baseline=0.0, mark=float(one.attrs["eps"]),
         note="Above 0 the first named is better. The dotted vertical marks the eps of the tables; a curve that "
-        "crosses 0 means that the choice of eps decides." + shade * any(map(_ends, series)),
+        "crosses 0 means that the choice of eps decides.",
+        shade=shade if any(map(_ends, series)) else "",
+    )  # fmt: skip
+
+
+def _group_eps_chart(one: xr.Dataset, measure: str, words: str) -> Chart:
+    """The areas themselves, where there are more differences than one can tell apart."""
+    x = one["eps_value"].values
+    series = [Series(name, place, [name], x, one["auc_curve"].values[place]) for place, name in _groups(one)]
+    top = max(float(np.nanmax(s.y)) for s in series)
+    return Chart(
+        key=f"eps-{measure}", measure=measure, title=f"AUC by eps, {words}", kind="line",
+        x_label="eps: errors above count alike (%)", y_label="AUC", series=series,
+        x_range=_wide(float(x[0]), float(x[-1])), y_range=_wide(0.0, 1.08 * top), x_unit="%",
+        mark=float(one.attrs["eps"]),
+        note="Higher is better. The dotted vertical marks the eps of the tables; curves that cross mean that the "
+        "choice of eps decides.",
     )  # fmt: skip
 
 
@@ -249,7 +291,7 @@ def as_plain(chart: Chart) -> dict[str, Any]:
         "key": chart.key, "kind": chart.kind, "xLabel": chart.x_label, "yLabel": chart.y_label,
         "title": chart.title, "xRange": _rounded(chart.x_range), "yRange": _rounded(chart.y_range),
         "xLog": chart.x_log, "xUnit": chart.x_unit, "yUnit": chart.y_unit, "ticks": chart.ticks,
-        "baseline": chart.baseline, "mark": chart.mark,
+        "baseline": chart.baseline, "mark": chart.mark, "mostBands": MOST_BANDS,
         "series": [
             {
                 "name": s.name, "color": s.color, "groups": s.groups, "dash": s.dash, "x": _rounded(s.x),

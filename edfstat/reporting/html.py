@@ -15,12 +15,12 @@ from markupsafe import Markup
 
 from edfstat.evidence import measure_words
 from edfstat.reporting.best import best_drawings, svg_uri
-from edfstat.reporting.charts import Chart, as_plain, charts_of, dash_of
+from edfstat.reporting.charts import MOST_BANDS, Chart, as_plain, charts_of, dash_of
 from edfstat.reporting.method import REFERENCES, method_of
 from edfstat.reporting.provenance import provenance_of
 from edfstat.reporting.svg import chart_svg
 from edfstat.reporting.tables import Table, table_csv, tables_of
-from edfstat.verdicts import findings
+from edfstat.verdicts import MOST_PAIRS, findings
 
 __all__ = ["embedded_json", "html_bytes"]
 
@@ -38,11 +38,13 @@ def html_bytes(comparison: xr.Dataset) -> bytes:
     text = environment.from_string(_resource("page.html.j2")).render(
         title=_title(groups),
         groups=groups,
+        most_bands=MOST_BANDS,
         measures=[(str(m), measure_words(comparison, str(m))) for m in comparison["measure"].values],
         charts=charts,
         tables=tables_of(comparison),
         drawings=list(best_drawings(comparison)),
         found=findings(comparison),
+        by_group=comparison.sizes["pair"] > MOST_PAIRS,
         provenance=provenance_of(comparison),
         method=method_of(comparison),
         references=REFERENCES,

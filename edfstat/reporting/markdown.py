@@ -8,8 +8,8 @@ import xarray as xr
 
 from edfstat.reporting.method import REFERENCES, method_of
 from edfstat.reporting.provenance import provenance_of
-from edfstat.reporting.tables import Table, tables_of
-from edfstat.verdicts import findings
+from edfstat.reporting.tables import Table, paper_tables
+from edfstat.verdicts import MOST_PAIRS, findings
 
 __all__ = ["markdown_bytes"]
 
@@ -19,14 +19,20 @@ def markdown_bytes(comparison: xr.Dataset) -> bytes:
     found = findings(comparison)
     names = ", ".join(_plain(str(name)) for name in comparison["group"].values)
     parts = [f"# Comparison of {names}", "## Verdict", f"**{_plain(found.headline)}**"]
-    for pair in found.pairs:
+    by_group = len(found.pairs) > MOST_PAIRS
+    for pair in () if by_group else found.pairs:
         claim = [] if len(found.pairs) == 1 else [_plain(pair.claim), ""]
         parts.append("\n".join([*claim, *(f"- {_plain(line)}" for line in pair.evidence)]))
-    for title, lines in (("What a random search costs", found.search), ("What limits this", found.limits)):
+    standing = [*(group.line for group in found.groups), *found.beside]
+    for title, lines in (
+        ("Group by group, the best first", standing),
+        ("What a random search costs", found.search),
+        ("What limits this", found.limits),
+    ):
         if lines:
             parts += [f"### {title}", "\n".join(f"- {_plain(line)}" for line in lines)]
-    for table in tables_of(comparison).values():
-        parts += [f"## {table.title}", _grid(table), _plain(table.note)]
+    for table in paper_tables(comparison):
+        parts += [f"## {table.title}", *([_grid(table)] if table.rows else []), _plain(table.note)]
     parts += ["## Files, versions and settings"]
     parts.append("\n".join(f"- {_plain(name)}: {_plain(value)}" for name, value in provenance_of(comparison)))
     parts += ["## Method", "\n".join(f"- {_plain(term)}: {_plain(meaning)}" for term, meaning in method_of(comparison))]

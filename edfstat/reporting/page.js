@@ -192,7 +192,7 @@
       this.drawAxes();
       const inside = make("g", { "clip-path": `url(#${this.chart.key}-c)` });
       const shown = this.chart.series.filter((series) => isShown(series.groups));
-      for (const series of shown) if (series.lower) inside.append(this.band(series));
+      for (const series of shown) if (series.lower && shown.length <= this.chart.mostBands) inside.append(this.band(series));
       for (const series of shown) inside.append(this.curve(series));
       this.overlay = make("g", {});
       svg.append(inside, ...shown.flatMap((series) => this.marks(series)), this.overlay);
@@ -271,7 +271,7 @@
       if (!this.overlay) return;
       this.overlay.replaceChildren();
       if (this.cursor === null) {
-        this.readout.textContent = "Point at the chart or use the arrow keys to read values; drag across it to zoom.";
+        this.say("Point at the chart or use the arrow keys to read values; drag across it to zoom.");
         return;
       }
       let x = Math.min(this.range[1], Math.max(this.range[0], this.cursor));
@@ -290,7 +290,12 @@
         return `${s.name} ${value === null || value === undefined ? "–" : Number(value.toPrecision(4))}${value === null || value === undefined || !chart.yUnit ? "" : " " + chart.yUnit}`;
       });
       const where = `${chart.xLabel.replace(/ \(%\)$/, "")}${chart.key.startsWith("edf") ? " ≤" : ""} ${label(Number(x.toPrecision(4)))}${chart.xUnit ? " " + chart.xUnit : ""}`;
-      this.readout.textContent = `${where}: ${parts.join(" · ")}`;
+      this.say(`${where}: ${parts.join(" · ")}`);
+    }
+
+    // Whoever hears the page hears every text that is set, so the same one is not set again.
+    say(text) {
+      if (this.readout.textContent !== text) this.readout.textContent = text;
     }
   }
 
@@ -320,11 +325,17 @@
   for (const figure of document.querySelectorAll("figure.chart")) views.push(new View(figure));
   const radios = [...controls.querySelectorAll("input[name=measure]")];
   for (const radio of radios) radio.addEventListener("change", () => choose(radio.value));
-  for (const box of controls.querySelectorAll("input[name=group]")) {
-    box.addEventListener("change", () => {
-      if (box.checked) hidden.delete(box.value);
-      else hidden.add(box.value);
-      showGroups();
+  const boxes = [...controls.querySelectorAll("input[name=group]")];
+  const readBoxes = () => {
+    hidden.clear();
+    for (const box of boxes) if (!box.checked) hidden.add(box.value);
+    showGroups();
+  };
+  for (const box of boxes) box.addEventListener("change", readBoxes);
+  for (const button of controls.querySelectorAll("button[data-show]")) {
+    button.addEventListener("click", () => {
+      for (const box of boxes) box.checked = button.dataset.show === "all";
+      readBoxes();
     });
   }
   controls.hidden = false;
@@ -337,11 +348,16 @@
     cancelAnimationFrame(waiting);
     waiting = requestAnimationFrame(redraw);
   });
+  let opened = [];
   addEventListener("beforeprint", () => {
     for (const node of document.querySelectorAll("main .off")) node.classList.remove("off");
-    for (const node of document.querySelectorAll("details")) node.open = true;
+    opened = [...document.querySelectorAll("details:not([open])")];
+    for (const node of opened) node.open = true;
     redraw();
   });
-  addEventListener("afterprint", () => choose(radios.find((radio) => radio.checked).value));
+  addEventListener("afterprint", () => {
+    for (const node of opened) node.open = false;
+    choose(radios.find((radio) => radio.checked).value);
+  });
   document.documentElement.dataset.ready = String(views.length);
 })();

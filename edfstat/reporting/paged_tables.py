@@ -106,7 +106,8 @@ def _heading(sheet: _Sheet, layout: _Layout, more: str) -> None:
             sheet.write(LEFT, line, NOTE)
             sheet.y -= NOTE + 2
     sheet.y -= 5
-    _row(sheet, layout, layout.head, bold=True)
+    if layout.rows:
+        _row(sheet, layout, layout.head, bold=True)
 
 
 def _row(sheet: _Sheet, layout: _Layout, row: list[list[str]], *, bold: bool = False) -> None:

@@ -17,7 +17,7 @@ from edfstat.reporting.charts import Chart, Series, charts_of
 from edfstat.reporting.method import REFERENCES, method_of
 from edfstat.reporting.paged_tables import table_pages
 from edfstat.reporting.provenance import provenance_of
-from edfstat.reporting.tables import tables_of
+from edfstat.reporting.tables import paper_tables
 from edfstat.ticks import tick_text
 from edfstat.verdicts import findings, verdict
 
@@ -54,7 +54,7 @@ def _pages(comparison: xr.Dataset) -> list[Figure]:
     figures = _text_pages(findings(comparison).headline, verdict(comparison))
     charts = [chart for each in charts_of(comparison).values() for chart in each]
     figures += [_chart_page(two) for two in _two_a_page(charts)]
-    figures += table_pages(tables_of(comparison).values(), _blank)
+    figures += table_pages(paper_tables(comparison), _blank)
     figures += [_drawing_page(best) for best in best_drawings(comparison)]
     return figures + _appendix(comparison)
 
@@ -152,7 +152,7 @@ def _chart_page(charts: list[Chart]) -> Figure:
         bottom, fit = 0.655 - 0.48 * place, _legend_fit(chart)
         axes = figure.add_axes((0.11, bottom, 0.83, 0.29))
         _draw(axes, chart)
-        note = textwrap.wrap(chart.note, 105)
+        note = textwrap.wrap(chart.caption, 105)
         figure.text(0.11, bottom - 0.045, "\n".join(note), fontsize=8, va="top", parse_math=False)
         # Under the note, where it hides no curve.
         legend = axes.legend(
@@ -178,7 +178,7 @@ def _draw(axes: Axes, chart: Chart) -> None:
         line.set_label(name if not name.startswith("_") else f" {name}")
         if series.hollow is not None:
             _draw_marks(axes, chart, series, color)
-        if series.lower is not None and series.upper is not None:
+        if chart.banded and series.lower is not None and series.upper is not None:
             step: Any = "post" if chart.kind == "step" else None
             axes.fill_between(series.x, series.lower, series.upper, color=color, alpha=0.13, step=step, linewidth=0)
     if chart.x_log:

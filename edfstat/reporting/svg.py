@@ -30,7 +30,7 @@ def chart_svg(chart: Chart) -> str:
         f'height="{HEIGHT - TOP - BOTTOM}"/></clipPath>',
         *_axes(chart),
         f'<g clip-path="url(#{chart.key}-c)">',
-        *(_band(chart, series) for series in chart.series),
+        *(_band(chart, series) for series in chart.series if chart.banded),
         *(_curve(chart, series) for series in chart.series),
         "</g>",
         *(_marks(chart, series) for series in chart.series),
@@ -41,7 +41,9 @@ def chart_svg(chart: Chart) -> str:
 
 def _description(chart: Chart) -> str:
     names = ", ".join(series.name for series in chart.series)
-    return f"{chart.y_label} against {chart.x_label} for {names}. {chart.note} The tables of this section give numbers."
+    return (
+        f"{chart.y_label} against {chart.x_label} for {names}. {chart.caption} The tables of this section give numbers."
+    )
 
 
 def _x(chart: Chart, values: Floats | float) -> Floats:

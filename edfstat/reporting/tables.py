@@ -7,15 +7,20 @@ import io
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from edfstat.entries import entries_of
 from edfstat.evidence import format_p, measure_words, three_digits
+from edfstat.verdicts import MOST_PAIRS
 
-__all__ = ["Table", "table_csv", "tables_of"]
+__all__ = ["Table", "paper_tables", "table_csv", "tables_of"]
+
+#: Rows of a table that are read on paper: ten pages. The page of HTML holds longer ones, which can be filtered there.
+MOST_ROWS = 500
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,19 @@ def tables_of(comparison: xr.Dataset) -> dict[str, Table]:
     return {key: table for key, table in found.items() if table.rows}
 
 
+def paper_tables(comparison: xr.Dataset) -> Iterator[Table]:
+    """The tables for PDF and Markdown: of one that is too long to be read there, where its rows are."""
+    for table in tables_of(comparison).values():
+        if len(table.rows) <= MOST_ROWS:
+            yield table
+        else:
+            note = (
+                f"{len(table.rows):,} rows, which are too many to be read here: the HTML report has them, as CSV too, "
+                "and the comparison. Fewer groups give a table that fits."
+            )
+            yield replace(table, rows=[], shown=[], measures=[], groups=[], note=note)
+
+
 def _num(value: Any, form: str = ".4g") -> tuple[Any, str]:
     number = float(value)
     if math.isnan(number):
@@ -149,12 +167,13 @@ def _population(comparison: xr.Dataset) -> Table:
 def _bins(comparison: xr.Dataset) -> Table:
     rows = _Rows()
     for measure, _, one in _each(comparison, with_none=False):
-        for place, name in enumerate(map(str, one["group"].values)):
+        for group in entries_of(one, "group"):
+            name = str(group["group"])
             rows.add(
                 [_text(measure), _text(name), _count(one["lower"]), _count(one["upper"]), _whole(one["bins"]),
-                 _whole(one["empty_bins"]), *(_whole(one[v].values[place]) for v in ("thin_bins", "outside", "used")),
-                 _num(one["effective_n"].values[place], ".1f"), _num(100 * one["max_weight"].values[place], ".2f"),
-                 _num(one["imbalance_before"].values[place], "+.2f"), _num(one["imbalance"].values[place], "+.2f")],
+                 _whole(one["empty_bins"]), *(_whole(group[v]) for v in ("thin_bins", "outside", "used")),
+                 _num(group["effective_n"], ".1f"), _num(100 * group["max_weight"], ".2f"),
+                 _num(group["imbalance_before"], "+.2f"), _num(group["imbalance"], "+.2f")],
                 measure=measure, groups=[name],
             )  # fmt: skip
     columns = ["measure", "group", "from", "to", "bins", "dropped", "thin", "models outside", "models used",
@@ -171,11 +190,12 @@ def _summary(comparison: xr.Dataset) -> Table:
     rows = _Rows()
     level = float(comparison.attrs["level"])
     for measure, words, one in _each(comparison):
-        for place, name in enumerate(map(str, one["group"].values)):
+        for group in entries_of(one, "group"):
+            name = str(group["group"])
             rows.add(
-                [_text(words), _text(name), *(_num(one[v].values[place], ".2f") for v in ("best", "median")),
-                 *(_num(one[v].values[place], ".3f") for v in ("auc", "auc_lower", "auc_upper")),
-                 _num(one["effective_n"].values[place], ".0f")],
+                [_text(words), _text(name), *(_num(group[v], ".2f") for v in ("best", "median")),
+                 *(_num(group[v], ".3f") for v in ("auc", "auc_lower", "auc_upper")),
+                 _num(group["effective_n"], ".0f")],
                 measure=measure, groups=[name],
             )  # fmt: skip
     columns = ["compared", "group", "best error (%)", "median error (%)", "AUC", "AUC from", "AUC to", "effective n"]
@@ -189,10 +209,9 @@ def _summary(comparison: xr.Dataset) -> Table:
 def _pairs(comparison: xr.Dataset) -> Table:
     rows = _Rows()
     for measure, words, one in _each(comparison):
-        for place in range(one.sizes["pair"]):
-            pair = one.isel(pair=place)
-            a, b = str(pair["a"].item()), str(pair["b"].item())
-            above = {"a": a, "b": b}.get(str(pair["dominance"].item()), "neither shown")
+        for pair in entries_of(one, "pair"):
+            a, b = str(pair["a"]), str(pair["b"])
+            above = {"a": a, "b": b}.get(str(pair["dominance"]), "neither shown")
             rows.add(
                 [_text(words), _text(a), _text(b), _num(pair["ks"], ".3f"), _num(pair["ks_location"], ".2f"),
                  (float(pair["pvalue"]), _p(pair["pvalue"])), (float(pair["pvalue_holm"]), _p(pair["pvalue_holm"])),
@@ -228,13 +247,14 @@ def _p(value: Any) -> str:
 def _auc(comparison: xr.Dataset) -> Table:
     rows = _Rows()
     for measure, words, one in _each(comparison):
-        for place in range(one.sizes["pair"]):
-            pair = one.isel(pair=place)
-            a, b = str(pair["a"].item()), str(pair["b"].item())
+        for pair in entries_of(one, "pair"):
+            a, b = str(pair["a"]), str(pair["b"])
             ends = [_num(pair[f"auc_difference{end}"], "+.3f") for end in ("", "_lower", "_upper")]
             rows.add([_text(words), _text(a), _text(b), *ends], measure=measure, groups=[a, b])
     columns = ["compared", "a", "b", "AUC of a minus b", "from", "to"]
     note = "Positive: a is better on average over errors up to eps. An interval that excludes 0 shows a difference."
+    if comparison.sizes["pair"] > 1:
+        note += " Each holds for itself: of many pairs without a difference, some exclude 0 by chance."
     return rows.table("auc", "AUC differences", columns, 3, note)
 
 
@@ -242,10 +262,11 @@ def _search(comparison: xr.Dataset) -> Table:
     rows = _Rows()
     targets = comparison["target"].values
     for measure, words, one in _each(comparison):
-        for place, name in enumerate(map(str, one["group"].values)):
+        for group in entries_of(one, "group"):
+            name = str(group["group"])
             for column, target in enumerate(targets):
-                draws = [_whole(one[f"models_needed{end}"].values[place, column]) for end in ("", "_lower", "_upper")]
-                draws.append(_num(one["models_needed"].values[place, column] * one["train_hours"].values[place], ".3g"))
+                draws = [_whole(group[f"models_needed{end}"][column]) for end in ("", "_lower", "_upper")]
+                draws.append(_num(group["models_needed"][column] * group["train_hours"], ".3g"))
                 rows.add([_text(words), _text(name), _num(target, "g"), *draws], measure=measure, groups=[name])
     columns = ["compared", "group", "error to reach (%)", "models needed", "from", "to", "device hours"]
     note = (
@@ -261,10 +282,9 @@ def _odds(comparison: xr.Dataset) -> Table:
     sizes = [int(m) for m in comparison["m"].values]
     chosen = [i for i, m in enumerate(sizes) if m in (1, 4, 16, 64, 256, 1024)]
     for measure, words, one in _each(comparison):
-        for place in range(one.sizes["pair"]):
-            pair = one.isel(pair=place)
-            a, b = str(pair["a"].item()), str(pair["b"].item())
-            wins = [_num(100 * pair["search_win"].values[i], ".0f") for i in chosen]
+        for pair in entries_of(one, "pair"):
+            a, b = str(pair["a"]), str(pair["b"])
+            wins = [_num(100 * pair["search_win"][i], ".0f") for i in chosen]
             rows.add([_text(words), _text(a), _text(b), *wins], measure=measure, groups=[a, b])
     columns = ["compared", "a", "b", *(f"best of {sizes[i]}" for i in chosen)]
     note = "Chance (%) that the best of so many random models of a has a lower error than the best of as many of b."
@@ -274,12 +294,13 @@ def _odds(comparison: xr.Dataset) -> Table:
 def _sample(comparison: xr.Dataset) -> Table:
     rows = _Rows()
     for measure, words, one in _each(comparison):
-        for place, name in enumerate(map(str, one["group"].values)):
-            n = float(one["effective_n"].values[place])
+        for group in entries_of(one, "group"):
+            name = str(group["group"])
+            n = float(group["effective_n"])
             judged = "ample" if n >= 1000 else "enough for clear differences" if n >= 100 else "small"
             rows.add(
-                [_text(words), _text(name), _text(judged), _whole(one["used"].values[place]), _num(n, ".0f"),
-                 _num(one["ks_expected"].values[place], ".3f")],
+                [_text(words), _text(name), _text(judged), _whole(group["used"]), _num(n, ".0f"),
+                 _num(group["ks_expected"], ".3f")],
                 measure=measure, groups=[name],
             )  # fmt: skip
     columns = ["compared", "group", "sample", "models used", "effective n", "D expected by chance"]
@@ -292,14 +313,14 @@ def _sample(comparison: xr.Dataset) -> Table:
 
 def _best(comparison: xr.Dataset) -> Table:
     rows = _Rows()
-    for place, name in enumerate(map(str, comparison["group"].values)):
-        for rank in range(comparison.sizes["rank"]):
-            one = comparison.isel(group=place, rank=rank)
-            if not math.isfinite(float(one["top_error"])):
+    for group in entries_of(comparison, "group"):
+        name = str(group["group"])
+        for rank, error in enumerate(group["top_error"].tolist()):
+            if not math.isfinite(error):
                 continue
             rows.add(
-                [_text(name), _whole(rank + 1), _num(one["top_error"], ".2f"), _count(one["top_params"]),
-                 _count(one["top_flops"]), _text(one["top_job"].item()), _net(str(one["top_net"].item()))],
+                [_text(name), _whole(rank + 1), _num(error, ".2f"), _count(group["top_params"][rank]),
+                 _count(group["top_flops"][rank]), _text(group["top_job"][rank]), _net(str(group["top_net"][rank]))],
                 groups=[name],
             )  # fmt: skip
     columns = ["group", "rank", "error (%)", "params", "flops", "run", "architecture"]
@@ -326,23 +347,54 @@ def _short(value: Any) -> str:
 
 
 def _sensitivity(comparison: xr.Dataset) -> Table:
+    if comparison.sizes["pair"] > MOST_PAIRS:
+        return _sensitivity_over_pairs(comparison)
     rows = _Rows()
     for measure, _, one in _each(comparison, with_none=False):
-        for place in range(one.sizes["pair"]):
-            pair = one.isel(pair=place)
-            a, b = str(pair["a"].item()), str(pair["b"].item())
+        bins = one["sensitivity_bins"].values
+        for pair in entries_of(one, "pair"):
+            a, b = str(pair["a"]), str(pair["b"])
             for column, setting in enumerate(map(str, one["setting"].values)):
-                if not np.isfinite(pair["sensitivity_ks"].values[column]):
+                if not np.isfinite(pair["sensitivity_ks"][column]):
                     continue
                 ends = [
-                    _num(pair[f"sensitivity_auc_difference{end}"].values[column], "+.3f")
-                    for end in ("", "_lower", "_upper")
+                    _num(pair[f"sensitivity_auc_difference{end}"][column], "+.3f") for end in ("", "_lower", "_upper")
                 ]
                 rows.add(
-                    [_text(measure), _text(a), _text(b), _text(setting), _whole(one["sensitivity_bins"].values[column]),
-                     _num(pair["sensitivity_ks"].values[column], ".3f"), *ends],
+                    [_text(measure), _text(a), _text(b), _text(setting), _whole(bins[column]),
+                     _num(pair["sensitivity_ks"][column], ".3f"), *ends],
                     measure=measure, groups=[a, b],
                 )  # fmt: skip
     columns = ["measure", "a", "b", "setting", "bins", "D", "AUC difference", "from", "to"]
     note = "The same comparison under other complexity bins. Signs or sizes that change much mean that bins decide."
     return rows.table("sensitivity", "Other bins", columns, 4, note)
+
+
+def _sensitivity_over_pairs(comparison: xr.Dataset) -> Table:
+    """What other bins change, over all pairs: a row per setting where a row per pair and setting is not read."""
+    rows = _Rows()
+    for measure, _, one in _each(comparison, with_none=False):
+        ks, gap, low, high = (
+            one[name].transpose("setting", "pair").values
+            for name in ("sensitivity_ks", *(f"sensitivity_auc_difference{end}" for end in ("", "_lower", "_upper")))
+        )
+        # The first setting is the bins that are used.
+        shown = (low[0] > 0) | (high[0] < 0)
+        for column, setting in enumerate(map(str, one["setting"].values)):
+            if column == 0 or not np.isfinite(ks[column]).any():
+                continue
+            reversed_ = shown & (np.sign(gap[column]) == -np.sign(gap[0]))
+            rows.add(
+                [_text(measure), _text(setting), _whole(one["sensitivity_bins"][column]), _whole(shown.sum()),
+                 _whole(reversed_.sum()), _num(np.nanmax(np.abs(ks[column] - ks[0])), ".3f"),
+                 _num(np.nanmax(np.abs(gap[column] - gap[0])), ".3f")],
+                measure=measure, groups=[],
+            )  # fmt: skip
+    columns = ["measure", "setting", "bins", "intervals without 0", "of these reversed", "largest change of D",
+               "of AUC difference"]  # fmt: skip
+    note = (
+        "All pairs under other complexity bins. Intervals without 0: pairs whose interval of the AUC difference "
+        "excludes 0 as compared; reversed: its sign is the other under the setting. Many of these, or large changes, "
+        "mean that bins decide. The variables sensitivity_ks and sensitivity_auc_difference hold each pair."
+    )
+    return rows.table("sensitivity", "Other bins", columns, 2, note)

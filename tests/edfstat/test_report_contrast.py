@@ -21,6 +21,8 @@ def palette(rules: str) -> dict[str, str]:
 LIGHT = palette(CSS.split("@media", 1)[0])
 DARK = LIGHT | palette(CSS.split("prefers-color-scheme: dark", 1)[1].split("@media", 1)[0].split("\n}", 1)[0])
 PRINT = LIGHT | palette(CSS.split("@media print", 1)[1])
+# A browser may print a page whose colours are the dark ones.
+PRINT_DARK = DARK | palette(CSS.split("@media print", 1)[1])
 
 
 def luminance(color: str) -> float:
@@ -40,7 +42,7 @@ def test_the_formula() -> None:
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)  # known as the grey just too light
 
 
-@pytest.mark.parametrize("colors", [LIGHT, DARK, PRINT], ids=["light", "dark", "print"])
+@pytest.mark.parametrize("colors", [LIGHT, DARK, PRINT, PRINT_DARK], ids=["light", "dark", "print", "print-dark"])
 def test_everything_can_be_made_out(colors: dict[str, str]) -> None:
     assert set(TEXT + LINES + ["paper", "panel", "warnpaper"]) <= set(colors)
     weak = {

@@ -25,6 +25,7 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--enable-blink-features=ComputedAccessibilityInfo",
     "--window-size=1280,1000", "--virtual-time-budget=5000",
 ]  # fmt: skip
 WATCH = """
@@ -85,6 +86,14 @@ result.wide = document.documentElement.scrollWidth - document.documentElement.cl
 // Right ends of what the columns beside the text of an architecture would push off a phone.
 result.nets = all("#table-best td.net").filter(shown).map((node) => node.getBoundingClientRect().right);
 result.names = all("input, button, svg.plot").filter((n) => !(n.labels?.length || n.textContent.trim())).length;
+const headings = all("h1, h2, h3, h4, h5, h6").map((node) => Number(node.tagName[1]));
+result.skipped = headings.filter((level, place) => place > 0 && level > headings[place - 1] + 1).length;
+result.roles = {};
+for (const node of all("#table-best, #table-best > :not(caption), #table-best tr, #table-best th, #table-best td")) {
+  result.roles[node.computedRole] = (result.roles[node.computedRole] ?? 0) + 1;
+}
+result.cell = all("#table-best tbody td")[0].computedName;
+result.pictureNames = all("svg.plot").map((node) => `${node.computedRole} ${node.computedName}`);
 result.seen = window.seen;
 const out = document.createElement("pre");
 out.id = "result";
@@ -116,13 +125,13 @@ def page(tmp_path_factory):
     return report(compare(ds, rng=0, n_resamples=19), target)
 
 
-def visit(browser, page, folder, *flags):
+def visit(browser, page, folder, *flags, script=PRESS):
     """Document after the test's scripts ran; they are allowed by their hashes, as the page's own is."""
     text = page.read_text(encoding="utf-8")
-    hashes = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in (WATCH, PRESS)]
+    hashes = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in (WATCH, script)]
     text = text.replace("script-src ", "script-src " + " ".join(f"'sha256-{h}'" for h in hashes) + " ")
     text = text.replace("<title>", f"<script>{WATCH}</script><title>", 1)
-    text = text.replace("</body>", f"<script>{PRESS}</script></body>")
+    text = text.replace("</body>", f"<script>{script}</script></body>")
     copy = folder / "pressed.html"
     copy.write_text(text, encoding="utf-8")
     done = subprocess.run(
@@ -172,8 +181,20 @@ def test_values_are_read_and_ranges_zoomed_by_keyboard(found):
     assert found["names"] == 0
 
 
+def test_headings_and_pictures_are_told_to_those_who_hear_the_page(found):
+    assert found["skipped"] == 0
+    seen = [name for name in found["pictureNames"] if name.removeprefix("image ")]
+    # Pictures of the measure that is shown; a name is the title and what is to be read from the chart.
+    assert len(seen) == 6
+    assert any(
+        re.match(r"image Error distributions, at equal params models with .* for A, B, .* Higher", s) for s in seen
+    )
+
+
 def test_a_phone_need_not_scroll_sideways(browser, page, tmp_path):
     found = visit(browser, page, tmp_path, "--window-size=390,800")
+    # Five models of three groups, each with seven cells, below seven names of columns.
+    assert found["roles"] == {"table": 1, "row": 16, "rowgroup": 2, "columnheader": 7, "cell": 105}
     assert found["wide"] <= 0
     assert found["seen"] == []
     assert len(found["ticks"]) == 6
@@ -220,3 +241,50 @@ def test_scales_of_a_wide_and_a_narrow_range_can_be_read_on_a_phone(browser, tmp
     assert min(map(len, [*found["ticks"], *found["flopsTicks"]])) >= 3
     for labels in [*found["ticks"], *found["flopsTicks"]]:
         assert all(one[1] < other[0] for one, other in pairwise(labels))
+
+
+MANY = """
+const all = (selector) => [...document.querySelectorAll(selector)];
+const figure = document.querySelector('figure[data-chart="edf-none"]');
+const drawn = () => [".curve", ".band"].map((kind) => figure.querySelectorAll(`svg.plot ${kind}`).length);
+const press = (name) => document.querySelector(`button[data-show=${name}]`).click();
+const result = { first: drawn() };
+press("none");
+result.none = drawn();
+all("input[name=group]")[2].click();
+all("input[name=group]")[5].click();
+result.two = drawn();
+result.lines = all("#verdict li[data-groups]").filter((node) => node.getClientRects().length).length;
+press("all");
+result.all = drawn();
+const said = figure.querySelector(".readout");
+let changes = 0;
+const watcher = new MutationObserver((list) => { changes += list.length; });
+watcher.observe(said, { childList: true, characterData: true, subtree: true });
+press("none");
+press("all");
+const controls = document.getElementById("controls");
+result.share = controls.getBoundingClientRect().height / innerHeight;
+setTimeout(() => {
+  result.changes = changes;
+  const out = document.createElement("pre");
+  out.id = "result";
+  out.textContent = JSON.stringify(result);
+  document.body.append(out);
+}, 0);
+"""
+
+
+def test_some_of_many_groups_are_chosen_and_get_their_bands(browser, tmp_path):
+    rng = np.random.default_rng(7)
+    ds = build_population(
+        {"error": rng.gamma(3, 1, 40 * 20) + 5, "space": np.repeat([f"space {i}" for i in range(40)], 20)}
+    )
+    target = report(compare(ds, rng=0), tmp_path / "report.html")
+    found = visit(browser, target, tmp_path, script=MANY)
+    assert found["first"] == found["all"] == [40, 0]
+    assert found["none"] == [0, 0]
+    assert found["two"] == [2, 2]
+    # Choices do not cover the page, and hiding says nothing anew.
+    assert found["share"] < 0.25
+    assert found["changes"] == 0

@@ -20,7 +20,7 @@ from edfstat.reporting.charts import charts_of
 from edfstat.reporting.html import embedded_json
 from edfstat.reporting.paged_tables import table_pages
 from edfstat.reporting.pages import _pages
-from edfstat.reporting.tables import Table
+from edfstat.reporting.tables import Table, tables_of
 from edfstat.ticks import nice_ticks, tick_text
 
 HOSTILE = '<script>alert("x")</script>'
@@ -125,12 +125,12 @@ def test_values_of_a_search_that_few_models_decide_are_hollow(comparison, page):
 
 def test_the_shade_of_the_areas_by_eps_is_explained_where_there_is_one(comparison):
     (_, chart, *_) = charts_of(comparison)["eps"]
-    assert "Shaded: at each eps by itself" in chart.note
-    assert "95% confidence" in chart.note
+    assert "Shaded: at each eps by itself" in chart.caption
+    assert "95% confidence" in chart.caption
     single = compare(build_population({"error": [5.0, 6.0], "space": ["A", "B"]}))
     (alone,) = charts_of(single)["eps"]
     assert all(series.lower is None for series in alone.series)
-    assert "Shaded" not in alone.note
+    assert "Shaded" not in alone.caption
 
 
 def test_text_from_data_stays_text(tmp_path):
@@ -380,3 +380,87 @@ def test_markdown_shows_names_as_they_are(tmp_path):
 def test_no_two_ticks_have_one_label():
     """As of a space all of whose models have 1000 parameters."""
     assert len(set(map(tick_text, nice_ticks(999.5, 1000.5)))) == len(nice_ticks(999.5, 1000.5))
+
+
+@pytest.fixture(scope="module")
+def seven():
+    """Seven groups, 21 pairs: more than have a paragraph, a band or a curve of their own."""
+    names = [f"S{i}" for i in range(7)]
+    return compare(population(names, n=40, seed=3), complexity=["params"], rng=0, n_resamples=499)
+
+
+def test_many_groups_have_no_bands_and_no_curve_per_pair(seven, tmp_path):
+    charts = charts_of(seven)
+    for chart in charts["eps"]:
+        assert [series.groups for series in chart.series] == [[f"S{i}"] for i in range(7)]
+        stored = seven["auc_curve"].sel(measure=chart.measure).values
+        np.testing.assert_array_equal([series.y for series in chart.series], stored)
+    page = report(seven, tmp_path / "r.html").read_text(encoding="utf-8")
+    assert 'class="curve s6' in page
+    assert 'class="band' not in page
+    assert "Shaded while at most 6 curves are shown: the band" in page
+    assert 'data-show="none"' in page
+    # Whoever hides some sees the bands of the others: they are in the data.
+    data = json.loads(re.search(r'id="chart-data">(.*?)</script>', page, re.S).group(1))
+    assert all(series["lower"] for chart in data if chart["key"].startswith("edf") for series in chart["series"])
+    figures = _pages(seven)
+    assert not any(axes.collections for figure in figures for axes in figure.axes)
+    assert "Shaded" not in text_of(seven)
+
+
+def test_many_groups_are_told_one_by_one(seven, tmp_path):
+    page = report(seven, tmp_path / "r.html").read_text(encoding="utf-8")
+    assert 'class="card' not in page
+    assert re.search(r'<li data-groups="S0">S0: better than .*</li>', page)
+    text = report(seven, tmp_path / "r.md").read_text(encoding="utf-8")
+    assert "### Group by group, the best first\n\n- S0: better than" in text
+    assert "not told apart; D =" not in text
+
+
+def test_other_bins_of_many_pairs_are_summed_up(seven):
+    (row, *_) = tables_of(seven)["sensitivity"].rows
+    one = seven.sel(measure="params")
+    place = list(one["setting"].values).index(row[1])
+    gap, low, high = (one[f"sensitivity_auc_difference{end}"].values for end in ("", "_lower", "_upper"))
+    shown = [pair for pair in range(21) if low[pair, 0] > 0 or high[pair, 0] < 0]
+    assert row[0] == "params"
+    assert row[3:5] == [len(shown), sum(gap[pair, 0] * gap[pair, place] < 0 for pair in shown)]
+    ks = one["sensitivity_ks"].values
+    assert row[5] == max(abs(ks[pair, place] - ks[pair, 0]) for pair in range(21))
+    assert row[6] == max(abs(gap[pair, place] - gap[pair, 0]) for pair in range(21))
+    assert 0 < len(shown) < 21
+
+
+def test_tables_too_long_for_paper_say_where_their_rows_are(comparison, tmp_path, monkeypatch):
+    monkeypatch.setattr("edfstat.reporting.tables.MOST_ROWS", 9)
+    said = "10 rows, which are too many to be read here: the HTML report has them"
+    markdown = report(comparison, tmp_path / "r.md").read_text(encoding="utf-8")
+    assert f"## Best models\n\n{said}" in markdown
+    assert said in text_of(comparison).replace("\n", " ")
+    assert '{"ds"' not in text_of(comparison)
+    page = report(comparison, tmp_path / "r.html").read_text(encoding="utf-8")
+    assert said not in page
+    assert len(tables(page)["best"]) == 10
+
+
+def test_one_bin_has_no_trend(tmp_path):
+    found = compare(population(), complexity="params", bins=1, rng=0, n_resamples=9)
+    assert not charts_of(found)["trend"]
+    assert 'data-chart="trend' not in report(found, tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_a_table_that_becomes_blocks_on_a_phone_names_its_roles(page):
+    """As ARIA has them: browsers that drop a table's roles with its layout take these."""
+    (table,) = re.findall(r'<table id="table-best".*?</table>', page, re.S)
+    roles = {
+        "table": "table",
+        "thead": "rowgroup",
+        "tbody": "rowgroup",
+        "tr": "row",
+        "th": "columnheader",
+        "td": "cell",
+    }
+    for tag, role in roles.items():
+        found = re.findall(rf"<{tag}\b[^>]*>", table)
+        assert found
+        assert all(f'role="{role}"' in one for one in found)
