@@ -28,9 +28,16 @@ def plain_gaps(labels, layout, weights, shares_a, shares_b):
     return max(gap.max(initial=0), 0), max(-gap.min(initial=0), 0)
 
 
+@pytest.fixture(params=["block by block", "in full"])
+def way(request, monkeypatch):
+    """Both ways to find gaps, of which the quicker one is chosen by how many blocks matter."""
+    monkeypatch.setattr(label_gaps, "_CELL_COST", 0 if request.param == "block by block" else np.inf)
+
+
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("restrict", [np.inf, 5.0])
 @pytest.mark.parametrize(("n", "k"), [(40, 1), (900, 4), (4000, 25)])
+@pytest.mark.usefixtures("way")
 def test_gaps_are_those_of_the_definition(ties, restrict, n, k):
     rng = np.random.default_rng(n + k)
     errors = rng.gamma(5, 1, n)
@@ -48,6 +55,7 @@ def test_gaps_are_those_of_the_definition(ties, restrict, n, k):
 
 
 @pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.usefixtures("way")
 def test_thresholds_never_change_what_is_reached(ties):
     rng = np.random.default_rng(1)
     n, k = 3000, 10
