@@ -378,9 +378,10 @@ def _complaint(error: Any) -> str:
 def _as_options(message: str) -> str:
     """A remedy that is a keyword of Python, as the option that it is on the command line."""
     message = message.replace("pass errors='skip'", "pass --skip-corrupt").replace("give (low, high)", "give low:high")
-    message = message.replace("name a mirror (url=... or", "name a mirror (--url or").replace(
-        "n_resamples is", "--resamples is"
-    )
+    message = message.replace("name a mirror (url=... or", "name a mirror (--url or")
+    message = message.replace("n_resamples is", "--resamples is")
+    message = re.sub(r"select some, by ds\.isel\(.*\.values\)", "give files of fewer of them", message)
+    message = message.replace("or give another by, such as", "or another --by, such as")
     return re.sub(r"columns=\{'(\w+)': '(\w+)'\}", r"--column \1=\2", message)
 
 

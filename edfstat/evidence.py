@@ -132,7 +132,7 @@ def search_lines(comparison: xr.Dataset) -> list[str]:
             first = np.argsort(needed.values[:, place], kind="stable")[:MOST_NAMES].tolist()
             draws = [draws[group] for group in first if math.isfinite(needed.values[group, place])]
             rest = len(names) - len(draws)
-            draws.append(f"more or none seen in {rest} other{'s' * (rest > 1)}")
+            draws.append(f"more, or none seen, in {rest} other{'s' * (rest > 1)}")
         under = measure_words(comparison, str(measure))
         target = float(comparison["target"][place])
         hours = needed.values[:, place] * comparison["train_hours"].sel(measure=measure).values

@@ -98,6 +98,11 @@ def test_convert(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         (["inof", "x"], "inof"),
         (["info", "x", "--wrong"], "--wrong"),
         (["compare", "example", "--bins", "many"], "--bins"),
+        (
+            ["compare", "example", "--by", "net"],
+            "at most 64 groups: give files of fewer of them, or another --by, such as",
+        ),
+        (["report", "example", "--by", "net"], "by is 'net', which makes 128 groups of 128 models"),
         (["compare", "example", "--range", "params"], "--range is 'params'; give a measure"),
         (["compare", "example", "--range", "params=1:many"], "--range is 'params=1:many'; give a measure"),
         (["compare", "example", "--range", "params=-inf:inf"], "give low:high with low < high, both finite"),

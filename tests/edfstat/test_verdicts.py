@@ -263,7 +263,7 @@ def test_a_search_of_many_groups_names_the_easiest():
     (line,) = [line for line in verdict(compare(ds)).splitlines() if "models to train" in line]
     order = [name for part in line.split(" in ")[1:] for name in part[:1] if name.isupper()]
     assert order == ["G", "F", "E", "D", "C", "B"]
-    assert line.endswith("more or none seen in 1 other.")
+    assert line.endswith("more, or none seen, in 1 other.")
 
 
 def test_draws_that_nobody_trains_have_no_digits():
