@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +11,8 @@ from numpy.typing import NDArray
 
 from edfstat import kernels
 from edfstat.area_bands import influence, path_length, simultaneous_critical
-from edfstat.arguments import choice, confidence_level, flag, points
+from edfstat.area_spreads import area_spreads, scores
+from edfstat.arguments import area_ends, choice, confidence_level, flag
 from edfstat.errors import InputError
 from edfstat.label_gaps import SLACK
 from edfstat.labels import (
@@ -31,6 +31,10 @@ from edfstat.welch import Estimates, welch_difference
 __all__ = ["auc", "auc_difference"]
 
 Floats = NDArray[np.float64]
+
+#: Effective number of models of each population below an eps from which on the band of a difference holds there.
+_FEWEST = 5
+_TOO_FEW = f"fewer than {_FEWEST} effective models of a population lie below eps"
 
 
 def auc(
@@ -125,7 +129,7 @@ def _checked(error: Any, weights: Any, strata: Any, suffix: str = "") -> _Sample
 
 
 def _table(sample: _Sample, eps: Any, level: float) -> xr.Dataset:
-    at = _eps(eps)
+    at = _eps(eps, sample.errors)
     value, se, df, reason = _moments(sample, at.ravel())
     lower, upper = _logit_bounds(value, se, df, level)
     dims, coords = _over_eps(eps, at)
@@ -168,7 +172,8 @@ def auc_difference(
     -------
     Dataset
         Over ``eps``: `difference`, `se`, `lower`, `upper`, `df`, `reason`; with `simultaneous` also `band_lower` and
-        `band_upper`, NaN where the bounds are, and the attribute `critical`, their distance in standard errors.
+        `band_upper`, NaN where the bounds are or fewer than 5 models of a population, by their effective number, lie
+        below eps, `band_reason`, and the attribute `critical`, their distance in standard errors.
 
     Raises
     ------
@@ -182,8 +187,8 @@ def auc_difference(
     The band is difference +- c se with one c for all eps, so that the chance that a studentised Gaussian curve with
     the estimated correlations leaves it anywhere is at most 1 - level. c follows from the length of the curve's path
     on the sphere [1]_ (or from Bonferroni's inequality where that asks for less), without any draws, with the
-    fewest degrees of freedom among the eps. Like every interval from a variance it needs a few models of each
-    population below the lowest eps: give it a range of eps in which both areas are well above 0.
+    fewest degrees of freedom among the eps. Where hardly any model of a population lies below eps, its variance is
+    estimated from these few and mostly too small, so the band leaves such eps out.
 
     References
     ----------
@@ -208,13 +213,28 @@ def auc_difference(
     attrs = {"level": level, "method": "Welch t", "n": tuple(side.errors.size for side in samples)}
     attrs["effective_n"] = tuple(side.effective_n for side in samples)
     if simultaneous:
-        critical = _critical(samples, _eps(eps).ravel(), found.df.ravel(), level)
-        reach = critical * np.where(np.isfinite(found.df), found.se, np.nan)
+        at = _eps(eps, samples[0].errors)
+        enough = _enough(samples, at)
+        critical = _critical(samples, at.ravel(), np.where(enough, found.df, np.nan).ravel(), level)
+        reach = critical * np.where(np.isfinite(found.df) & enough, found.se, np.nan)
+        columns["band_reason"] = np.where(enough, columns["reason"], _TOO_FEW)
         columns["band_lower"] = np.maximum(found.value - reach, -1.0)
         columns["band_upper"] = np.minimum(found.value + reach, 1.0)
         attrs["critical"] = critical
     dims = a["auc"].dims
     return xr.Dataset({name: (dims, column) for name, column in columns.items()}, coords=a.coords, attrs=attrs)
+
+
+def _enough(samples: tuple[_Sample, _Sample], eps: Floats) -> NDArray[np.bool_]:
+    """At which eps both samples have `_FEWEST` models below it, by their effective number."""
+    enough = np.ones(eps.shape, dtype=bool)
+    for errors, w, *_ in samples:
+        order = np.argsort(errors)
+        held, squares = (np.append(0.0, np.cumsum(part[order])) for part in (w, w**2))
+        place = np.searchsorted(errors[order], eps)
+        with np.errstate(invalid="ignore"):
+            enough &= held[place] ** 2 / squares[place] >= _FEWEST * (1 - SLACK)
+    return enough
 
 
 def _critical(samples: tuple[_Sample, _Sample], eps: Floats, df: Floats, level: float) -> float:
@@ -227,7 +247,7 @@ def _critical(samples: tuple[_Sample, _Sample], eps: Floats, df: Floats, level: 
     def influences(upto: float) -> list[Floats]:
         found = []
         for (errors, w, codes, _, _), size in zip(samples, sizes, strict=True):
-            g = 1 - np.minimum(1.0, errors / upto)
+            g = scores(errors, upto)
             found.append(influence(g, float(w @ g), w, codes, size))
         return found
 
@@ -235,10 +255,8 @@ def _critical(samples: tuple[_Sample, _Sample], eps: Floats, df: Floats, level: 
     return simultaneous_critical(length, used.size, float(df[np.isfinite(df)].min()), level)
 
 
-def _eps(eps: Any) -> Floats:
-    at = points(eps, "eps", "give an error above 0")
-    if not ((at > 0) & np.isfinite(at)).all():
-        raise InputError(f"eps is {at[~((at > 0) & np.isfinite(at))].flat[0]}; give an error above 0")
+def _eps(eps: Any, errors: Floats) -> Floats:
+    at = area_ends(eps, float(errors.min()))
     if at.ndim > 1:
         raise InputError(f"eps has shape {at.shape}; give a number or a list of numbers")
     return at
@@ -258,94 +276,19 @@ def _moments(sample: _Sample, eps: Floats) -> tuple[Floats, Floats, Floats, NDAr
     lonely = np.flatnonzero(counts & (size < 2))
     value, se, df = np.empty(eps.size), np.full(eps.size, np.nan), np.full(eps.size, np.nan)
     reason = np.full(eps.size, "", dtype=object)
-    for i, (value[i], variances) in enumerate(_spreads(sample, eps, size)):
+    for i, (value[i], variances) in enumerate(area_spreads(errors, w, codes, size, eps)):
         if lonely.size:
             reason[i] = _why_lonely(lonely, labels, errors.size)
             continue
         se[i] = np.sqrt(variances.sum())
-        if se[i] == 0:
+        if se[i] == 0 and value[i] < 1:
             reason[i] = "no spread: every model of a stratum has the same min(error, eps)"
         elif not 0 < value[i] < 1:
             reason[i] = "the area is not between 0 and 1, so it has no logit"
         else:
-            df[i] = variances.sum() ** 2 / (variances**2 / np.maximum(size - 1, 1)).sum()
+            parts = variances / variances.max()
+            df[i] = parts.sum() ** 2 / (parts**2 / np.maximum(size - 1, 1)).sum()
     return value, se, df, reason
-
-
-def _spreads(sample: _Sample, eps: Floats, size: NDArray[np.intp]) -> Iterable[tuple[float, Floats]]:
-    """AUC and what each stratum adds to its variance, for each eps."""
-    shared = np.zeros(size.size)
-    shared[sample.codes] = sample.weights
-    # One pass over the models for all eps pays where there are several, and more models than sums to keep.
-    if 3 < eps.size < sample.errors.size / size.size and (shared[sample.codes] == sample.weights).all():
-        return _spreads_of_equals(sample, eps, size, shared)
-    return (_spread(sample, upto, size) for upto in eps.tolist())
-
-
-def _spread(sample: _Sample, upto: float, size: NDArray[np.intp]) -> tuple[float, Floats]:
-    errors, w, codes, _, _ = sample
-    g = 1 - np.minimum(1.0, errors / upto)
-    value = float(w @ g)
-    variances = np.bincount(codes, influence(g, value, w, codes, size) ** 2, minlength=size.size).astype(np.float64)
-    # What rounding leaves is no spread, where models of a stratum weigh the same, or all models have one value.
-    used = w > 0
-    low, high = _extremes(g[used], codes[used], size.size)
-    lightest, heaviest = _extremes(w, codes, size.size)
-    alike = heaviest - lightest <= SLACK * heaviest
-    variances[(low >= high) & (alike | (np.abs(low - value) < SLACK))] = 0.0
-    return value, variances
-
-
-def _spreads_of_equals(
-    sample: _Sample, eps: Floats, size: NDArray[np.intp], shared: Floats
-) -> list[tuple[float, Floats]]:
-    """The same where models of a stratum weigh the same, `shared` each, by sums over the errors between successive eps.
-
-    Errors are taken from the lowest of their stratum, and sums of squares about the mean of what they add: no
-    difference of large numbers costs digits.
-    """
-    order = np.argsort(eps)
-    low, high = np.full(size.size, np.inf), np.full(size.size, -np.inf)
-    np.minimum.at(low, sample.codes, sample.errors)
-    np.maximum.at(high, sample.codes, sample.errors)
-    base = np.where(np.isfinite(low), low, 0.0)
-    number, mean, square = _cells(sample, eps[order], base)
-    found = [(0.0, low)] * eps.size
-    n, center, spread = np.zeros((3, size.size))
-    for place, i in enumerate(order):
-        upto, more, step = eps[i], number[:, place], mean[:, place] - center
-        total = np.maximum(n + more, 1)
-        spread = spread + square[:, place] + step**2 * n * more / total
-        center = center + step * more / total
-        n = n + more
-        gap = (upto - base) - center
-        squares = (spread + n * (size - n) / size * gap**2) / upto**2
-        squares[np.minimum(1.0, low / upto) == np.minimum(1.0, high / upto)] = 0.0  # as in `_spread`
-        found[i] = float(shared @ (n * gap)) / upto, shared**2 * size / np.maximum(size - 1, 1) * squares
-    return found
-
-
-def _cells(sample: _Sample, eps: Floats, base: Floats) -> tuple[Floats, Floats, Floats]:
-    """Number, mean above `base` and sum of squares of the errors from one eps up to the next, by stratum and eps."""
-    step = np.searchsorted(eps, sample.errors, side="right")
-    below = step < eps.size
-    codes = sample.codes[below]
-    cell, errors = codes * eps.size + step[below], sample.errors[below] - base[codes]
-    shape = base.size, eps.size
-    number = np.bincount(cell, minlength=base.size * eps.size).astype(np.float64)
-    mean = np.bincount(cell, errors, minlength=number.size) / np.maximum(number, 1)
-    rest = errors - mean[cell]
-    shift = np.bincount(cell, rest, minlength=number.size) / np.maximum(number, 1)
-    square = np.bincount(cell, (rest - shift[cell]) ** 2, minlength=number.size).astype(np.float64)
-    return number.reshape(shape), (mean + shift).reshape(shape), square.reshape(shape)
-
-
-def _extremes(values: Floats, codes: NDArray[np.intp], k: int) -> tuple[Floats, Floats]:
-    """Lowest and highest value in each of k strata."""
-    low, high = np.full(k, np.inf), np.full(k, -np.inf)
-    np.minimum.at(low, codes, values)
-    np.maximum.at(high, codes, values)
-    return low, high
 
 
 def _why_lonely(lonely: NDArray[np.intp], labels: NDArray[Any], n: int) -> str:

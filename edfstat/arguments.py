@@ -17,10 +17,23 @@ from numpy.typing import NDArray
 
 from edfstat.errors import InputError
 
-__all__ = ["choice", "confidence_level", "flag", "generator", "number", "points", "shares", "shown", "whole"]
+__all__ = [
+    "area_ends",
+    "choice",
+    "confidence_level",
+    "flag",
+    "generator",
+    "number",
+    "points",
+    "shares",
+    "shown",
+    "whole",
+]
 
 Floats = NDArray[np.float64]
 _SHOWN = 80
+#: Beyond this many times eps, squares of what an error below 0 adds to an area may leave the range of floats.
+_FARTHEST = 1e140
 
 
 def shown(value: Any) -> str:
@@ -109,6 +122,21 @@ def shares(values: Any, name: str, remedy: str, *, inside: bool = False) -> Floa
     if array.ndim != 1 or not within.all():
         raise InputError(f"{name} is {shown(values)}; {remedy}")
     return array
+
+
+def area_ends(eps: Any, lowest: float) -> Floats:
+    """Errors up to which to take an area: above 0, finite, in proportion to a `lowest` error below 0."""
+    remedy = "give an error above 0"
+    at = points(eps, "eps", remedy)
+    bad = ~((at > 0) & np.isfinite(at))
+    if bad.any():
+        raise InputError(f"eps is {at[bad].flat[0]}; {remedy}")
+    far = at < -lowest / _FARTHEST
+    if far.any():
+        raise InputError(
+            f"eps is {at[far].flat[0]}, out of all proportion to the lowest error {lowest}; give a larger one"
+        )
+    return at
 
 
 def generator(rng: Any) -> np.random.Generator:

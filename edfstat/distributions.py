@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat import kernels
-from edfstat.arguments import choice, points
+from edfstat.arguments import area_ends, choice, points
 from edfstat.errors import InputError
 from edfstat.labels import (
     ArrayLike,
@@ -228,7 +228,7 @@ class EDF:
         Raises
         ------
         InputError
-            If an eps is NaN, no number, not above 0, or not finite.
+            If an eps is NaN, no number, not above 0, not finite, or beyond all proportion to errors below 0.
 
         See Also
         --------
@@ -248,14 +248,13 @@ class EDF:
         >>> F.auc(8.0), F.auc([5.0, 6.0]).round(4).tolist()
         (0.25, [0.0, 0.0417])
         """
-        at = points(eps, "eps")
-        if not ((at > 0) & np.isfinite(at)).all():
-            bad = at[~((at > 0) & np.isfinite(at))].flat[0]
-            raise InputError(f"eps is {bad}; give an error above 0")
+        at = area_ends(eps, float(self.support[0]))
         place = np.searchsorted(self.support, at, side="right") - 1
         inside = np.maximum(place, 0)
-        area = self._area[inside] + self.probabilities[inside] * (at - self.support[inside])
-        return shaped(np.where(place >= 0, area / at, 0.0), eps, "auc")
+        # Below the first error the area is 0, whatever a tiny eps would make of a ratio.
+        beyond = np.where(place >= 0, at - np.minimum(self.support[inside], at), 0.0)
+        area = np.where(place >= 0, self._area[inside], 0.0) + self.probabilities[inside] * beyond
+        return shaped(area / at, eps, "auc")
 
     @property
     def areas(self) -> Floats:

@@ -123,6 +123,55 @@ def test_a_stratum_that_failed_or_has_no_weight_among_many_eps():
     assert (found["reason"].values != "").tolist() == (eps <= 5).tolist()
 
 
+@pytest.mark.parametrize("errors", HARD.values(), ids=HARD)
+@pytest.mark.parametrize("spans", [1, 12])
+def test_unequal_weights_are_exact_at_many_eps(errors, spans):
+    """n/(n-1) sum w^2 (g - gbar)^2 by definition, in long doubles; weights over one or twelve decades, and zeros."""
+    rng = np.random.default_rng(spans)
+    error, weights = errors(rng), 10.0 ** rng.uniform(-spans, 0, 3000)
+    weights[rng.random(3000) < 0.1] = 0
+    eps = np.r_[30.0, 6.0000005, rng.permutation(np.linspace(0.5, 70, 40)), 30.0, np.sort(error)[[1500, 2000]]]
+    found = auc(error, eps, weights, level=0.95)
+    w = weights.astype(np.longdouble) / weights.astype(np.longdouble).sum()
+    for i, upto in enumerate(eps.astype(np.longdouble)):
+        g = np.maximum(upto - error.astype(np.longdouble), 0) / upto
+        value = w @ g
+        se = np.sqrt(np.longdouble(3000) / 2999 * (w**2 @ (g - value) ** 2))
+        np.testing.assert_allclose(found["auc"].values[i], float(value), rtol=1e-12)
+        np.testing.assert_allclose(found["se"].values[i], float(se), rtol=1e-12)
+    alone = auc(error, eps[3], weights, level=0.95)
+    for name in ("auc", "se", "lower", "upper", "df"):
+        np.testing.assert_allclose(found[name].values[3], alone[name].values, rtol=1e-10)
+
+
+@pytest.mark.parametrize("weights", [None, [1.0, 2, 3, 4, 5, 6]])
+@pytest.mark.parametrize("strata", [None, [0, 0, 0, 1, 1, 1]])
+@pytest.mark.parametrize("eps", [5e-324, 1e-300, 1e-160, 1e8, 1e160, 1e300, 1.7e308])
+def test_absurd_eps_reach_the_limits(weights, strata, eps):
+    """0 below all errors, 1 - mean / eps above them, with the standard error of the mean over eps; without warning."""
+    x = np.array([1.0, 2, 4, 7, 3, 1])
+    w = np.ones(6) if weights is None else np.array(weights)
+    many = auc(x, [2.0, eps, 3.0, 4.0, 5.0], weights, strata=strata, level=0.95).isel(eps=1)
+    alone = auc(x, eps, weights, strata=strata, level=0.95)
+    expected = 0.0 if eps < 1 else 1 - w @ x / w.sum() / eps
+    for area in (alone["auc"].item(), many["auc"].item(), edf(x, weights).auc(eps), auc(x, eps, weights)):
+        assert area == pytest.approx(expected, rel=1e-15, abs=1e-100)
+    if eps == 1e8:
+        unit = auc(x / 7, 1.0, weights, strata=strata, level=0.95)["se"].item() * 7 / eps
+        assert alone["se"].item() == pytest.approx(unit, rel=1e-12)
+        assert many["se"].item() == pytest.approx(unit, rel=1e-12)
+    difference = auc_difference(
+        x, x, [3.0, eps], weights_a=weights, strata_a=strata, strata_b=strata, simultaneous=True
+    )
+    assert difference["difference"].values == pytest.approx([difference["difference"].values[0], 0.0], abs=1e-7)
+
+
+def test_an_eps_out_of_proportion_to_errors_below_zero_is_refused():
+    for call in (lambda: auc([-1.0, 2.0], 1e-300, level=0.9), lambda: edf([-1.0, 2.0]).auc([3.0, 1e-300])):
+        with pytest.raises(InputError, match=r"eps is 1e-300, out of all proportion to the lowest error -1.0"):
+            call()
+
+
 def test_unequal_weights_inside_strata_are_linearised():
     """R survey's svymean: sum over strata of m/(m-1) sum (u - mean u)^2 with u = w (g - mean)."""
     rng = np.random.default_rng(33)
