@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edfstat.arguments import choice, points, shown, whole
+from edfstat.bin_limits import possible_bins
 from edfstat.errors import InputError, PopulationError
 from edfstat.labels import as_labels, coded, grid_of_numbers, same_models
 
@@ -118,8 +121,7 @@ def feasible_bins(complexity: Any, groups: Any, spacing: str, limits: Any, limit
     limit = whole(limit, "limit", "give a whole number of at least 1")
     min_count = whole(min_count, "min_count", "give a whole number of at least 1")
     models = _compared(complexity, groups, spacing, limits, limit, min_count)
-    # More bins than models would leave some of them short.
-    return _feasible(models, min(limit, models.codes.size // min_count + 1)) or 1
+    return _feasible(models, limit) or 1
 
 
 def _values(complexity: Any) -> Floats:
@@ -315,10 +317,27 @@ def _weigh(place: Codes, codes: Codes, counts: NDArray[np.intp], kept: NDArray[n
 
 def _feasible(models: _Compared, limit: int) -> int:
     """Most bins per measure, at most `limit`, that leave no bin short; 0 if there is none."""
-    for count in range(limit, 0, -1):
+    smallest = int(np.bincount(models.codes[models.inside], minlength=models.labels.size).min())
+    # With more bins than that, some group could not fill them all.
+    most = min(limit, _root(smallest // models.min_count, len(models.bounds)))
+    models.spaced(1)  # refuses what has no logarithm
+    for count in _possible(models, most):
         if models.placed(models.spaced(count))[1].min() >= models.min_count:
             return count
     return 0
+
+
+def _root(number: int, axes: int) -> int:
+    return math.isqrt(number) if axes == 2 else number
+
+
+def _possible(models: _Compared, most: int) -> Iterable[int]:
+    if len(models.bounds) > 1:
+        return range(most, 0, -1)
+    inside = models.inside
+    return possible_bins(
+        models.values[inside, 0], models.codes[inside], models.bounds[0], models.spacing, most, models.min_count
+    )
 
 
 def _that_work(complexity: Any, groups: Any, spacing: str, limits: Any, edges: list[Floats], min_count: int) -> int:

@@ -109,7 +109,7 @@ def gap_finder(layout: Layout, weights: Floats, shares_a: Floats, shares_b: Floa
         each_a = _divided(shares_a, layout.moved)
         each_b = _divided(shares_b, layout.sizes - layout.moved)
         cells = _make_cells(layout, each_b)
-        return lambda labels, thresholds: _gaps_from_cells(labels, thresholds, layout, cells, each_a, each_b)
+        return lambda labels, thresholds: _gaps_from_cells(labels, thresholds, cells, each_a, each_b)
     return lambda labels, thresholds: _gaps_of_pairs(labels, layout, weights, shares_a, shares_b)
 
 
@@ -152,7 +152,7 @@ def _make_cells(layout: Layout, each_b: Floats) -> _Cells:
     flat_of_row[layout.place] = block_of_row
     flat_of_row += stratum_of_row * (blocks + 1)
     first = np.flatnonzero(np.append(True, flat_of_row[1:] != flat_of_row[:-1]))
-    row, inside = _inside_blocks(layout, last, counts, new)
+    row, inside = _inside_blocks(layout, last, new)
     each = np.bincount(flat_of_row, minlength=strata * (blocks + 1)).reshape(strata, blocks + 1)
     return _Cells(
         first=first,
@@ -166,7 +166,7 @@ def _make_cells(layout: Layout, each_b: Floats) -> _Cells:
     )
 
 
-def _inside_blocks(layout: Layout, last: Ints, counts: Ints, new: Bools) -> tuple[Ints, Floats]:
+def _inside_blocks(layout: Layout, last: Ints, new: Bools) -> tuple[Ints, Floats]:
     """Rows of each block in the order of errors, padded; 0 at the end of a tie and -inf elsewhere."""
     blocks = last.size
     width = np.diff(last, prepend=-1)
@@ -182,9 +182,7 @@ def _inside_blocks(layout: Layout, last: Ints, counts: Ints, new: Bools) -> tupl
     return layout.place[position], np.where(within & is_end[position], 0.0, -np.inf)
 
 
-def _gaps_from_cells(
-    labels: Bools, thresholds: Floats | None, layout: Layout, cells: _Cells, each_a: Floats, each_b: Floats
-) -> Gaps:
+def _gaps_from_cells(labels: Bools, thresholds: Floats | None, cells: _Cells, each_a: Floats, each_b: Floats) -> Gaps:
     """Gaps when every model of a stratum and sample counts the same."""
     trials, (strata, blocks) = len(labels), cells.shape
     counts = np.zeros((trials, strata * blocks))

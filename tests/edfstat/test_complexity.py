@@ -350,3 +350,40 @@ def test_an_index_of_several_levels_is_kept():
     )
     found = complexity_bins(values, groups=list("AAABBB"), bins=2)
     assert found.sel(s="B").weights.values.tolist() == found.weights.values[3:].tolist()
+
+
+def histogram_counts(complexity, groups, count, spacing):
+    """Models of each group in each of `count` bins of the shared range, by NumPy's histogram."""
+    parts = [complexity[groups == label] for label in np.unique(groups)]
+    low, high = max(part.min() for part in parts), min(part.max() for part in parts)
+    inside = complexity[(complexity >= low) & (complexity <= high)]
+    edges = {
+        "uniform": lambda: np.linspace(low, high, count + 1),
+        "log": lambda: np.geomspace(low, high, count + 1),
+        "quantile": lambda: np.quantile(inside, np.linspace(0, 1, count + 1)),
+    }[spacing]()
+    edges[[0, -1]] = low, high
+    return np.array([np.histogram(part, edges)[0] for part in parts])
+
+
+@pytest.mark.parametrize("spacing", ["uniform", "log", "quantile"])
+@pytest.mark.parametrize("law", ["smooth", "whole numbers", "far from zero", "clusters"])
+def test_most_bins_by_counting_in_every_number_of_bins(spacing, law):
+    rng = np.random.default_rng(sum(map(ord, spacing + law)))
+    for min_count in (1, 2, 5):
+        complexity = {
+            "smooth": lambda: rng.lognormal(0, 0.5, 300),
+            "whole numbers": lambda: rng.integers(1, 40, 300).astype(float),
+            "far from zero": lambda: 1e9 + rng.integers(0, 90, 300),
+            "clusters": lambda: np.where(rng.random(300) < 0.5, rng.uniform(1, 2, 300), rng.uniform(5, 9, 300)),
+        }[law]()  # fmt: skip
+        groups = rng.integers(0, 2, 300)
+        held = [histogram_counts(complexity, groups, count, spacing).min() for count in range(1, 121)]
+        most = max([count for count, least in enumerate(held, 1) if least >= min_count], default=1)
+        assert most_bins(complexity, groups, spacing=spacing, limit=120, min_count=min_count) == most
+
+
+def test_most_bins_of_many_models_with_a_gap_do_not_try_every_number():
+    """The middle third is empty: of 5 bins the third lies in it, and so does one of any more; 4 all reach out of it."""
+    complexity = np.r_[np.linspace(0, 1, 400_000), np.linspace(2, 3, 400_000)]
+    assert most_bins(complexity, limit=100_000) == 4
