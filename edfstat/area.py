@@ -23,7 +23,7 @@ from edfstat.labels import (
     as_weights,
     coded,
     each_weight,
-    repeated,
+    frequencies,
     same_models,
 )
 from edfstat.welch import Estimates, welch_difference
@@ -93,14 +93,12 @@ def auc(
     choice(kind, "kind", ("design", "frequency"), "give 'design' or 'frequency'")
     same_models(error=error, weights=weights, strata=strata)
     errors = as_errors(error)
-    if kind != "design":
-        errors, labels = repeated(weights, errors, strata)
-        return auc(errors, eps, strata=labels, level=level)
     if level is None:
         from edfstat.distributions import edf
 
-        return edf(errors, weights).auc(eps)
-    return _table(_checked(errors, weights, strata), eps, confidence_level(level))
+        return edf(errors, weights, kind=kind).auc(eps)
+    sample = _checked(errors, weights, strata) if kind == "design" else _counted(errors, weights, strata)
+    return _table(sample, eps, confidence_level(level))
 
 
 class _Sample(NamedTuple):
@@ -111,6 +109,12 @@ class _Sample(NamedTuple):
     codes: NDArray[np.intp]
     labels: NDArray[Any]
     effective_n: float
+    times: Floats | None = None
+
+    @property
+    def sizes(self) -> NDArray[np.intp]:
+        """Models of each stratum."""
+        return np.bincount(self.codes, self.times, minlength=self.labels.size).astype(np.intp)
 
 
 def _checked(error: Any, weights: Any, strata: Any, suffix: str = "") -> _Sample:
@@ -128,6 +132,18 @@ def _checked(error: Any, weights: Any, strata: Any, suffix: str = "") -> _Sample
     return _Sample(errors, w, codes, labels, effective)
 
 
+def _counted(errors: Floats, weights: Any, strata: Any) -> _Sample:
+    """A sample of which each row stands for as many equal models as its weight says."""
+    times = frequencies(weights, errors.size)
+    kept = times > 0
+    labels, codes = np.array([""]), np.zeros(int(kept.sum()), dtype=np.intp)
+    if strata is not None:
+        given = as_strata(strata, "strata", length=errors.size, weights=times.astype(np.float64))
+        labels, codes = coded(given[kept], "strata")
+    counts = times[kept].astype(np.float64)
+    return _Sample(errors[kept], counts / counts.sum(), codes, labels, float(counts.sum()), counts)
+
+
 def _table(sample: _Sample, eps: Any, level: float) -> xr.Dataset:
     at = _eps(eps, sample.errors)
     value, se, df, reason = _moments(sample, at.ravel())
@@ -137,7 +153,7 @@ def _table(sample: _Sample, eps: Any, level: float) -> xr.Dataset:
     return xr.Dataset(
         {name: (dims, np.reshape(column, at.shape)) for name, column in columns.items()},
         coords=coords,
-        attrs={"level": level, "method": "logit-t", "n": sample.errors.size, "effective_n": sample.effective_n},
+        attrs={"level": level, "method": "logit-t", "n": int(sample.sizes.sum()), "effective_n": sample.effective_n},
     )
 
 
@@ -242,11 +258,11 @@ def _critical(samples: tuple[_Sample, _Sample], eps: Floats, df: Floats, level: 
     used = np.unique(eps[np.isfinite(df)])
     if used.size == 0:
         return math.nan
-    sizes = [np.bincount(side.codes, minlength=side.labels.size) for side in samples]
+    sizes = [side.sizes for side in samples]
 
     def influences(upto: float) -> list[Floats]:
         found = []
-        for (errors, w, codes, _, _), size in zip(samples, sizes, strict=True):
+        for (errors, w, codes, *_), size in zip(samples, sizes, strict=True):
             g = scores(errors, upto)
             found.append(influence(g, float(w @ g), w, codes, size))
         return found
@@ -270,15 +286,15 @@ def _over_eps(eps: Any, at: Floats) -> tuple[tuple[Any, ...], dict[Any, Any]]:
 
 def _moments(sample: _Sample, eps: Floats) -> tuple[Floats, Floats, Floats, NDArray[Any]]:
     """AUC, standard error, degrees of freedom and why one of them is undefined, for each eps."""
-    errors, w, codes, labels, _ = sample
-    size = np.bincount(codes, minlength=labels.size)
+    errors, w, codes, labels, _, times = sample
+    size = sample.sizes
     counts = np.bincount(codes, w, minlength=labels.size) > 0
     lonely = np.flatnonzero(counts & (size < 2))
     value, se, df = np.empty(eps.size), np.full(eps.size, np.nan), np.full(eps.size, np.nan)
     reason = np.full(eps.size, "", dtype=object)
-    for i, (value[i], variances) in enumerate(area_spreads(errors, w, codes, size, eps)):
+    for i, (value[i], variances) in enumerate(area_spreads(errors, w, codes, size, eps, times)):
         if lonely.size:
-            reason[i] = _why_lonely(lonely, labels, errors.size)
+            reason[i] = _why_lonely(lonely, labels, int(size.sum()))
             continue
         se[i] = np.sqrt(variances.sum())
         if se[i] == 0 and value[i] < 1:

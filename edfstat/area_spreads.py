@@ -29,7 +29,9 @@ def scores(errors: Floats, upto: float) -> Floats:
     return 1 - np.minimum(errors, upto) / upto
 
 
-def area_spreads(errors: Floats, weights: Floats, codes: Codes, size: Codes, eps: Floats) -> Iterable[Spread]:
+def area_spreads(
+    errors: Floats, weights: Floats, codes: Codes, size: Codes, eps: Floats, times: Floats | None = None
+) -> Iterable[Spread]:
     """The spread at each eps.
 
     Parameters
@@ -40,7 +42,11 @@ def area_spreads(errors: Floats, weights: Floats, codes: Codes, size: Codes, eps
         Models of each stratum.
     eps : ndarray, shape (m,)
         In any order.
+    times : ndarray, shape (n,), optional
+        How many equal models each row stands for; then these alone are its weight.
     """
+    if times is not None:
+        return _of_equals(errors, codes, size, eps, np.full(size.size, 1 / times.sum()), times)
     # One pass over the models for all eps pays where there are several, and more models than sums to keep.
     if 3 < eps.size < errors.size / size.size:
         shared = np.zeros(size.size)
@@ -70,8 +76,12 @@ def _one_by_one(errors: Floats, weights: Floats, codes: Codes, size: Codes, eps:
         yield Spread(area, variances)
 
 
-def _of_equals(errors: Floats, codes: Codes, size: Codes, eps: Floats, shared: Floats) -> list[Spread]:
+def _of_equals(
+    errors: Floats, codes: Codes, size: Floats | Codes, eps: Floats, shared: Floats, times: Floats | None = None
+) -> list[Spread]:
     """The same where models of a stratum weigh the same, `shared` each, by sums over the errors between successive eps.
+
+    With `times` each row stands for so many models.
 
     Errors are taken from the lowest of their stratum, as shares of the current eps, and sums of squares about the mean
     of what they add: no difference of large numbers costs digits, and no square leaves the range of floats.
@@ -79,7 +89,7 @@ def _of_equals(errors: Floats, codes: Codes, size: Codes, eps: Floats, shared: F
     order = np.argsort(eps)
     low, high = _extremes(errors, codes, size.size)
     base = np.where(np.isfinite(low), low, 0.0)
-    number, mean, square = _cells(errors, None, codes, eps[order], base)
+    number, mean, square = _cells(errors, times, codes, eps[order], base)
     found = [Spread(0.0, low)] * eps.size
     n, center, spread = np.zeros((3, size.size))
     before = 0.0

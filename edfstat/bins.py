@@ -100,7 +100,7 @@ def bin_models(
         short = _short(counts, share, min_count)
     if short.any() and empty == "raise":
         works = _that_work(complexity, groups, spacing, limits, edges, min_count)
-        raise PopulationError(_complaint(models, edges, counts, short, works))
+        raise PopulationError(_complaint(models, edges, counts, short, works, listed=_many(target)))
     kept = ~short & (counts.min(axis=0) > 0)
     if not kept.any():
         raise PopulationError(
@@ -351,7 +351,13 @@ def _that_work(complexity: Any, groups: Any, spacing: str, limits: Any, edges: l
 
 
 def _complaint(
-    models: _Compared, edges: list[Floats], counts: NDArray[np.intp], short: NDArray[np.bool_], works: int
+    models: _Compared,
+    edges: list[Floats],
+    counts: NDArray[np.intp],
+    short: NDArray[np.bool_],
+    works: int,
+    *,
+    listed: bool,
 ) -> str:
     """Names the first short bin, the group that lacks models there, and a number of bins that works."""
     number = int(short.argmax())
@@ -362,5 +368,7 @@ def _complaint(
     held = int(counts[group, number])
     lacks = "no model" if held == 0 else f"{held} of the {models.min_count} models asked for"
     wider = f"bins={(works, works) if joint else works} works" if works else "no number of bins works"
+    if works and listed:
+        wider += f" with a target of {works ** len(edges)} shares"
     other = "empty='drop' or balance_weights" if joint else "empty='drop' or 'merge'"
     return f"complexity bin {number} ({extent}) has {lacks} of group {models.labels[group]!s}; {wider}, or pass {other}"

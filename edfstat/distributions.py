@@ -22,6 +22,7 @@ from edfstat.labels import (
     as_strata,
     as_weights,
     coded,
+    frequencies,
     repeated,
     same_models,
     shaped,
@@ -35,6 +36,7 @@ __all__ = ["EDF", "Interval", "Strata", "edf", "edf_of"]
 Floats = NDArray[np.float64]
 _SLACK = 1e-12
 _RELATIVE_SLACK = 1e-9
+_NOTHING_LEFT = "every error is NaN; nothing is left after nan='drop'"
 
 
 class Interval(NamedTuple):
@@ -490,8 +492,11 @@ def edf(
     same_models(error=error, weights=weights, strata=strata)
     errors = as_errors(error, nan=nan)
     if kind != "design":
-        errors, labels = repeated(weights, errors, strata)
-        return edf(errors, strata=labels, nan=nan)
+        times = frequencies(weights, errors.size)
+        if strata is None:
+            return _counted(errors, times)
+        each, bins = repeated(times, errors, strata)
+        return edf(each, strata=bins, nan=nan)
     normalised = as_weights(weights, errors.size)
     labels = None if strata is None else as_strata(strata, "strata", length=errors.size, weights=normalised)
     total = float(errors.size) if weights is None else _sum(weights)
@@ -499,7 +504,7 @@ def edf(
     if nan == "drop" and (missing := np.isnan(errors)).any():
         dropped = int(missing.sum())
         if dropped == errors.size:
-            raise InputError("every error is NaN; nothing is left after nan='drop'")
+            raise InputError(_NOTHING_LEFT)
         covered = float((~missing).mean() if normalised is None else normalised[~missing].sum())
         weights = None if weights is None else as_numbers(weights, "weights")[~missing]
         labels = None if labels is None else labels[~missing]
@@ -538,6 +543,26 @@ def _built(
         strata=None if labels is None else _strata(labels, errors, weights),
         weight_sum=total,
         covered=covered,
+    )
+
+
+def _counted(errors: Floats, times: NDArray[np.int64]) -> EDF:
+    """The EDF of each error so many times, of which those that are NaN are left out."""
+    missing = np.isnan(errors)
+    kept = (times > 0) & ~missing
+    if not kept.any():
+        raise InputError(_NOTHING_LEFT)
+    support, place = np.unique(errors[kept], return_inverse=True)
+    counts = np.zeros(support.size, dtype=np.int64)
+    np.add.at(counts, place, times[kept])
+    n = int(counts.sum())
+    return EDF(
+        *kernels.atoms_of_counts(support, counts),
+        n=n,
+        effective_n=float(n),
+        dropped=int(times[missing].sum()),
+        weight_sum=float(n),
+        covered=n / int(times.sum()),
     )
 
 

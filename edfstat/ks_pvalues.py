@@ -89,5 +89,7 @@ def by_permutation(
     observed = np.array([max(plus, minus), plus, minus])
     wanted = [name in alternatives for name in ALTERNATIVES]
     observed[~np.array(wanted)] = np.nan
-    tails = permutations.permutation_tails(layout, find_gaps, observed, n_resamples, rng, stop_after)
+    weighted = rows.weights[order] > 0
+    needs = None if weighted.all() else permutations.Needs(weighted, rows.shares[0] > 0, rows.shares[1] > 0)
+    tails = permutations.permutation_tails(layout, find_gaps, observed, n_resamples, rng, stop_after, needs)
     return [tails[ALTERNATIVES.index(name)] for name in alternatives]

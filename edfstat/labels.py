@@ -25,6 +25,7 @@ __all__ = [
     "as_weights",
     "coded",
     "each_weight",
+    "frequencies",
     "grid_of_numbers",
     "relabel",
     "repeated",
@@ -36,6 +37,7 @@ NanPolicy = Literal["raise", "fail", "drop"]
 WeightKind = Literal["design", "frequency"]
 Floats = NDArray[np.float64]
 _MOST_REPEATED = 1e9
+_MOST_COUNTED = 2**53
 
 
 def as_vector(values: Any, name: str, *, length: int | None = None) -> NDArray[Any]:
@@ -229,29 +231,39 @@ def each_weight(weights: Floats | None, length: int) -> Floats:
     return np.full(length, 1 / length) if weights is None else weights
 
 
-def repeated(counts: Any, errors: Floats, strata: Any) -> tuple[Floats, NDArray[Any] | None]:
+def frequencies(weights: Any, length: int) -> NDArray[np.int64]:
+    """How many equal models each row stands for.
+
+    Raises
+    ------
+    InputError
+        If weights are missing, not whole, negative, all zero, or too many to count exactly.
+    """
+    if weights is None:
+        raise InputError("kind='frequency' needs weights: how many models each row stands for")
+    as_weights(weights, length)
+    times = as_numbers(weights, "weights", length=length)
+    whole = times == np.floor(times)
+    if not whole.all():
+        where = int((~whole).argmax())
+        raise InputError(f"weights[{where}] is {times[where]}; frequency weights are whole numbers")
+    if times.sum() > _MOST_COUNTED:
+        raise InputError(f"weights stand for {times.sum():g} models, more than can be counted; give design weights")
+    return times.astype(np.int64)
+
+
+def repeated(times: NDArray[np.int64], errors: Floats, strata: Any) -> tuple[Floats, NDArray[Any]]:
     """Errors and strata with each model as often as its frequency weight says.
 
     Raises
     ------
     InputError
-        If weights are missing, not whole, negative or all zero.
+        If that is more than fits in memory.
     """
-    if counts is None:
-        raise InputError("kind='frequency' needs weights: how many models each row stands for")
-    as_weights(counts, errors.size)
-    times = as_numbers(counts, "weights", length=errors.size)
-    whole = times == np.floor(times)
-    if not whole.all():
-        where = int((~whole).argmax())
-        raise InputError(f"weights[{where}] is {times[where]}; frequency weights are whole numbers")
     if times.sum() > _MOST_REPEATED:
         raise InputError(f"weights stand for {times.sum():g} models, more than fit in memory; give design weights")
-    repeats = times.astype(np.int64)
-    if strata is None:
-        return np.repeat(errors, repeats), None
-    labels = as_strata(strata, "strata", length=errors.size, weights=times)
-    return np.repeat(errors, repeats), np.repeat(labels, repeats)
+    labels = as_strata(strata, "strata", length=errors.size, weights=times.astype(np.float64))
+    return np.repeat(errors, times), np.repeat(labels, times)
 
 
 def same_models(**arrays: Any) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edfstat.label_gaps import SLACK, GapFinder, Gaps, Layout
 
-__all__ = ["ENUMERATED", "Tail", "count_assignments", "draw_labels", "permutation_tails"]
+__all__ = ["ENUMERATED", "Needs", "Tail", "count_assignments", "draw_labels", "permutation_tails"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -27,6 +27,18 @@ Ints = NDArray[np.intp]
 ENUMERATED = 20_000
 #: Labels handled at once: large enough to hide Python, small enough to stay in the processor's cache.
 _BLOCK = 1 << 18
+
+
+#: So often strata in which a sample has no weight are drawn again all at once; then one by one, from their own law.
+_REDRAWS = 8
+
+
+class Needs(NamedTuple):
+    """Which models have a weight, by row, and whether each stratum must have such ones in sample a and in b."""
+
+    weighted: Bools
+    in_a: Bools
+    in_b: Bools
 
 
 class Tail(NamedTuple):
@@ -55,6 +67,7 @@ def permutation_tails(
     n_resamples: int,
     rng: np.random.Generator,
     stop_after: int | None = None,
+    needs: Needs | None = None,
 ) -> list[Tail]:
     """P-values of several statistics from one set of assignments.
 
@@ -70,6 +83,8 @@ def permutation_tails(
     rng : Generator
     stop_after : int, optional
         Stop a statistic once this many assignments reached it, with p = stop_after / drawn [1]_.
+    needs : Needs, optional
+        What every assignment drawn must leave in each stratum, where models of weight zero might take all places.
 
     Returns
     -------
@@ -86,7 +101,7 @@ def permutation_tails(
             seen += reached.sum(axis=0)
             total += len(reached)
         return [Tail(float(count / total), total) for count in seen]
-    return _sampled_tails(layout, find_gaps, observed, n_resamples, rng, stop_after)
+    return _sampled_tails(layout, find_gaps, observed, n_resamples, rng, stop_after, needs)
 
 
 def _sampled_tails(
@@ -96,6 +111,7 @@ def _sampled_tails(
     n_resamples: int,
     rng: np.random.Generator,
     stop_after: int | None,
+    needs: Needs | None,
 ) -> list[Tail]:
     wanted = ~np.isnan(observed)
     limit = n_resamples + 1 if stop_after is None else stop_after
@@ -103,6 +119,8 @@ def _sampled_tails(
     stopped: list[Tail | None] = [None if keep else Tail(math.nan, 0) for keep in wanted]
     while drawn < n_resamples and any(tail is None for tail in stopped):
         labels = draw_labels(layout, min(_at_once(layout), n_resamples - drawn), rng)
+        if needs is not None:
+            _meet(needs, labels, layout, rng)
         reached = _reached(find_gaps(labels, observed), observed)
         running = seen + np.cumsum(reached, axis=0)
         for which in range(3):
@@ -162,6 +180,46 @@ def draw_labels(layout: Layout, count: int, rng: np.random.Generator) -> Bools:
     have = np.add.reduceat(labels, layout.starts, axis=1, dtype=np.int32).astype(np.int64)
     _correct(labels, have, layout, rng)
     return labels
+
+
+def _meet(needs: Needs, labels: Bools, layout: Layout, rng: np.random.Generator) -> None:
+    """Draw strata again in which a sample has no weight: those that meet the needs stay, so their law is kept."""
+    total = np.add.reduceat(needs.weighted, layout.starts, dtype=np.intp)
+    for tries in range(_REDRAWS + 1):
+        held = np.add.reduceat(labels & needs.weighted, layout.starts, axis=1, dtype=np.intp)
+        trial, stratum = np.nonzero((needs.in_a & (held == 0)) | (needs.in_b & (held == total)))
+        if trial.size == 0:
+            return
+        if tries < _REDRAWS:
+            sizes = layout.sizes[stratum]
+            begin = np.cumsum(sizes) - sizes
+            row = np.arange(sizes.sum()) + np.repeat(layout.starts[stratum] - begin, sizes)
+            part = layout._replace(
+                labels=np.zeros(row.size, dtype=bool), starts=begin, sizes=sizes, moved=layout.moved[stratum]
+            )
+            labels[np.repeat(trial, sizes), row] = draw_labels(part, 1, rng)[0]
+    laws: dict[int, tuple[Ints, Floats]] = {}
+    for which, j in zip(trial.tolist(), stratum.tolist(), strict=True):
+        if j not in laws:
+            laws[j] = _weighted_in_a(int(layout.sizes[j]), int(layout.moved[j]), int(total[j]), needs, j)
+        rows = np.arange(layout.starts[j], layout.starts[j] + layout.sizes[j])
+        among = needs.weighted[rows]
+        count = int(rng.choice(laws[j][0], p=laws[j][1]))
+        labels[which, rows] = False
+        labels[which, rng.choice(rows[among], count, replace=False)] = True
+        labels[which, rng.choice(rows[~among], int(layout.moved[j]) - count, replace=False)] = True
+
+
+def _weighted_in_a(size: int, moved: int, weighted: int, needs: Needs, stratum: int) -> tuple[Ints, Floats]:
+    """Numbers of weighted models that a may have in a stratum, and their chances given that the needs are met."""
+    from scipy.stats import hypergeom
+
+    least = max(int(needs.in_a[stratum]), moved - (size - weighted))
+    most = min(weighted - int(needs.in_b[stratum]), moved)
+    counts = np.arange(least, most + 1)
+    logs = hypergeom.logpmf(counts, size, weighted, moved)
+    chances = np.exp(logs - logs.max())
+    return counts, chances / chances.sum()
 
 
 def _correct(labels: Bools, have: NDArray[np.int64], layout: Layout, rng: np.random.Generator) -> None:

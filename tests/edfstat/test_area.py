@@ -233,7 +233,35 @@ def test_failed_models_add_nothing():
 def test_frequency_weights_are_replication():
     found = auc([5.0, 6.0], [10.0], [2, 3], level=0.95, kind="frequency")
     expected = auc([5.0, 5.0, 6.0, 6.0, 6.0], [10.0], level=0.95)
-    xr.testing.assert_identical(found, expected)
+    xr.testing.assert_allclose(found, expected, rtol=1e-14)  # sums of counts, not of copies: equal but for rounding
+    assert found.attrs == expected.attrs
+
+
+@pytest.mark.parametrize("strata", [None, [0, 1, 0, 1, 1, 0, 0]])
+@pytest.mark.parametrize("level", [None, 0.9])
+def test_frequency_weights_are_replication_at_any_eps(strata, level):
+    error, times = np.array([5.0, 7.0, 5.0, np.inf, 6.5, 9.0, 2.0]), np.array([2, 3, 1, 4, 1, 0, 5])
+    labels = None if strata is None else np.repeat(strata, times)
+    for eps in (4.0, [3.0, 5.5, 6.0, 9.5, 40.0, 1.0]):
+        found = auc(error, eps, times, strata=strata, level=level, kind="frequency")
+        expected = auc(np.repeat(error, times), eps, strata=labels, level=level)
+        if level is None:
+            np.testing.assert_allclose(found, expected, rtol=1e-14)
+        else:
+            xr.testing.assert_allclose(found, expected, rtol=1e-12)
+            assert (found.attrs["n"], found.attrs["effective_n"]) == (16, 16)
+
+
+def test_frequency_weights_cost_nothing_by_their_size():
+    """4 10^12 models with area 0 or 1: the standard error of a share, n - 1 in the place of n."""
+    times = [3 * 10**12, 10**12]
+    found = auc([0.0, 10.0], 10.0, times, level=0.95, kind="frequency")
+    assert found["auc"].item() == 0.75
+    assert found["se"].item() == pytest.approx(np.sqrt(0.75 * 0.25 / (4e12 - 1)), rel=1e-12)
+    F = edf([0.0, 10.0], times, kind="frequency")
+    assert (F.n, F.effective_n, F(0.0)) == (4 * 10**12, 4e12, 0.75)
+    with pytest.raises(InputError, match=r"weights stand for 1e\+16 models, more than can be counted"):
+        edf([0.0, 10.0], [0, 10**16], kind="frequency")
 
 
 def test_difference_is_welchs():

@@ -1,6 +1,7 @@
 """Complexity bins and weights against the oracle, numpy.histogram and cases by hand."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -387,3 +388,15 @@ def test_most_bins_of_many_models_with_a_gap_do_not_try_every_number():
     """The middle third is empty: of 5 bins the third lies in it, and so does one of any more; 4 all reach out of it."""
     complexity = np.r_[np.linspace(0, 1, 400_000), np.linspace(2, 3, 400_000)]
     assert most_bins(complexity, limit=100_000) == 4
+
+
+def test_the_number_of_bins_that_is_proposed_works_with_the_target_that_was_given():
+    rng = np.random.default_rng(4)
+    complexity, groups = np.r_[rng.uniform(0, 3, 50), rng.uniform(0.5, 4, 30)], np.repeat(["A", "B"], [50, 30])
+    for target in (None, "pooled", "A", np.arange(1.0, 31)):
+        with pytest.raises(PopulationError, match=r"bins=\d+ works") as refused:
+            complexity_bins(complexity, bins=30, groups=groups, target=target)
+        works = int(re.search(r"bins=(\d+) works", str(refused.value)).group(1))
+        listed = isinstance(target, np.ndarray)
+        assert (f"works with a target of {works} shares" in str(refused.value)) == listed
+        complexity_bins(complexity, bins=works, groups=groups, target=target[:works] if listed else target)

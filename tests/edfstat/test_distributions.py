@@ -305,3 +305,15 @@ def test_errors_may_be_negative():
 def test_what_is_no_list_of_errors(errors: Any, nan: Any) -> None:
     with pytest.raises(InputError, match="error"):
         edf(errors, nan=nan)
+
+
+@pytest.mark.parametrize("nan", ["fail", "drop"])
+def test_frequency_weights_count_what_is_missing(nan):
+    error, times = np.array([7.0, np.nan, 5.0, 7.0, np.inf]), np.array([2, 3, 1, 4, 0])
+    found, expected = edf(error, times, nan=nan, kind="frequency"), edf(np.repeat(error, times), nan=nan)
+    for name in ("support", "mass", "probabilities", "tail"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    for name in ("n", "effective_n", "dropped", "weight_sum", "equal_weights"):
+        assert getattr(found, name) == getattr(expected, name)
+    assert found.covered == pytest.approx(expected.covered)
+    assert found.band().lower.tolist() == expected.band().lower.tolist()

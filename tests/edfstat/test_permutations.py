@@ -5,8 +5,9 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from edfstat import label_gaps, permutations
+from edfstat import ks_test, label_gaps, permutations
 from edfstat.label_gaps import arrange, gap_finder
 
 
@@ -130,3 +131,37 @@ def test_slack_counts_equal_statistics():
     assert label_gaps.SLACK == 1e-12
     gaps = label_gaps.Gaps(np.array([0.3]), np.array([0.1]), np.array([True]))
     assert permutations._reached(gaps, np.array([0.1 + 0.2, 0.1 + 0.2, 0.3])).tolist() == [[True, True, False]]
+
+
+def test_drawn_assignments_that_need_a_weighted_model_are_uniform_among_those_that_have_it():
+    """Of the 6 ways in a stratum of 4, two weighted, 4 leave one to each sample; of 40 ways in one of 40, two do."""
+    codes = np.repeat([0, 1], [4, 40])
+    layout, _ = layout_of(np.arange(44.0), np.r_[0, 0, 1, np.delete(codes, [0, 1, 4])], 3)
+    weighted = np.isin(np.arange(44), [0, 3, 9, 30])  # rows: stratum 0, then stratum 1
+    needs = permutations.Needs(weighted, np.array([True, True]), np.array([True, True]))
+    seen = []
+
+    def find_gaps(labels, thresholds):
+        seen.append(labels.copy())
+        return label_gaps.Gaps(np.zeros(len(labels)), np.zeros(len(labels)), np.ones(len(labels), dtype=bool))
+
+    rng = np.random.default_rng(3)
+    permutations._sampled_tails(layout, find_gaps, np.zeros(3), 8000, rng, None, needs)
+    labels = np.concatenate(seen)
+    assert layout.moved.tolist() == [2, 1]
+    assert (np.add.reduceat(labels, layout.starts, axis=1) == layout.moved).all()
+    ways, counts = np.unique(labels, axis=0, return_counts=True)
+    assert len(ways) == 8  # 4 times 2
+    assert stats.chisquare(counts).pvalue > 1e-4
+
+
+def test_many_strata_with_one_weighted_model_a_side_end():
+    """One assignment in (3/2)^300 leaves a weight to both samples everywhere: waiting for one would never end."""
+    rng = np.random.default_rng(0)
+    strata, weights = np.repeat(np.arange(300), 2), np.tile([1.0, 0.0], 300)
+    a, b = rng.normal(0, 1, 600), rng.normal(0, 1, 600)
+    sides = {"weights_a": weights, "weights_b": weights, "strata_a": strata, "strata_b": strata}
+    found = ks_test(a, b, **sides, n_resamples=499, method="permutation", rng=0)
+    assert found.n_resamples == 499
+    assert found.pvalue > 0.01
+    assert ks_test(a, b + 3, **sides, n_resamples=499, method="permutation", rng=0).pvalue == 1 / 500
