@@ -109,7 +109,7 @@ def gap_finder(layout: Layout, weights: Floats, shares_a: Floats, shares_b: Floa
         each_a = _divided(shares_a, layout.moved)
         each_b = _divided(shares_b, layout.sizes - layout.moved)
         cells = _make_cells(layout, each_b)
-        return lambda labels, thresholds: _gaps_from_cells(labels, thresholds, cells, each_a, each_b)
+        return lambda labels, thresholds: _gaps_from_cells(labels, thresholds, layout, cells, each_a, each_b)
     return lambda labels, thresholds: _gaps_of_pairs(labels, layout, weights, shares_a, shares_b)
 
 
@@ -182,7 +182,9 @@ def _inside_blocks(layout: Layout, last: Ints, new: Bools) -> tuple[Ints, Floats
     return layout.place[position], np.where(within & is_end[position], 0.0, -np.inf)
 
 
-def _gaps_from_cells(labels: Bools, thresholds: Floats | None, cells: _Cells, each_a: Floats, each_b: Floats) -> Gaps:
+def _gaps_from_cells(
+    labels: Bools, thresholds: Floats | None, layout: Layout, cells: _Cells, each_a: Floats, each_b: Floats
+) -> Gaps:
     """Gaps when every model of a stratum and sample counts the same."""
     trials, (strata, blocks) = len(labels), cells.shape
     counts = np.zeros((trials, strata * blocks))

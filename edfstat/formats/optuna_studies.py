@@ -54,7 +54,7 @@ def read_storage(
     try:
         with closing(sqlite3.connect(f"file:{path.absolute()}?mode=ro", uri=True)) as base:
             rows = _rows(base, query.removeprefix("study=") if query else None)
-    except (sqlite3.Error, KeyError, TypeError) as error:
+    except (sqlite3.Error, LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise FormatError(f"{path} is no Optuna storage ({error}); give the file that the study was kept in") from None
     if not rows:
         raise FormatError(f"{path} holds no trial that has ended; a population needs at least one model")

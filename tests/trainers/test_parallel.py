@@ -140,7 +140,7 @@ import os, sys
 from trainers.__main__ import main
 from trainers.session import Session
 if os.environ["RANK"] == "1":
-    def damaged(*_):
+    def damaged(*_, **options):
         raise MemoryError("out of memory for photograph.jpg")
     Session.epoch = damaged
 sys.exit(main(sys.argv[1:]))

@@ -121,7 +121,7 @@ def test_a_time_limit_counts_all_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     assert 1.0 <= seconds[0] <= seconds[1] <= seconds[2] < seconds[0] + 1.0
     drawn = DeviceFeed.train
 
-    def slowly(feed: DeviceFeed, epoch: int) -> Iterator[Any]:
+    def slowly(feed: DeviceFeed, epoch: int, start: int = 0) -> Iterator[Any]:
         for batch in drawn(feed, epoch):
             time.sleep(0.01)
             yield batch
@@ -182,7 +182,7 @@ def test_want_of_memory_is_known_by_its_words(message: str) -> None:
 def test_times_and_errors_of_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
     """400 images are 3 batches of 128; two epochs take 1.5 and 4.5 s, and nobody knows the error after the third."""
 
-    def told(session: Session, epoch: int, *_: object) -> Seen:
+    def told(session: Session, epoch: int, **_: object) -> Seen:
         if epoch == 2:
             raise RuntimeError("broken")
         return Seen(1.0, 50.0, (30.0, 40.0)[epoch], 0.1, 384, (1.5, 4.5)[epoch])
@@ -393,7 +393,7 @@ def test_a_finished_trial_is_not_profiled(tmp_path: Path) -> None:
 def test_interrupted_before_there_is_a_checkpoint_nothing_is_promised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(_: object) -> int:
+    def interrupted(*_: object) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("trainers.__main__._trained", interrupted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -70,8 +71,8 @@ def test_wandb_json(tmp_path: Path) -> None:
     assert ds["lr"].values.tolist() == [0.1, 0.2]
 
 
-def test_optuna_storage_and_json(tmp_path: Path) -> None:
-    path = tmp_path / "study.db"
+def stored_study(path: Path) -> Path:
+    """What Optuna keeps of a study of three trials."""
     with sqlite3.connect(path) as base:
         base.executescript("""
             CREATE TABLE studies (study_id INTEGER, study_name TEXT);
@@ -88,6 +89,32 @@ def test_optuna_storage_and_json(tmp_path: Path) -> None:
                 (1, 'depth', 4, '{"name": "IntDistribution", "attributes": {}}');
         """)
     base.close()
+    return path
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        """trial_params SET distribution_json = '{"name"'""",
+        """trial_params SET distribution_json = '{"name": "CategoricalDistribution"}'""",
+        "trial_params SET distribution_json = '[]'",
+        "trial_params SET distribution_json = NULL",
+        "trial_params SET param_value = 7",
+        "trial_params SET param_value = 9e999",
+        "trial_user_attributes SET value_json = 'x'",
+        "trials SET study_id = 5",
+    ],
+)
+def test_a_damaged_storage_is_refused_by_name(tmp_path: Path, damage: str) -> None:
+    path = stored_study(tmp_path / "study.db")
+    with closing(sqlite3.connect(path)) as base, base:
+        base.execute(f"UPDATE {damage}")
+    with pytest.raises(FormatError, match=r"study\.db is no Optuna storage \(.*\); give the file"):
+        edfstat.load(path)
+
+
+def test_optuna_storage_and_json(tmp_path: Path) -> None:
+    path = stored_study(tmp_path / "study.db")
     ds = edfstat.load(f"sqlite:///{path}")
     assert ds["error"].values[0] == 8.25
     assert ds["status"].values.tolist() == ["ok", "error"]
