@@ -27,6 +27,7 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="edfstat",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Compare populations of trained networks: weighted EDFs, complexity normalization, KS tests, random search.",
@@ -253,7 +254,8 @@ def convert(
     population = _read([source], space=space, skip=skip_corrupt, column=column, curves=curves)
     with _working("writing"):
         written = save(population, target)
-    typer.echo(f"{shown(written)}: {population.sizes['model']} models")
+    count = population.sizes["model"]
+    typer.echo(f"{shown(written)}: {count:,} model{'s' * (count != 1)}")
 
 
 @app.command(

@@ -7,6 +7,7 @@ import math
 import re
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,7 @@ def print_info(population: xr.Dataset) -> None:
             _range(group.get("params"), 1e-6), _range(group.get("flops"), 1e-9),
         ])  # fmt: skip
     columns = ["space", "data set", "models", "nets", "not ok", "best %", "median %", "params (M)", "flops (B)"]
-    _table(f"{found['models']} models", columns, rows)
+    _table(f"{found['models']:,} model{'s' * (found['models'] != 1)}", columns, rows)
     for entry in found["sources"]:
         print(visible(_source_line(entry)))  # noqa: T201
     if found["epochs_of_curves"]:
@@ -171,26 +172,30 @@ def print_comparison(comparison: xr.Dataset, verdict: str) -> None:
         print(f"note: {visible(str(warning))}", file=sys.stderr)  # noqa: T201
 
 
-def _group_row(one: dict[str, Any], at: xr.Dataset) -> list[str]:
-    def number(name: str, form: str = ".3f") -> str:
-        return format(one[name], form) if name in one else "-"
+def _number(one: dict[str, Any], name: str, form: str = ".3f") -> str:
+    return format(one[name], form) if name in one and not np.isnan(one[name]) else "-"
 
+
+def _interval(lower: str, upper: str) -> str:
+    return "-" if lower == upper == "-" else f"{lower} to {upper}"
+
+
+def _group_row(one: dict[str, Any], at: xr.Dataset) -> list[str]:
+    number = partial(_number, one)
     near = int(np.abs(at["m"].values - 10).argmin()) if "search_mean" in one else None
     return [
         str(one["group"]), number("used", ".0f"), number("effective_n", ".0f"), number("best", ".2f"),
-        number("median", ".2f"), number("auc"), f"{number('auc_lower')} to {number('auc_upper')}",
+        number("median", ".2f"), number("auc"), _interval(number("auc_lower"), number("auc_upper")),
         "-" if near is None else f"{one['search_mean'][near]:.2f} (m = {int(at['m'][near])})",
     ]  # fmt: skip
 
 
 def _pair_row(one: dict[str, Any]) -> list[str]:
-    def number(name: str, form: str = ".3f") -> str:
-        return format(one[name], form) if name in one else "-"
-
+    number = partial(_number, one)
     lower, upper = number("auc_difference_lower", "+.3f"), number("auc_difference_upper", "+.3f")
     return [
         str(one["a"]), str(one["b"]), number("ks"), number("pvalue", ".2g"), number("pvalue_holm", ".2g"),
-        number("wasserstein"), number("auc_difference", "+.3f"), f"{lower} to {upper}",
+        number("wasserstein"), number("auc_difference", "+.3f"), _interval(lower, upper),
         str(one["dominance"]) or "-" if "dominance" in one else "-",
     ]  # fmt: skip
 

@@ -142,6 +142,11 @@ class Caps(_Strict):
         """The limits that are set, as `Space.sample` takes them."""
         return self.model_dump(exclude_none=True)
 
+    @property
+    def limited(self) -> bool:
+        """Whether any limit is set."""
+        return set(self.limits()) != {"require"}
+
 
 class SpaceChoice(_Strict):
     """How many architectures to draw from which design space."""

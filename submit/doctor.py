@@ -41,7 +41,9 @@ class Finding:
         return f"{'ok  ' if self.good else 'FIX '} {self.what}" + (f": {self.remedy}" if self.remedy else "")
 
 
-def examine(source: str | os.PathLike[str], cluster: Cluster) -> list[Finding]:
+def examine(
+    source: str | os.PathLike[str], cluster: Cluster, directory: str | os.PathLike[str] | None = None
+) -> list[Finding]:
     """Check what a sweep needs of the machine or the cluster; nothing of the sweep is submitted.
 
     Parameters
@@ -49,6 +51,8 @@ def examine(source: str | os.PathLike[str], cluster: Cluster) -> list[Finding]:
     source : path
         Sweep file or sweep directory.
     cluster : {"slurm", "local", "debug"}
+    directory : path, optional
+        As `locate`.
 
     Returns
     -------
@@ -59,7 +63,7 @@ def examine(source: str | os.PathLike[str], cluster: Cluster) -> list[Finding]:
     InputError
         If the sweep file itself is wrong.
     """
-    path, config = locate(source)
+    path, config = locate(source, directory)
     config = config or open_sweep(path).config
     if mistakes := unknown_names(config.plain()) or wrong_settings(config):
         raise InputError("\n".join(f"{os.fspath(source)}: {mistake}" for mistake in mistakes))

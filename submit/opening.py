@@ -80,13 +80,15 @@ def _holds(directory: Path, config: Config) -> bool:
         return False
 
 
-def plan(source: str | os.PathLike[str] | Config) -> Plan:
+def plan(source: str | os.PathLike[str] | Config, directory: str | os.PathLike[str] | None = None) -> Plan:
     """The trials of a sweep: those that its file would begin with, or those in its directory; nothing is written.
 
     Parameters
     ----------
     source : path or Config
         Sweep file, sweep directory, or a configuration.
+    directory : path, optional
+        As `locate`.
 
     Returns
     -------
@@ -110,7 +112,7 @@ def plan(source: str | os.PathLike[str] | Config) -> Plan:
     """
     if isinstance(source, Config):
         return make_plan(source)
-    path, config = locate(source)
+    path, config = locate(source, directory)
     return planned_in(open_sweep(path)) if config is None else _planned(config, source)
 
 

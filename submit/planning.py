@@ -216,7 +216,7 @@ def _from_spaces(config: Config, rng: np.random.Generator) -> Iterator[Found]:
         numbers = {name: np.asarray(counted[name]).tolist() for name in ("params", "flops", "acts")}
         drawn = getattr(archs, "drawn", None)
         sample = SpaceSample(
-            choice.name, choice.count, int(space.size), choice.count / drawn if drawn else None,
+            choice.name, choice.count, int(space.size), choice.count / drawn if drawn and caps.limited else None,
             np.asarray(counted["params"]), np.asarray(counted["flops"]),
         )  # fmt: skip
         yield choice, archs.to_nets(), numbers, sample
@@ -253,7 +253,8 @@ def _from_results(config: Config, rng: np.random.Generator) -> Iterator[Found]:
         columns = {name: population[name].values[chosen] for name in _COLUMNS if name in population.variables}
         numbers = {_COLUMNS[name]: values.tolist() for name, values in columns.items()}
         counts = [np.asarray(columns.get(name, np.zeros(choice.count)), dtype=np.int64) for name in ("params", "flops")]
-        sample = SpaceSample(choice.name, choice.count, int(where.size), inside.size / where.size, *counts)
+        accepted = inside.size / where.size if (choice.caps or config.caps).limited else None
+        sample = SpaceSample(choice.name, choice.count, int(where.size), accepted, *counts)
         yield choice, [json.loads(net) for net in population["net"].values[chosen]], numbers, sample
 
 

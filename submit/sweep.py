@@ -39,6 +39,7 @@ __all__ = ["cancel", "collect", "locate", "main", "plan", "prepare", "report", "
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Sweeps of trials on SLURM, on this machine or in this process.",
     epilog="First steps: plan sweep.yaml, then run sweep.yaml --cluster local, then report sweep.yaml. "
     "Examples of sweep files are in examples/ of the checkout; docs/sweeps.md explains every key.",
@@ -73,18 +74,18 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @_command("plan", "sweep.yaml")
-def _plan(source: Source, as_json: Json = False) -> None:
+def _plan(source: Source, directory: Folder = None, as_json: Json = False) -> None:
     """Print what a sweep would train, and submit nothing."""
     from submit.summary import plan_lines, plan_values
 
-    made = plan(source)
+    made = plan(source, directory)
     lines = plan_lines(made)
-    if more := _to_come(source):
+    if more := _to_come(source, directory):
         lines.append(f"begun:   {len(made.trials) - more:,} of them are planned before; run adds {more:,} others")
     _print(json.dumps(plan_values(made), indent=2) if as_json else "\n".join(lines))
 
 
-def _to_come(source: Path, directory: Path | None = None) -> int:
+def _to_come(source: Path, directory: Path | None) -> int:
     """Trials that a sweep file asks for beyond those of its sweep."""
     path, config = locate(source, directory)
     try:
@@ -94,11 +95,11 @@ def _to_come(source: Path, directory: Path | None = None) -> int:
 
 
 @_command("doctor", "sweep.yaml --cluster slurm")
-def _doctor(source: Source, cluster: Where = None) -> None:
+def _doctor(source: Source, cluster: Where = None, directory: Folder = None) -> None:
     """Check the cluster for a sweep, and say what to change."""
     from submit.doctor import examine
 
-    findings = examine(source, _chosen(cluster) or default_cluster())
+    findings = examine(source, _chosen(cluster) or default_cluster(), directory)
     _print("\n".join(finding.line() for finding in findings))
     if any(not finding.good for finding in findings):
         raise typer.Exit(1)

@@ -38,7 +38,7 @@ def _sample_caveats(comparison: xr.Dataset) -> Iterator[str]:
     sizes = comparison["n"].values
     small = [f"{g} has {int(n)}" for g, n in zip(comparison["group"].values, sizes) if n < FEW_MODELS]
     if small:
-        which = f"{_listed(small)} models"
+        which = f"{_listed(small)} model{'s' * (sizes.tolist() != [1])}"
         if len(small) > MOST_NAMES:
             which = (
                 f"{len(small)} of {sizes.size} groups have fewer than {FEW_MODELS} models, the smallest {sizes.min()}"

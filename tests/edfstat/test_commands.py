@@ -213,6 +213,21 @@ def test_a_reader_that_has_seen_enough_is_no_failure(arguments: list[str]) -> No
     assert (running.returncode, b"Traceback" in complaint) == (0, False)
 
 
+def test_one_model_is_no_plural_and_has_no_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "one.csv"
+    path.write_text("space,error,params\nA,5.0,1000\n")
+    assert run(capsys, "info", path)[1].startswith("1 model\n")
+    code, out, err = run(capsys, "compare", path)
+    assert code == 0
+    assert "nan" not in out
+    assert "Small samples: A has 1 model; " in err
+    assert run(capsys, "convert", path, tmp_path / "one.nc")[1].endswith("one.nc: 1 model\n")
+
+
+def test_help_has_a_short_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "compare", "-h") == run(capsys, "compare", "--help")
+
+
 def test_help_leaves_heavy_packages_unloaded() -> None:
     code = (
         "import sys\nfrom edfstat import commands\ntry:\n    commands.main(['--help'])\nexcept SystemExit: pass\n"

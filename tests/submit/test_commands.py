@@ -318,6 +318,8 @@ def test_a_sweep_in_a_directory_of_its_own_is_found_by_every_command(
     there = ["--directory", str(elsewhere)]
     assert main(["status", str(path), *there]) == 2
     assert f"no sweep in {elsewhere}); start it with run, or give the directory" in capsys.readouterr().err
+    assert main(["doctor", str(path), *there, "--cluster", "local"]) == 0
+    assert f"{tmp_path} can be written" in capsys.readouterr().out
     assert main(["run", str(path), *there, "--cluster", "debug"]) == 1
     assert main(["status", str(path), *there]) == 0
     assert (elsewhere / "status.html").is_file()
@@ -326,6 +328,9 @@ def test_a_sweep_in_a_directory_of_its_own_is_found_by_every_command(
     assert capsys.readouterr().out == "4 trials queued again; resume runs them\n"
     assert main(["cancel", str(path), *there]) == 0
     assert main(["collect", str(path), *there]) == 0
+    capsys.readouterr()
+    assert main(["plan", str(write(tmp_path, fake(6, epochs=1, options={"fates": {"Vanilla": "oom"}}))), *there]) == 0
+    assert "begun:   4 of them are planned before" in capsys.readouterr().out
     assert (elsewhere / "population.nc").is_file()
     assert not (tmp_path / "sweep").exists()
 

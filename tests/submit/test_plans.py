@@ -12,6 +12,7 @@ from submit.config import read_config
 from submit.directory import PlannedTrial
 from submit.images import images_of
 from submit.planning import make_plan
+from submit.summary import plan_lines
 from tests.submit.sweeps import fake
 
 
@@ -77,3 +78,14 @@ def test_caps_of_a_space_come_before_those_of_the_sweep(backend: str, tmp_path: 
     else:
         # Few parameters: the first ten models; few flops: those from the thirtieth on.
         assert {params for params, _ in sizes("any", 21)} == {100 * i for i in (*range(1, 11), *range(30, 41))}
+
+
+@pytest.mark.parametrize("backend", ["lookup", "torch"])
+def test_what_the_caps_keep_is_said_only_where_there_are_caps(backend: str) -> None:
+    options = {"backend_options": {"results": "example"}} if backend == "lookup" else {}
+    for caps, told in (({}, False), ({"max_params": 200_000}, True)):
+        config: dict[str, Any] = {
+            "spaces": [{"name": "ResNet", "count": 5}], "caps": caps, "dataset": "digits", "backend": backend,
+        }  # fmt: skip
+        lines = plan_lines(make_plan(read_config({**config, **options})))
+        assert ("the caps keep" in lines[0]) == told
