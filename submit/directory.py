@@ -132,10 +132,16 @@ class Sweep:
         return []
 
     def rounds(self) -> list[Round]:
-        """The rounds of work so far: the plan's, then each retry and growth. What is written never changes."""
+        """The rounds of work so far: the plan's, then each retry and growth. What is written never changes.
+
+        Those of trials that were added since the table was read are left out: to this view there are no such trials.
+        """
         known = self._known_rounds
         for path in self.round_files()[len(known) :]:
-            known.append(msgspec.json.decode(path.read_bytes(), type=Round))
+            round_ = msgspec.json.decode(path.read_bytes(), type=Round)
+            if max(round_.trials or [0]) >= self.size:
+                break
+            known.append(round_)
         return list(known)
 
     def round_file(self, number: int) -> Path:

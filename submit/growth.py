@@ -11,6 +11,7 @@ from collections import Counter
 
 import numpy as np
 
+from edfstat.errors import InputError
 from submit.config import Config
 from submit.directory import PlannedTrial, Round, Sweep, as_yaml, write_atomically, write_trials
 from submit.identity import further
@@ -18,17 +19,33 @@ from submit.planning import batches_of, plan_more
 from submit.snapshot import snapshot_rules
 from submit.watching import say
 
-__all__ = ["further_trials", "grow", "is_whole"]
+__all__ = ["check_code", "further_trials", "grow", "is_whole"]
 
 
 def further_trials(sweep: Sweep, config: Config | None) -> int:
-    """How many trials a sweep file asks for beyond those of the sweep."""
-    return 0 if config is None else config.reruns * sum(further(sweep.config, config).values())
+    """How many trials a sweep file asks for beyond those that are planned, an interrupted growth's included."""
+    return 0 if config is None else max(0, _declared(_grown(sweep.config, config)) - sweep.size)
 
 
 def is_whole(sweep: Sweep) -> bool:
     """Whether every architecture of the configuration is planned, and every trial in a round of work."""
     return _declared(sweep.config) == sweep.size == _in_rounds(sweep)
+
+
+def check_code(sweep: Sweep, config: Config | None) -> None:
+    """Refuse to let a sweep grow under workers that run the code of a version that knew no growth.
+
+    Raises
+    ------
+    InputError
+        They would end by the first trial that is beyond their plan.
+    """
+    more = not is_whole(sweep) or further_trials(sweep, config) > 0
+    if more and not (sweep.path / "code" / "submit" / "growth.py").exists():
+        raise InputError(
+            f"{sweep.path} is at work with the code of an earlier version, which takes no further trials; wait, or "
+            "cancel it, then run again"
+        )
 
 
 def grow(sweep: Sweep, config: Config | None = None) -> Sweep:
@@ -41,10 +58,8 @@ def grow(sweep: Sweep, config: Config | None = None) -> Sweep:
     InputError
         If what is asked for cannot be drawn; the sweep is as it was then.
     """
-    now = sweep.config
-    if config is not None and further(now, config):
-        now = now.model_copy(update={"spaces": config.spaces})
-    if _declared(now) != sweep.size:
+    now = sweep.config if config is None else _grown(sweep.config, config)
+    if _declared(now) > sweep.size:
         trials = _further(sweep, now)
         snapshot_rules(sweep.folder("code"), now)
         if now is not sweep.config:
@@ -54,9 +69,16 @@ def grow(sweep: Sweep, config: Config | None = None) -> Sweep:
         say(f"the sweep grows by {len(trials):,} trials to {sweep.size:,}")
     if (start := _in_rounds(sweep)) < sweep.size:
         slots = now.trials_per_worker
-        batches = batches_of(sweep.table["cost"][start:], now.workers * slots)
+        # Workers of before may take them, and those that the file asks for now.
+        workers = max(now.workers, now.workers if config is None else config.workers)
+        batches = batches_of(sweep.table["cost"][start:], workers * slots)
         sweep.add_round(Round(1, slots, batches, list(range(start, sweep.size))))
     return sweep
+
+
+def _grown(config: Config, asked: Config) -> Config:
+    """A sweep's configuration with the spaces that a file asks for, if these are more."""
+    return config.model_copy(update={"spaces": asked.spaces}) if further(config, asked) else config
 
 
 def _declared(config: Config) -> int:

@@ -257,6 +257,7 @@ def retry(
     sweep = opened(source, directory)
     tally = Tally.kept(sweep)
     tally.update()
+    sweep = tally.sweep  # it may have grown in this moment
     codes = [STATUSES.index(name) for name in failed]
     chosen = np.flatnonzero(np.isin(tally.outcome, codes) & tally.finished())
     if not chosen.size:

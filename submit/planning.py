@@ -86,17 +86,22 @@ def planned_in(sweep: Sweep) -> Plan:
         if round_.attempt == 1:  # no retry
             first = round_.trials[0] if round_.trials else 0
             batches += [(first + start, first + stop) for start, stop in round_.batches]
-    samples = [_sample_of(config, choice, trials) for choice in config.spaces]
+    samples = [_sample_of(config, choice, own) for choice, own in _by_space(config, trials) if own]
     return Plan(config, trials, Round(1, config.trials_per_worker, batches), samples)
 
 
-def _sample_of(config: Config, choice: SpaceChoice, trials: Sequence[PlannedTrial]) -> SpaceSample:
+def _by_space(config: Config, trials: Sequence[PlannedTrial]) -> Iterator[tuple[SpaceChoice, list[PlannedTrial]]]:
+    """Each space with its trials: none yet, where a growth was interrupted."""
+    for choice in config.spaces:
+        yield choice, [trial for trial in trials if trial.trial["space"] == choice.name]
+
+
+def _sample_of(config: Config, choice: SpaceChoice, own: Sequence[PlannedTrial]) -> SpaceSample:
     from trainers.spaces import space_named
 
     size = None if config.backend == "lookup" else int(space_named(choice.definition or choice.name).size)
-    own = [trial for trial in trials if trial.trial["space"] == choice.name]
     params, flops = (np.array([getattr(trial, name) or 0 for trial in own]) for name in ("params", "flops"))
-    return SpaceSample(choice.name, choice.count, size, None, params, flops)
+    return SpaceSample(choice.name, len(own) // config.reruns, size, None, params, flops)
 
 
 def plan_more(config: Config, counts: Mapping[str, int], planned: set[str]) -> list[PlannedTrial]:

@@ -10,10 +10,11 @@ from typing import Any
 from edfstat.errors import InputError
 from submit import scheduler
 from submit.config import Config
-from submit.directory import Sweep
-from submit.growth import grow
+from submit.directory import Sweep, open_sweep
+from submit.growth import check_code, grow
 from submit.launching import (
     Cluster,
+    Launch,
     active_launches,
     check_place,
     launch,
@@ -35,10 +36,14 @@ MOST_VAIN = 2
 def ensure_workers(sweep: Sweep, cluster: Cluster, workers: int | None, config: Config | None = None) -> Sweep:
     """Launch workers, with what `config` adds and its means from then on, unless some already work or wait."""
     with only_one(sweep):
-        sweep = Sweep(sweep.path)  # as whoever held the right before left it
-        active = active_launches(sweep, fresh=True)
-        if any(not (sweep.path / "launches" / f"{each.id}.stop").exists() for each in active):
+        sweep = open_sweep(sweep.path, config)  # as whoever held the right before left it
+        before = sweep.size
+        if active := _at_work(sweep):
+            check_code(sweep, config)
             sweep = grow(sweep, config)  # they see that there is more
+            if sweep.size > before:  # which took a while to draw: they may have ended meanwhile
+                active = _at_work(sweep)
+        if active:
             if config is not None:
                 say_what_waits(sweep, config)
             if workers not in (None, active[-1].workers):
@@ -61,6 +66,13 @@ def ensure_workers(sweep: Sweep, cluster: Cluster, workers: int | None, config: 
             _forget_ended()
             _LOCAL_JOBS.extend(jobs)
         return sweep
+
+
+def _at_work(sweep: Sweep) -> list[Launch]:
+    """Launches whose workers work or will, unless all of them were asked to stop."""
+    active = active_launches(sweep, fresh=True)
+    stopped = [(sweep.path / "launches" / f"{each.id}.stop").exists() for each in active]
+    return [] if all(stopped) else active
 
 
 _LOCAL_JOBS: list[Any] = []
@@ -103,7 +115,7 @@ def await_end(sweep: Sweep, patience: float = 60.0) -> None:
 def run_here(sweep: Sweep, config: Config | None, show: Show | None) -> Status:
     """Work a sweep off in this process."""
     with only_one(sweep):
-        sweep = Sweep(sweep.path)
+        sweep = open_sweep(sweep.path, config)
         active = active_launches(sweep)
         if active:
             raise InputError(f"{sweep.path} is at work already (launched by {active[-1].by}); wait, or cancel it")

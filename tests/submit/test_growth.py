@@ -1,5 +1,6 @@
 """Sweeps that grow: trials are added, those that there are stay, and whatever interrupts it, the next run goes on."""
 
+import errno
 import threading
 from collections import Counter
 from pathlib import Path
@@ -8,9 +9,13 @@ from typing import Any
 import pytest
 
 from edfstat.errors import InputError
-from submit import growth, opening, operations
+from submit import growth, opening, operations, workforce
+from submit.config import read_config
 from submit.directory import Sweep, open_sweep
-from submit.launching import launches
+from submit.feed import Feed
+from submit.launching import launches, living_workers
+from submit.planning import plan_more
+from submit.presence import Presence, WorkerInfo
 from submit.status import Tally, read_status
 from submit.sweep import main
 from tests.submit.sweeps import fake, finished_once, holding, let_go, wait_until, write
@@ -226,3 +231,116 @@ def test_commands_say_what_run_would_add(tmp_path: Path, capsys: pytest.CaptureF
     made = opening.plan(tmp_path / "sweep")
     assert made.trials == list(open_sweep(tmp_path / "sweep").trials())
     assert sorted(i for start, stop in made.first.batches for i in range(start, stop)) == list(range(10))
+
+
+def test_a_view_from_before_a_growth_has_nothing_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file server may show the new round of work before the new table, to who counts and to who works."""
+    path = write(tmp_path, small(spaces=spaces(Vanilla=4)))
+    run(path)
+    sweep = open_sweep(tmp_path / "sweep")
+    tally = Tally.kept(sweep)
+    old = sweep.table
+    write(tmp_path, small(spaces=spaces(Vanilla=6)))
+    with monkeypatch.context() as patch:
+        patch.setattr(workforce, "launch", lambda *_: ("", []))
+        patch.setattr(workforce, "start_here", lambda _: None)
+        operations.run(path, cluster="debug", show=lambda _: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(Sweep, "has_grown", lambda _: False)
+        now = read_status(sweep, tally)
+        assert (now.finished, now.total) == (4, 4)
+        patch.setattr(Sweep, "table", old)
+        feed = Feed(Sweep(sweep.path), Presence(sweep.folder("workers"), WorkerInfo("me"), 300.0))
+        assert feed.next() is None
+    item = feed.next()
+    assert item is not None
+    assert item.planned.index == 4
+    now = read_status(sweep, tally)
+    assert (now.finished, now.total) == (4, 6)
+
+
+def test_a_growth_is_cut_for_the_workers_that_the_file_asks_for(tmp_path: Path) -> None:
+    path = write(tmp_path, small(spaces=spaces(Vanilla=4), workers=1))
+    run(path)
+    write(tmp_path, small(spaces=spaces(Vanilla=64), workers=30))
+    run(path)
+    *_, added = open_sweep(tmp_path / "sweep").rounds()
+    # Half of a thirtieth of the work is about one of sixty trials; one worker's half would be far more.
+    assert max(stop - start for start, stop in added.batches) <= 3
+
+
+def test_who_asks_for_less_than_another_has_just_added_is_refused(tmp_path: Path) -> None:
+    """Both files asked for more than there was; the first to hold the right to launch decides."""
+    path = write(tmp_path, small(spaces=spaces(Vanilla=4)))
+    run(path)
+    sweep = open_sweep(tmp_path / "sweep")
+    write(tmp_path, small(spaces=spaces(Vanilla=9)))
+    run(path)
+    late = read_config(small(spaces=spaces(Vanilla=6, ResNet=2)))
+    for act in (
+        lambda: workforce.ensure_workers(sweep, "local", 1, late),
+        lambda: workforce.run_here(sweep, late, lambda _: None),
+    ):
+        with pytest.raises(InputError, match="9 of Vanilla are planned, more than 6"):
+            act()
+    assert by_space(open_sweep(sweep.path)) == {"Vanilla": 9}
+
+
+def test_workers_that_end_while_more_is_drawn_are_followed_by_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, fake(4, epochs=1, workers=1, options=holding(tmp_path)))
+    operations.run(path, cluster="local", watch=False)
+    sweep = open_sweep(tmp_path / "sweep")
+    wait_until(lambda: read_status(sweep).running, what="a trial")
+    write(tmp_path, fake(7, epochs=1, workers=1, options={"held": str(tmp_path / "held"), "but": 0}))
+
+    def slowly(*given: Any) -> Any:
+        let_go(tmp_path)
+        wait_until(lambda: not living_workers(sweep), what="the end of the workers")
+        return plan_more(*given)
+
+    monkeypatch.setattr(growth, "plan_more", slowly)
+    operations.run(path, cluster="local", watch=False)
+    wait_until(lambda: read_status(open_sweep(sweep.path)).complete, what="the end")
+    assert len(launches(sweep)) == 2
+
+
+def test_workers_of_a_version_that_knew_no_growth_are_left_alone(tmp_path: Path) -> None:
+    path = write(tmp_path, fake(4, epochs=1, workers=1, options=holding(tmp_path)))
+    operations.run(path, cluster="local", watch=False)
+    sweep = open_sweep(tmp_path / "sweep")
+    wait_until(lambda: read_status(sweep).running, what="a trial")
+    (sweep.path / "code" / "submit" / "growth.py").unlink()
+    write(tmp_path, fake(7, epochs=1, workers=1, options={"held": str(tmp_path / "held"), "but": 0}))
+    with pytest.raises(InputError, match="an earlier version, which takes no further trials; wait, or cancel it"):
+        operations.run(path, cluster="local", watch=False)
+    assert by_space(open_sweep(sweep.path)) == {"Vanilla": 4}
+    let_go(tmp_path)
+    wait_until(lambda: read_status(sweep).complete and not living_workers(sweep), what="the end")
+    # Those that are started now read the whole plan.
+    assert operations.run(path, cluster="local").finished == 7
+
+
+def test_commands_tell_what_an_interrupted_growth_left_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, small(spaces=spaces(Vanilla=4)))
+    run(path)
+    write(tmp_path, small(spaces=spaces(Vanilla=6, ResNet=3)))
+
+    def full(*_: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(growth, "write_trials", full)
+        assert main(["run", str(path), "--cluster", "debug"]) == 1
+    capsys.readouterr()
+    assert main(["status", str(path)]) == 0
+    assert "more       5 trials that the sweep file asks for, and run adds" in capsys.readouterr().out
+    assert main(["plan", str(path)]) == 0
+    assert "begun:   4 of them are planned before; run adds 5 others" in capsys.readouterr().out
+    assert main(["plan", str(tmp_path / "sweep")]) == 0
+    said = capsys.readouterr().out
+    assert "Vanilla: 4 of" in said
+    assert "ResNet" not in said
