@@ -49,7 +49,9 @@ def main(argv: list[str] | None = None) -> int:
         try:
             return _trained(args, lambda: bool(came))
         except TrialInterrupted:
-            return _left(args, f"stopped by {came[0].name}", 128 + came[0])
+            # Where several processes train, the signal may have reached another one alone, or not yet this one.
+            why, number = (f"by {came[0].name}", came[0]) if came else ("with the other processes", Signals.SIGTERM)
+            return _left(args, f"stopped {why}", 128 + number)
         except KeyboardInterrupt:
             return _left(args, "interrupted", 130)
 

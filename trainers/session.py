@@ -155,7 +155,7 @@ class Session:
         self._seed(seed_of(self.task.trial.seed, EPOCH, epoch, 1), part)
         self.drop_path.set(self.recipe.drop_path * epoch / self.recipe.epochs)
         begun = time.perf_counter()
-        with _profiler(trace, self.feed.steps) as profiler:
+        with _profiler(trace, self.feed.steps - (part.step if part else 0)) as profiler:
             done, sums, paused = self._train(epoch, part, out_of_time, pause, profiler)
         # The one moment in which the host waits for the device.
         loss, wrong = parallel.total(sums, self.world).tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,10 +27,14 @@ def signals_held() -> Iterator[None]:
 def noted_signals() -> Iterator[list[signal.Signals]]:
     """A list that gets the signals which announce an end, where they would end this process at once.
 
-    Ctrl-C is not among them: who types it waits.
+    Those that are ignored or handled already stay so. Ctrl-C is not among them: who types it waits. In another thread
+    than the first, which alone may handle signals, the list stays empty.
     """
     came: list[signal.Signals] = []
-    numbers = [number for number in ENDING if number != signal.SIGINT]
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+    numbers = [number for number in ENDING if number != signal.SIGINT and signal.getsignal(number) is signal.SIG_DFL]
     before = {number: signal.signal(number, lambda got, _: came.append(signal.Signals(got))) for number in numbers}
     try:
         yield came

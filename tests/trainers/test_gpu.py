@@ -91,7 +91,7 @@ def test_an_epoch_does_not_wait_for_the_device() -> None:
     session.epoch(0)
     try:
         torch.cuda.set_sync_debug_mode("error")
-        session._train(1, None, None)
+        session._train(1, None, None, None, None)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

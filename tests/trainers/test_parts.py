@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from tests.trainers import test_parallel
 from tests.trainers.test_parallel import photographs, port, started
 from tests.trainers.trials import outcome, trial
 from trainers import loop, train
+from trainers.__main__ import main
+from trainers.signals import noted_signals
 
 __all__ = ["photographs", "port"]  # fixtures
 
@@ -209,3 +212,51 @@ def test_signals_that_end_jobs_let_the_command_save_its_work(tmp_path: Path, num
     )
     assert (tmp_path / "run" / "checkpoint.pt").exists()
     assert not (tmp_path / "run" / "record.json").exists()
+
+
+def test_a_signal_to_one_of_several_processes_stops_all(tmp_path: Path, photographs: Path, port: int) -> None:
+    """Some launchers tell the first process alone; the others learn of it from that one."""
+    base = test_parallel.trial()
+    made = Trial(base.space, base.net, base.dataset, base.recipe, {**dict(base.optim), "max_ep": 400})
+    (tmp_path / "trial.json").write_text(json.dumps(made.to_dict()))
+    command = [sys.executable, "-m", "trainers", "trial.json", "--device", "cpu", "--directory", "run"]
+    first, second = started([*command, "--root", str(photographs)], tmp_path, port)
+    assert first.stderr is not None
+    while "epoch   1/400" not in (line := first.stderr.readline()):
+        assert line, first.communicate(timeout=200)
+    first.send_signal(signal.SIGUSR1)
+    said = [process.communicate(timeout=200)[1].splitlines()[-1] for process in (first, second)]
+    goes_on = f"; the same command goes on from {Path('run', 'checkpoint.pt')}"
+    assert said == [f"stopped by SIGUSR1{goes_on}", f"stopped with the other processes{goes_on}"]
+    assert [first.returncode, second.returncode] == [128 + signal.SIGUSR1, 128 + signal.SIGTERM]
+
+
+def test_signals_are_noted_only_where_they_would_end_the_process() -> None:
+    mine: list[int] = []
+    numbers = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+    handlers = (signal.SIG_DFL, signal.SIG_IGN, lambda number, frame: mine.append(number))
+    before = [signal.signal(number, handler) for number, handler in zip(numbers, handlers)]
+    try:
+        with noted_signals() as came:
+            for number in numbers:
+                signal.raise_signal(number)
+        assert (came, mine) == ([signal.SIGTERM], [signal.SIGUSR2])
+        assert tuple(map(signal.getsignal, numbers)) == handlers
+    finally:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
+
+
+def test_the_command_line_can_be_called_in_a_thread(tmp_path: Path) -> None:
+    """Only the first thread of a process may handle signals."""
+    (tmp_path / "trial.json").write_text(json.dumps(trial(1).to_dict()))
+    command = [str(tmp_path / "trial.json"), "--device", "cpu", "--directory", str(tmp_path / "run")]
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(main, command).result() == 0
+
+
+def test_the_few_steps_left_of_an_epoch_are_profiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    partly(tmp_path, monkeypatch)
+    assert train(trial(2), device="cpu", directory=tmp_path, profile=True)["status"] == "ok"
+    names = {event["name"] for event in json.loads((tmp_path / "trace.json").read_text())["traceEvents"]}
+    assert any("conv" in name for name in names)
