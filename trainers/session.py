@@ -190,8 +190,10 @@ class Session:
         own, on_gpu = self.drop_path.generator, self.device.type == "cuda"
         if self.model is self.net:
             return {} if own is None else {f"own, {self.device.type}": own}
-        places = {"torch's, cuda": torch.cuda.default_generators[self.device.index or 0]} if on_gpu else {}
-        return {"torch's, cpu": torch.default_generator, **places}
+        if not on_gpu:
+            return {"torch's, cpu": torch.default_generator}
+        index = torch.cuda.current_device() if self.device.index is None else self.device.index
+        return {"torch's, cpu": torch.default_generator, "torch's, cuda": torch.cuda.default_generators[index]}
 
     def _drawn(self) -> dict[str, Tensor]:
         return {name: generator.get_state() for name, generator in self._generators().items()}
