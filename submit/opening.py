@@ -13,7 +13,8 @@ from submit.checking import unknown_names
 from submit.config import Config, read_config
 from submit.directory import Sweep, create_sweep, open_sweep
 from submit.identity import further
-from submit.planning import Plan, make_plan, planned_in
+from submit.planned import planned_in
+from submit.planning import Plan, make_plan
 from submit.snapshot import describe_origin, snapshot_code
 
 __all__ = ["locate", "opened", "plan", "prepare"]

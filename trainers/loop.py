@@ -286,7 +286,8 @@ def _resume(task: Task, session: Session, curves: Curves, folder: Path | None) -
 def _restore(session: Session, curves: Curves, state: dict[str, Any], path: Path) -> Part | None:
     """Go on from a state, and return the part of an epoch in it; one that does not fit changes nothing."""
     try:
-        part = _part(state.pop("part", None), session.feed.steps)
+        kept = state.pop("part", None)
+        part = None if kept is None else Part.from_values(kept, session.feed.steps)
         seen = Curves(**state.pop("curves"))
         if len({len(seen.train_ep_loss), len(seen.train_ep_top1), len(seen.test_ep_top1)}) != 1:
             raise ValueError("its curves have different lengths")
@@ -297,17 +298,6 @@ def _restore(session: Session, curves: Curves, state: dict[str, Any], path: Path
         raise checkpoints.DamagedCheckpoint(f"{path} does not fit the trial ({error!r:.200}); delete it") from None
     session.load_state(state)
     vars(curves).update(vars(seen))
-    return part
-
-
-def _part(kept: dict[str, Any] | None, steps: int) -> Part | None:
-    if kept is None:
-        return None
-    part = Part(int(kept["step"]), float(kept["loss"]), int(kept["wrong"]), float(kept["seconds"]), dict(kept["drawn"]))
-    if not 0 < part.step <= steps:
-        raise ValueError(f"it is of step {part.step} of {steps}")
-    if not all(isinstance(state, torch.Tensor) for state in part.drawn.values()):
-        raise ValueError("its states of generators are no tensors")
     return part
 
 

@@ -53,6 +53,24 @@ class Part:
     seconds: float
     drawn: dict[str, Tensor]
 
+    @classmethod
+    def from_values(cls, kept: dict[str, Any], steps: int) -> Part:
+        """The part whose fields a checkpoint holds, of an epoch of so many steps.
+
+        Raises
+        ------
+        ValueError, LookupError, TypeError
+            If one lacks or makes no sense.
+        """
+        part = cls(
+            int(kept["step"]), float(kept["loss"]), int(kept["wrong"]), float(kept["seconds"]), dict(kept["drawn"])
+        )
+        if not 0 < part.step <= steps:
+            raise ValueError(f"it is of step {part.step} of {steps}")
+        if not all(isinstance(state, Tensor) for state in part.drawn.values()):
+            raise ValueError("its states of generators are no tensors")
+        return part
+
 
 class Session:
     """Net, optimizer and images of a task on a device.

@@ -1,28 +1,17 @@
 """`compare` against answers found another way: by hand, by numpy and scipy, by brute force."""
 
 import itertools
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import scipy.stats
 import xarray as xr
 from statsmodels.stats.multitest import multipletests
 
-from edfstat import InputError, PopulationError, compare, sample_size
+from edfstat import PopulationError, compare, sample_size
 from edfstat.comparison.pairs import _dominance
 from edfstat.population import build_population
-
-
-def two_spaces(n=300, shift=1.0, seed=0, **more):
-    """Two spaces whose error falls with complexity; the second is larger and, at equal size, worse by `shift`."""
-    rng = np.random.default_rng(seed)
-    params = np.concatenate([rng.integers(1000, 9000, n), rng.integers(3000, 12000, n)])
-    noise = rng.gamma(2.0, 0.5, 2 * n)
-    error = 12 - params / 2000 + noise + np.repeat([0.0, shift], n)
-    columns = {"error": error, "params": params, "space": np.repeat(["small", "large"], n)} | more
-    return build_population(columns)
+from tests.edfstat.two_spaces import two_spaces
 
 
 def paper_weights(params, space, bins):
@@ -232,20 +221,6 @@ def test_auc_difference_is_welchs():
     assert ends == pytest.approx((expected.low, expected.high))
 
 
-def test_accidents_are_left_out_counted_and_warned_of():
-    status = ["ok"] * 90 + ["oom"] * 6 + ["timeout"] * 4 + ["ok"] * 100
-    error = [5.0 + i / 100 for i in range(200)]
-    ds = build_population({"error": error, "status": status, "space": ["A"] * 100 + ["B"] * 100})
-    found = compare(ds)
-    assert found["n"].values.tolist() == [90, 100]
-    assert found["n_status"].sel(group="A").values.tolist() == [90, 0, 6, 4, 0, 0]
-    said = [w for w in found.attrs["warnings"] if "accidents" in w]
-    assert len(said) == 1
-    assert "A: 10 of 100 models (10.0%)" in said[0]
-    only_one = build_population({"error": error, "status": ["oom"] + ["ok"] * 199, "space": ["A"] * 100 + ["B"] * 100})
-    assert not [w for w in compare(only_one).attrs["warnings"] if "accidents" in w]
-
-
 def test_diverged_models_count_as_worse_than_any():
     error = [5.0, 6.0, np.nan, 90.0, 5.0, 6.0, 7.0, 8.0]
     status = ["ok", "ok", "diverged", "diverged"] + ["ok"] * 4
@@ -318,15 +293,6 @@ def test_empty_bins_are_dropped_for_all():
     assert one["outside"].values.tolist() == [0, 0], "all lie between 1 and 30"
     # Each of the two kept bins carries half: A's first bin holds 3 models, its last 2.
     assert one["max_weight"].sel(group="A").item() == pytest.approx(1 / 4)
-
-
-def test_weights_that_leave_few_models_are_told():
-    """Half of the weight on 5 of 60: 1 / (55 / 110^2 + 5 / 10^2) is 18, more than a quarter, less than a half."""
-    params = np.r_[np.arange(95, 150), np.arange(201, 206), np.linspace(95, 205, 60).astype(int)]
-    error = np.random.default_rng(0).normal(20, 1, 120)
-    ds = build_population({"error": error, "params": params, "space": ["A"] * 60 + ["B"] * 60})
-    said = compare(ds, complexity="params", bins=2, n_resamples=9, rng=0).attrs["warnings"]
-    assert [w for w in said if "count like" in w] == ["params: the 60 models of A count like 18 after weighting."]
 
 
 def test_sensitivity_repeats_the_comparison_under_other_bins():
@@ -450,163 +416,6 @@ def test_a_failed_group_is_dominated():
     assert np.isinf(found["models_needed"].sel(group="B")).all()
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"by": "recipe"}, "by is 'recipe'; give a variable"),
-        ({"error": "loss"}, "error is 'loss'; give a variable"),
-        ({"complexity": "acts"}, "complexity is 'acts'; give one or several of: auto, none"),
-        ({"complexity": ["params", "size"]}, "complexity is 'size'; give one or several of: auto, none, params$"),
-        ({"bins": 0}, "bins is 0"),
-        ({"bins": "many"}, "bins is 'many'"),
-        ({"eps": 0}, "eps is 0"),
-        ({"eps": float("nan")}, "eps is nan"),
-        ({"level": 95}, "level is 95"),
-        ({"spacing": "even"}, "spacing is 'even'"),
-        ({"range": (3, 1)}, r"range for params is \(3, 1\)"),
-        ({"range": {"flops": (1, 2)}}, "not compared"),
-        ({"n_resamples": 0}, "n_resamples is 0"),
-        ({"bins": None}, "bins is None"),
-        ({"bins": [1, 2, 3]}, r"bins is \[1, 2, 3\]"),
-        ({"eps": "ten"}, "eps is 'ten'"),
-        ({"level": "95 %"}, "level is '95 %'"),
-        ({"range": (None, 3)}, r"range for params is \(None, 3\)"),
-        ({"n_resamples": "all"}, "n_resamples is 'all'"),
-    ],
-)
-def test_wrong_arguments_are_named(options, message):
-    with pytest.raises(InputError, match=message):
-        compare(two_spaces(20), **options)
-
-
-@pytest.mark.parametrize(
-    ("columns", "message"),
-    [
-        ({"error": [np.nan, np.nan], "status": ["oom", "lost"]}, "none of 2 models counts"),
-        ({"error": [np.nan, np.nan], "status": ["diverged"] * 2}, "none of 2 models has a finite error"),
-    ],
-)
-def test_nothing_to_compare(columns, message):
-    with pytest.raises(PopulationError, match=message):
-        compare(build_population(columns | {"space": ["A", "B"]}))
-
-
-def test_nan_of_a_model_that_is_ok_is_refused():
-    ds = build_population({"error": [5.0, 6.0], "space": ["A", "B"]})
-    ds["error"][1] = np.nan
-    with pytest.raises(PopulationError, match="error is NaN in 1 of 2 models whose status is ok"):
-        compare(ds)
-
-
-def test_a_population_without_models_is_called_empty():
-    with pytest.raises(PopulationError, match="the population has no models"):
-        compare(two_spaces(5).isel(model=[]))
-
-
-def test_a_status_that_nobody_knows_is_refused():
-    ds = two_spaces(5)
-    ds["status"][3] = "weird"
-    with pytest.raises(
-        PopulationError, match=r"status of model 3 is 'weird', one of 1 .*give one of ok, diverged, oom"
-    ):
-        compare(ds)
-
-
-def test_errors_that_look_like_fractions_are_remarked():
-    percent = build_population({"error": [5.0, 6.0, 7.0, 0.3, 0.4, 1.2], "space": list("AAABBB")})
-    assert not [w for w in compare(percent).attrs["warnings"] if "percent" in w]
-    mixed = percent.assign(error=("model", [5.0, 6.0, 7.0, 0.05, 0.06, 1.0]))
-    assert [w for w in compare(mixed).attrs["warnings"] if "percent" in w] == [
-        "No error of B exceeds 1; errors are in percent, so multiply by 100 what is a fraction."
-    ]
-    # Another variable has a unit of its own, and a group all of whose errors are 0 says nothing.
-    assert not [w for w in compare(mixed.assign(loss=mixed["error"]), error="loss").attrs["warnings"] if "percent" in w]
-    zero = build_population({"error": [0.0] * 4, "space": list("AABB")})
-    assert not [w for w in compare(zero).attrs["warnings"] if "percent" in w]
-
-
-def repeated(runs, name="A", seed=0):
-    """A space with as many runs of each architecture as given, beside one without repetition."""
-    rng = np.random.default_rng(seed)
-    nets = [f'{{"d": {i}}}' for i in np.repeat(np.arange(len(runs)), runs)] + [f'{{"w": {i}}}' for i in range(150)]
-    spaces = [name] * int(np.sum(runs)) + ["other"] * 150
-    return build_population({"error": rng.normal(20, 1, len(nets)), "net": nets, "space": spaces})
-
-
-def repeats_said(ds):
-    return [w for w in compare(ds, complexity="none").attrs["warnings"] if "independent" in w]
-
-
-def test_repeated_trainings_are_told():
-    thrice = repeated([3] * 100)
-    (said,) = repeats_said(thrice)
-    assert said.startswith(
-        "A: 300 runs of 100 architectures; runs of one are not independent, so p-values are too small"
-    )
-    (said,) = repeats_said(repeated([1] * 1000 + [20] * 3))
-    assert "A: 1,060 runs of 1,003 architectures" in said
-    assert not repeats_said(repeated([1] * 1000 + [6])), "five in a thousand"
-    # One run of each is independent of the others, and so are runs under other settings.
-    assert not repeats_said(thrice.isel(model=np.unique(thrice["net"].values, return_index=True)[1]))
-    rates = np.random.default_rng(1).uniform(0.01, 1, thrice.sizes["model"])
-    assert not repeats_said(thrice.assign(lr=("model", rates)))
-    assert repeats_said(thrice.assign(lr=("model", np.full(rates.size, np.nan))))
-    assert not repeats_said(thrice.assign_coords(net=("model", [""] * rates.size)))
-
-
-@pytest.mark.parametrize(("size", "n"), [(20, 300), (100, 300), (5000, 1000)])
-def test_draws_with_replacement_from_a_small_space_are_no_repeats(size, n):
-    for seed in range(10):
-        drawn = np.unique(np.random.default_rng(seed).integers(0, size, n), return_counts=True)[1]
-        assert not repeats_said(repeated(drawn, seed=seed))
-
-
-def test_something_that_is_no_population():
-    with pytest.raises(PopulationError, match="takes a population"):
-        compare([1.0, 2.0])
-    with pytest.raises(PopulationError, match=r"this is DataFrame; make one by edfstat\.load\(df\)"):
-        compare(pd.DataFrame({"error": [1.0, 2.0]}))
-
-
-@pytest.mark.parametrize("rng", ["a", 1.5, -1])
-def test_a_source_of_random_numbers_that_is_none(rng: Any) -> None:
-    ds = build_population({"error": [5.0, 6, 7, 6, 7, 8], "space": ["A"] * 3 + ["B"] * 3})
-    with pytest.raises(InputError, match=r"rng is .*give a numpy\.random\.Generator"):
-        compare(ds, rng=rng)
-
-
-@pytest.mark.parametrize("missing", [np.nan, None])
-def test_a_missing_label_is_no_group(missing: Any) -> None:
-    ds = build_population({"error": [1.0, 2.0, 3.0, 4.0], "space": list("AABB")})
-    labels = np.array(["x", missing, "y", "y"], dtype=object)
-    with pytest.raises(InputError, match=r"^kind\[1\] is (nan|None), one of 1 models without a label; leave them out"):
-        compare(ds.assign(kind=("model", labels)), by="kind", n_resamples=99)
-
-
-def many_groups(count, each=2):
-    labels = np.repeat([f"g{i}" for i in range(count)], each)
-    return build_population({"error": np.arange(count * each) % 7 + 1.0, "space": labels, "source": labels})
-
-
-def test_more_groups_than_anybody_tells_apart_are_refused():
-    from edfstat.comparison.groups import MOST_GROUPS, select_groups
-
-    assert len(select_groups(many_groups(MOST_GROUPS), "space", "error").names) == MOST_GROUPS == 64
-    said = r"by is 'source', which makes 65 groups of 130 models and 2,080 pairs; .* at most 64 .*isin.*such as 'space'"
-    with pytest.raises(InputError, match=said):
-        compare(many_groups(65), by="source")
-    with pytest.raises(InputError, match=r"values\)$"):
-        compare(many_groups(65))
-
-
-def test_groups_that_are_lost_do_not_count_as_too_many():
-    from edfstat.comparison.groups import select_groups
-
-    lost = many_groups(65)
-    lost["status"].values[:2] = "lost"
-    assert len(select_groups(lost, "space", "error").names) == 64
-
-
 def test_a_pair_without_a_difference_takes_few_of_many_permutations():
     """Its test ends at the thousandth permutation that reaches D (Besag & Clifford), so p is 1000 / drawn."""
     ds = two_spaces(200, shift=0.0)
@@ -617,20 +426,3 @@ def test_a_pair_without_a_difference_takes_few_of_many_permutations():
     assert 1000 / p < 20_000
     few = compare(ds, complexity="params", rng=1, n_resamples=999)["pvalue"].sel(measure="params").item()
     assert p == pytest.approx(few, abs=0.08)
-
-
-def test_what_is_wrong_with_many_groups_is_one_sentence():
-    """Two models of each are in the upper of two bins, and so count as much as all others: about 8 models."""
-    rng = np.random.default_rng(0)
-    sizes = [29 + i for i in range(14)]
-    ds = build_population({
-        "error": rng.gamma(3, 1, sum(sizes)),
-        "params": np.concatenate([[2000, 2000] + [1000] * (n - 2) for n in sizes]),
-        "space": np.repeat([f"g{i:02}" for i in range(14)], sizes),
-    })  # fmt: skip
-    found = compare(ds, bins=2, rng=0, n_resamples=9).attrs["warnings"]
-    (small,) = [line for line in found if line.startswith("Small samples")]
-    assert small.startswith("Small samples: 14 of 14 groups have fewer than 100 models, the smallest 29; about 100")
-    (heavy,) = [line for line in found if "count like" in line]
-    assert heavy.count(" count like ") == 10
-    assert heavy.endswith(" after weighting; so it is with 4 more groups.")

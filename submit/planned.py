@@ -1,0 +1,39 @@
+"""The plan that a sweep directory holds, as it was drawn and as it has grown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from submit.config import Config, SpaceChoice
+from submit.directory import PlannedTrial, Round, Sweep
+from submit.planning import Plan, SpaceSample
+
+__all__ = ["planned_in"]
+
+
+def planned_in(sweep: Sweep) -> Plan:
+    """What is planned in a sweep directory, with what was added to it since it began."""
+    config, trials = sweep.config, list(sweep.trials())
+    batches: list[tuple[int, int]] = []
+    for round_ in sweep.rounds():
+        if round_.attempt == 1:  # no retry
+            first = round_.trials[0] if round_.trials else 0
+            batches += [(first + start, first + stop) for start, stop in round_.batches]
+    samples = [_sample_of(config, choice, own) for choice, own in _by_space(config, trials) if own]
+    return Plan(config, trials, Round(1, config.trials_per_worker, batches), samples)
+
+
+def _by_space(config: Config, trials: Sequence[PlannedTrial]) -> Iterator[tuple[SpaceChoice, list[PlannedTrial]]]:
+    """Each space with its trials: none yet, where a growth was interrupted."""
+    for choice in config.spaces:
+        yield choice, [trial for trial in trials if trial.trial["space"] == choice.name]
+
+
+def _sample_of(config: Config, choice: SpaceChoice, own: Sequence[PlannedTrial]) -> SpaceSample:
+    from trainers.spaces import space_named
+
+    size = None if config.backend == "lookup" else int(space_named(choice.definition or choice.name).size)
+    params, flops = (np.array([getattr(trial, name) or 0 for trial in own]) for name in ("params", "flops"))
+    return SpaceSample(choice.name, len(own) // config.reruns, size, None, params, flops)
