@@ -40,22 +40,38 @@ def precise_norm(model: nn.Module, feed: Feed, epoch: int, autocast: Autocast) -
 
 
 @torch.no_grad()
-def count_wrong(model: nn.Module, feed: Feed, autocast: Autocast) -> Tensor:
+def count_wrong(
+    model: nn.Module, feed: Feed, autocast: Autocast, *, pause: Callable[[int], bool] = lambda done: False
+) -> Tensor | None:
     """Test images whose class is not the likeliest one, and how many of these have no likeliest class.
 
     Outputs that are not all finite name none: the largest of NaN would be the first class.
 
+    Parameters
+    ----------
+    model : nn.Module
+    feed : Feed
+    autocast : callable
+    pause : callable, optional
+        Given the number of batches done, whether to give up; asked between batches, in every process the same ones.
+
     Returns
     -------
-    Tensor, shape (2,)
-        Of whole numbers, on the device.
+    Tensor, shape (2,), or None
+        Of whole numbers, on the device; None if `pause` said so.
     """
     model.eval()
     counts: Tensor | None = None
-    for images, labels in feed.test():
-        with autocast():
-            output = model(images)
-        lost = ~output.isfinite().all(1)
-        misses = torch.stack([((output.argmax(1) != labels) | lost).sum(), lost.sum()])
-        counts = misses if counts is None else counts + misses
+    batches = feed.test()
+    for done in range(1, feed.test_steps + 1):
+        # Where processes share the images, some have a batch fewer than others.
+        if (batch := next(batches, None)) is not None:
+            images, labels = batch
+            with autocast():
+                output = model(images)
+            lost = ~output.isfinite().all(1)
+            misses = torch.stack([((output.argmax(1) != labels) | lost).sum(), lost.sum()])
+            counts = misses if counts is None else counts + misses
+        if done < feed.test_steps and pause(done):
+            return None
     return torch.zeros(2, dtype=torch.int64) if counts is None else counts

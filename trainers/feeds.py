@@ -31,6 +31,8 @@ class Feed(Protocol):
     train_images: int
     test_images: int
     steps: int
+    #: Batches of test images, in the process that has most of them.
+    test_steps: int
 
     def train(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Augmented, normalised batches of one epoch, in its own order, from step `start` on."""
@@ -88,6 +90,9 @@ class DeviceFeed:
         self.batch = min(recipe.batch_size, self.train_images)
         # The last, smaller batch is left out, as in the authors' code: each epoch leaves out other images.
         self.steps = self.train_images // self.batch
+        # On a GPU no more than what a step keeps for its backward pass has room for.
+        self.test_batch = 256 if device.type == "cpu" else min(2048, max(1, 8 * self.batch // world))
+        self.test_steps = -(-self.test_images // (self.test_batch * world))
 
     def train(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Augmented batches of one epoch, from step `start` on."""
@@ -100,8 +105,7 @@ class DeviceFeed:
 
     def test(self) -> Iterator[Batch]:
         """Test batches, not augmented; the processes share them."""
-        # On a GPU no more than what a step keeps for its backward pass has room for.
-        size = 256 if self.device.type == "cpu" else min(2048, max(1, 8 * self.batch // self.world))
+        size = self.test_batch
         for start in range(self.rank * size, self.test_images, size * self.world):
             pixels = self.test_pixels[start : start + size]
             yield self._normalised(pixels), self.test_labels[start : start + size]

@@ -75,8 +75,8 @@ def train(
         The trial's own folder: ``checkpoint.pt`` after every epoch and where it stopped, ``progress.jsonl``,
         ``record.json`` at the end. If the record is there already, it is returned and nothing is trained.
     should_stop : callable, optional
-        Asked after every epoch, and every ten seconds within a longer one; once true, a checkpoint is kept and
-        `TrialInterrupted` is raised.
+        Asked after every epoch, and every ten seconds within a longer one and its evaluation; once true, a
+        checkpoint is kept and `TrialInterrupted` is raised. An evaluation that was cut off begins anew.
     root : path, optional
         Where the data set is; default as in `datasets.get`.
     threads : int, optional

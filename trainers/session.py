@@ -45,7 +45,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Part:
-    """An epoch that was left after some of its steps: sums over these, seconds, and the states of generators."""
+    """An epoch that was left after some of its steps: sums over these, seconds, and the states of generators.
+
+    After all of its steps, where it was left in the evaluation: that begins anew.
+    """
 
     step: int
     loss: float
@@ -178,19 +181,32 @@ class Session:
         # The one moment in which the host waits for the device.
         loss, wrong = parallel.total(sums, self.world).tolist()
         seconds = time.perf_counter() - begun + (part.seconds if part else 0.0)
+        mean_loss = loss / self.feed.steps
+        counts: Tensor | None = None
+        if not paused and outcomes.clean(mean_loss, 5) is not None:
+            counts = self._evaluate(epoch, pause)
+            paused = counts is None
         if paused:
             return Part(done, loss, int(wrong), seconds, self._drawn())
         images = self.feed.steps * min(self.recipe.batch_size, self.feed.train_images)
-        mean_loss = loss / self.feed.steps
-        test_error = self._test_error(epoch) if outcomes.clean(mean_loss, 5) is not None else None
+        test_error = None if counts is None else self._test_error(counts)
         return Seen(mean_loss, round(100 * wrong / images, 4), test_error, self._rate(epoch), images, seconds)
 
-    def _test_error(self, epoch: int) -> float | None:
+    def _evaluate(self, epoch: int, pause: Callable[[], bool] | None) -> Tensor | None:
+        """What `count_wrong` gives, after precise batch-norm statistics; None if `pause` says so."""
         if self.recipe.precise_bn:
             precise_norm(self.net, self.feed, epoch, self.autocast)
-        counts = count_wrong(self.net, self.feed, self.autocast).to(self.device)
-        wrong, lost = parallel.total(counts, self.world).tolist()
+        return count_wrong(
+            self.net, self.feed, self.autocast, pause=lambda done: pause is not None and self._ask(done) and pause()
+        )
+
+    def _test_error(self, counts: Tensor) -> float | None:
+        wrong, lost = parallel.total(counts.to(self.device), self.world).tolist()
         return round(100 * wrong / self.feed.test_images, 4) if lost < self.feed.test_images else None
+
+    def _ask(self, done: int) -> bool:
+        """Whether to look at the clock after so many steps or test batches."""
+        return self.world == 1 or done % ASKED == 1
 
     def _seed(self, seed: int, part: Part | None) -> None:
         """Let the network draw as this seed says, from where a part of the epoch left off."""
@@ -247,7 +263,7 @@ class Session:
             wrong += misses
             if profiler is not None:
                 profiler.step()
-            if self.world > 1 and done % ASKED != 1:
+            if not self._ask(done):
                 continue
             if out_of_time is not None and out_of_time():
                 raise outcomes.Stopped("timeout", f"the time limit was reached in epoch {epoch + 1}")

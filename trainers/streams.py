@@ -64,6 +64,8 @@ class StreamFeed:
         self.train_images, self.test_images = len(train), len(test)
         self.batch = min(recipe.batch_size, self.train_images)
         self.steps = self.train_images // self.batch
+        self.test_batch = max(recipe.batch_size // world, 1)
+        self.test_steps = -(-self.test_images // (self.test_batch * world))
         self.decodes = decodes(device)
         self.shift = 255 * torch.tensor(train.mean, device=device)[:, None, None]
         self.scale = 1 / (255 * torch.tensor(train.std, device=device)[:, None, None])
@@ -78,9 +80,8 @@ class StreamFeed:
 
     def test(self) -> Iterator[Batch]:
         """Centre crops of the test photographs; the processes share them."""
-        size = max(self.recipe.batch_size // self.world, 1)
         mine = range(self.rank, self.test_images, self.world)
-        groups = [mine[start : start + size] for start in range(0, len(mine), size)]
+        groups = [mine[start : start + self.test_batch] for start in range(0, len(mine), self.test_batch)]
         return self._batches("test", groups, self._centre)
 
     def _shuffled(self, use: int, epoch: int, steps: range) -> Iterator[Batch]:

@@ -60,14 +60,20 @@ def in_parts(made: Trial, folder: Path, every: int, **options: Any) -> tuple[dic
 
 
 @pytest.mark.parametrize(
-    ("case", "every"), [("stages", 1), ("stages", 3), ("cells, enhanced", 1), ("cells, enhanced", 2)]
+    ("case", "every", "stopped"),
+    [("stages", 2, 5), ("stages", 3, 3), ("cells, enhanced", 2, 5), ("cells, enhanced", 4, 2)],
 )
-def test_the_record_is_that_of_an_uninterrupted_trial(tmp_path: Path, impatient: None, case: str, every: int) -> None:
-    """Bit for bit, and its epochs are told once each: 3 steps of 128 of the 400 images, then the end of the epoch."""
+def test_the_record_is_that_of_an_uninterrupted_trial(
+    tmp_path: Path, impatient: None, case: str, every: int, stopped: int
+) -> None:
+    """Bit for bit, and its epochs are told once each.
+
+    Asked after 3 steps of 128 of the 400 images, between 2 batches of test images, and after the first epoch.
+    """
     whole = train(CASES[case], device="cpu")
     record, stops = in_parts(CASES[case], tmp_path, every)
     assert outcome(record) == outcome(whole)
-    assert stops == (7 if every == 1 else 2 if every == 3 else 3)
+    assert stops == stopped
     rows = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2]
     assert not (tmp_path / "checkpoint.pt").exists()
@@ -86,6 +92,8 @@ def test_short_epochs_are_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     clock = count(0, 3)
     monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock))
     with pytest.raises(TrialInterrupted, match="stopped after epoch 1 of 2"):
+        train(trial(2, options={"train_images": 256}), device="cpu", should_stop=lambda: True)
+    with pytest.raises(TrialInterrupted, match="stopped after step 3 of 3 of epoch 1"):  # among the test images
         train(trial(2), device="cpu", should_stop=lambda: True)
     made = trial(2, options={"train_images": 1280})
     with pytest.raises(TrialInterrupted, match="stopped after step 4 of 10 of epoch 1"):
@@ -97,7 +105,9 @@ def partly(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with monkeypatch.context() as patch:
         patch.setattr(loop, "PATIENCE", 0.0)
         with pytest.raises(TrialInterrupted, match="step 2 of 3 of epoch 2"):
-            train(trial(2), device="cpu", directory=folder, should_stop=at(6))  # three steps, the epoch's end, two more
+            train(
+                trial(2), device="cpu", directory=folder, should_stop=at(7)
+            )  # three steps, test images, the end, two steps
     return folder / "checkpoint.pt"
 
 
@@ -182,12 +192,9 @@ def test_several_processes_stop_at_the_same_step_and_go_on(tmp_path: Path, photo
     assert said == [f"trial {made.id[:12]} stopped after step 3 of 4 of epoch 1"] * 2
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "PATIENCE", 0.0)
-        with pytest.raises(
-            TrialInterrupted, match="step 1 of 4 of epoch 2"
-        ):  # after the last step, the epoch, the first
-            train(
-                made, device="cpu", root=photographs, directory=tmp_path / "folder", should_stop=at(3)
-            )  # the last step, the epoch, the first step
+        # Asked after the last step, between two batches of test images, after the epoch and after the first step.
+        with pytest.raises(TrialInterrupted, match="step 1 of 4 of epoch 2"):
+            train(made, device="cpu", root=photographs, directory=tmp_path / "folder", should_stop=at(4))
     record = json.loads(together(99)[0])
     assert record["train_ep_loss"] == pytest.approx(alone["train_ep_loss"], abs=2e-4)
     assert record["train_ep_top1"] == alone["train_ep_top1"]
