@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset figures test test-full lint types format bench test-wheel clean
+.PHONY: help demo demo-reset docs figures test test-full lint types format bench test-wheel clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -50,6 +50,10 @@ test-wheel: $(VENV)/.dev ## Build the wheel, install it alone, check that the an
 
 bench: $(VENV)/.dev ## Benchmarks, as ratios against what one would use instead
 	$(BIN)/python -m pytest -o addopts="" -o filterwarnings=default -o python_files="bench_*.py" -p no:xdist benchmarks
+
+docs: $(VENV)/.dev ## Make the site of the guide and the reference in build/site
+	$(BIN)/sphinx-build -W --keep-going -q -c docs . build/site
+	@echo "Open build/site/index.html"
 
 figures: $(VENV)/.dev ## Draw the pictures of docs/figures.md anew
 	$(BIN)/python docs/draw_figures.py

@@ -37,7 +37,7 @@ class KSResult:
     Attributes
     ----------
     statistic : float
-        D = max |F_a - F_b|, or D+ = max(F_a - F_b) for ``greater``, D- = max(F_b - F_a) for ``less``.
+        ``D = max |F_a - F_b|``, or ``D+ = max(F_a - F_b)`` for ``greater``, ``D- = max(F_b - F_a)`` for ``less``.
     pvalue : float
     location : float
         Lowest error at which the gap is reached.

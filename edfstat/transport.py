@@ -46,7 +46,7 @@ def wasserstein(
 
     Notes
     -----
-    W = int |F_a(e) - F_b(e)| de: how far, on average, errors must move to turn one population into the
+    ``W = int |F_a(e) - F_b(e)| de``: how far, on average, errors must move to turn one population into the
     other. An `EDF` is not sorted again.
 
     Examples
