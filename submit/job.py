@@ -304,7 +304,9 @@ class _Loop:
             shutil.rmtree(self._directory(item), ignore_errors=True)
         with suppress(OSError):
             self.feed.finished(item, seconds)
-        _say(f"trial {item.planned.id[:12]} {record['status']}: {record.get('min_test_top1')} %, {seconds:.1f} s")
+        best = record.get("min_test_top1")
+        reached = "no error" if best is None else f"{best} %"
+        _say(f"trial {item.planned.id[:12]} {record['status']}: {reached}, {seconds:.1f} s")
 
     def _give_up(self, item: Item) -> None:
         _say(f"trial {item.planned.id[:12]} was taken over by another worker; not recorded here")

@@ -67,6 +67,8 @@ class ClusterName(StrEnum):
 
 Source = Annotated[Path, typer.Argument(metavar="SWEEP", help="A sweep file or a sweep directory.")]
 Where = Annotated[ClusterName | None, typer.Option("--cluster", help="Default: slurm where sbatch is, else local.")]
+#: Of commands that do the same wherever workers run, so that one set of options fits all of a sweep's commands.
+Anywhere = Annotated[ClusterName | None, typer.Option("--cluster", help="As for run; it changes nothing here.")]
 Folder = Annotated[Path | None, typer.Option("--directory", help="The sweep directory; default: beside the file.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Workers at a time instead of the configured.")]
 Watch = Annotated[bool | None, typer.Option("--watch/--no-watch", help="Stay until the end. Default: not on SLURM.")]
@@ -74,7 +76,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @_command("plan", "sweep.yaml")
-def _plan(source: Source, directory: Folder = None, as_json: Json = False) -> None:
+def _plan(source: Source, cluster: Anywhere = None, directory: Folder = None, as_json: Json = False) -> None:
     """Print what a sweep would train, and submit nothing."""
     from submit.summary import plan_lines, plan_values
 
@@ -124,6 +126,7 @@ def _resume(
 @_command("status", "sweep.yaml --json")
 def _status(
     source: Source,
+    cluster: Anywhere = None,
     directory: Folder = None,
     as_json: Json = False,
     html: Annotated[bool, typer.Option("--html/--no-html", help="Also write status.html in the sweep.")] = True,
@@ -143,6 +146,7 @@ def _status(
 @_command("retry", "sweep.yaml --failed oom --slots 1")
 def _retry(
     source: Source,
+    cluster: Anywhere = None,
     directory: Folder = None,
     failed: Annotated[
         list[str] | None,
@@ -162,7 +166,7 @@ def _retry(
 
 
 @_command("cancel", "sweep.yaml")
-def _cancel(source: Source, directory: Folder = None) -> None:
+def _cancel(source: Source, cluster: Anywhere = None, directory: Folder = None) -> None:
     """Stop a sweep's workers; they save what they are at, and `resume` goes on."""
     count = cancel(source, directory=directory)
     _print(f"{count} launches stopped" if count else "nothing was running")
@@ -171,6 +175,7 @@ def _cancel(source: Source, directory: Folder = None) -> None:
 @_command("collect", "sweep.yaml -o results.csv")
 def _collect(
     source: Source,
+    cluster: Anywhere = None,
     directory: Folder = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: population.nc in the sweep.")] = None,
     curves: Annotated[bool, typer.Option("--curves/--no-curves", help="Keep the curves over epochs.")] = True,
@@ -184,6 +189,7 @@ def _collect(
 @_command("report", "sweep.yaml -o report.html")
 def _report(
     source: Source,
+    cluster: Anywhere = None,
     directory: Folder = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help=".html, .pdf or .md; default: report.html in the sweep.")

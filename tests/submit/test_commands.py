@@ -335,6 +335,19 @@ def test_a_sweep_in_a_directory_of_its_own_is_found_by_every_command(
     assert not (tmp_path / "sweep").exists()
 
 
+def test_every_command_takes_the_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write(tmp_path, fake(1, epochs=1))
+    for command in ("plan", "doctor", "run", "status", "resume", "retry", "cancel", "collect", "report"):
+        assert main([command, str(source), "--cluster", "debug"]) == 0, capsys.readouterr().err
+        assert main([command, str(source), "--cluster", "cloud"]) == 2
+    assert edfstat.load(tmp_path / "sweep" / "population.nc").sizes["model"] == 1
+
+
+def test_the_log_of_a_trial_without_an_error_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    operations.run(write(tmp_path, fake(1, epochs=1, options={"fates": {"Vanilla": "oom"}})), cluster="debug")
+    assert " oom: no error, " in capsys.readouterr().out
+
+
 def test_results_that_a_file_does_not_hold_are_not_made_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Five reruns of each model looked up would be one result counted five times."""
     options = {"results": "example", "foo": 1}
