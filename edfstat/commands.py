@@ -54,7 +54,9 @@ def _common(
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Results files, folders, a zip, or 'example'.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-Skip = Annotated[bool, typer.Option("--skip-corrupt", help="Leave corrupt jobs out instead of refusing the file.")]
+Skip = Annotated[
+    bool, typer.Option("--skip-corrupt", help="Leave out corrupt jobs, and unreadable files among others.")
+]
 Space = Annotated[
     str | None, typer.Option(help="Design space of all the models, whatever the files say; default: as they say.")
 ]

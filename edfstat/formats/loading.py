@@ -24,7 +24,7 @@ from edfstat.formats.record_lines import read_record, read_record_lines
 from edfstat.formats.repeats import refuse_repeats, source_entries
 from edfstat.formats.sniffing import json_kind
 from edfstat.formats.sources import Source, Stream, zip_members
-from edfstat.population import build_population, concat_populations, is_frame
+from edfstat.population import build_population, concat_populations, is_frame, note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +74,8 @@ def load(
         Whether to read the curves over epochs too: about 95 % of a published file.
     errors : {"raise", "skip"}, default "raise"
         What to do about a corrupt job: refuse the file, or leave the job out. How many were left out, and why,
-        is in the attributes `skipped` and `skipped_jobs`.
+        is in the attributes `skipped` and `skipped_jobs`. Of several files, ``"skip"`` also leaves out those that
+        cannot be read, each with a sentence in the attribute `notes`.
     columns : mapping of str to str, optional
         For tables: which column holds what, such as ``{"error": "val_err", "params": "n_params"}``. The key
         ``accuracy`` (percent) gives an error of 100 - accuracy. Refused where no file is a table.
@@ -124,16 +125,30 @@ def load(
     sources = [source for path in paths for source in _named(path)]
     kept = Cache() if cache else None
     read: list[tuple[Source | str, xr.Dataset]] = []
+    unreadable: list[PopulationError] = []
     for place, source in enumerate(sources, start=1):
         if progress:
             progress(source if isinstance(source, str) else source.name, place, len(sources))
-        population = _read(source, reading, space, columns, cache=kept)
+        skipped_before = len(reading.skipped)
+        try:
+            population = _read(source, reading, space, columns, cache=kept)
+        except PopulationError as error:
+            if not reading.skip:
+                raise
+            del reading.skipped[skipped_before:]
+            unreadable.append(error)
+            continue
         if population is not None:
             read.append((source, population))
+    if unreadable and not read:
+        raise unreadable[0]
     if columns and not reading.tables:
         raise InputError(f"columns={dict(columns)!r} is for tables, and no file here is one; leave it out")
     refuse_repeats([(_label(source), population) for source, population in read])
-    return _joined([population for _, population in read], reading, ", ".join(map(shown, paths[:8])))
+    joined = _joined([population for _, population in read], reading, ", ".join(map(shown, paths[:8])))
+    for complaint in unreadable:
+        note(joined, f"A file was left out: {complaint}.")
+    return joined
 
 
 def load_source(source: Source) -> xr.Dataset:

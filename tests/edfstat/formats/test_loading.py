@@ -19,7 +19,7 @@ import pytest
 import edfstat
 from edfstat.errors import FormatError, InputError
 from edfstat.formats import published
-from edfstat.population import build_population
+from edfstat.population import build_population, notes_of
 from edfstat.records import make_record
 from tests.edfstat.formats.published_files import job, write
 
@@ -220,6 +220,25 @@ def test_corrupt_job_is_named_by_index_and_key(tmp_path: Path, change: dict[str,
     assert f"job 2, key '{key}'" in json.loads(ds.attrs["skipped_jobs"])[0]
 
 
+def test_of_several_files_those_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
+    write(tmp_path / "ResNet.json", [job(), job(params=-1)])
+    for name, text in {"Cut.json": '[{"params": 1, ', "Empty.json": "", "Other.json": '{"a": 1}', "X.nc": "no"}.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(FormatError, match=r"Cut\.json"):
+        edfstat.load(tmp_path)
+    ds = edfstat.load(tmp_path, errors="skip")
+    assert ds.sizes["model"] == 1
+    assert ds.attrs["skipped"] == 1
+    said = notes_of(ds)
+    assert [name for text in said for name in ("Cut", "Empty", "Other", "X") if f"{name}." in text] == [
+        "Cut", "Empty", "Other", "X",
+    ]  # fmt: skip
+    with pytest.raises(FormatError, match=r"Cut\.json"):
+        edfstat.load(tmp_path / "Cut.json", errors="skip")
+    with pytest.raises(FileNotFoundError):
+        edfstat.load([tmp_path / "ResNet.json", tmp_path / "Missing.json"], errors="skip")
+
+
 def test_corrupt_job_in_a_later_piece_has_its_index_in_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -327,9 +346,14 @@ def test_a_sweep_whose_worker_was_killed_before_its_first_record(
         edfstat.load(tmp_path, errors=skip)
     (records / "w1.jsonl").write_text(json.dumps(job(trial_id="x", space="A")) + "\n")
     assert edfstat.load(tmp_path, errors=skip)["space"].values.tolist() == ["A"]
-    for files in ([records / name], [records / "w1.jsonl", records / name]):  # named, it should hold something
+    with pytest.raises(FormatError, match=f"{name} holds no records"):  # named, it should hold something
+        edfstat.load(records / name, errors=skip)
+    if skip == "raise":
         with pytest.raises(FormatError, match=f"{name} holds no records"):
-            edfstat.load(files, errors=skip)
+            edfstat.load([records / "w1.jsonl", records / name])
+    else:
+        both = edfstat.load([records / "w1.jsonl", records / name], errors="skip")
+        assert (both.sizes["model"], f"{name} holds no records" in notes_of(both)[0]) == (1, True)
 
 
 @pytest.mark.parametrize("indent", [None, 1])
