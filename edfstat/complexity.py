@@ -217,9 +217,12 @@ def _models(complexity: Any) -> tuple[str, xr.Coordinates]:
     if not isinstance(complexity, xr.DataArray):
         return "model", xr.Coordinates()
     along = str(complexity.dims[0])
+    if along in _TAKEN:
+        # Its labels become those of `model`, unless the models have labels of that name.
+        change = complexity.swap_dims if "model" in complexity.coords else complexity.rename
+        complexity, along = change({along: "model"}), "model"
     others = [name for name, coord in complexity.coords.items() if coord.dims != (along,) or name in _TAKEN]
-    labels = complexity.drop_vars(others)
-    return ("model", labels.rename({along: "model"}).coords) if along in _TAKEN else (along, labels.coords)
+    return along, complexity.drop_vars(others).coords
 
 
 def _ragged(edges: list[Floats]) -> Floats:

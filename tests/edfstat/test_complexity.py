@@ -338,10 +338,19 @@ def test_names_of_groups_stay_where_models_have_a_group_of_their_own():
 
 @pytest.mark.parametrize("name", ["group", "bin", "edge", "axis", "weights", "counts", "anything"])
 def test_models_may_lie_along_any_dimension(name):
-    values = xr.DataArray([1.0, 2.0, 3.0, 1.0, 1.4, 3.0], dims=[name], coords={name: range(6)})
+    values = xr.DataArray([1.0, 2.0, 3.0, 1.0, 1.4, 3.0], dims=[name], coords={name: range(10, 16)})
     found = complexity_bins(values, groups=list("AAABBB"), bins=2)
     assert found.counts.values.tolist() == [[1, 2], [2, 1]]
     assert found.weights.dims == ((name,) if name == "anything" else ("model",))
+    assert found.weights[found.weights.dims[0]].values.tolist() == [10, 11, 12, 13, 14, 15]
+
+
+@pytest.mark.filterwarnings("error")
+def test_models_with_labels_of_their_own_keep_these():
+    labels = {"group": [4, 5, 6], "model": ("group", ["x", "y", "z"])}
+    found = complexity_bins(xr.DataArray([1.0, 2.0, 3.0], dims=["group"], coords=labels), bins=1)
+    assert found.weights.sel(model="y").item() == pytest.approx(1 / 3)
+    assert found.group.values.tolist() == ["all"]
 
 
 def test_an_index_of_several_levels_is_kept():
