@@ -6,6 +6,7 @@ import errno
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -95,6 +96,9 @@ class Slot(Protocol):
 #: Errors of the disk that pass, and say nothing of the trial. One of reading may be a file's own, and stays.
 TROUBLES = (*FULL, errno.ESTALE)
 
+#: Seconds in which what a dead process answered last has been read.
+LAST_ANSWER = 5.0
+
 #: Slot, number of the run there, outcome. A run that was given up may still send one, into the time of the next.
 Messages = SimpleQueue[tuple["Slot", int, Outcome]]
 
@@ -151,12 +155,11 @@ class ChildSlot:
         process, self._process = self._process, None
         if process is None:
             return
-        process.kill()
+        _end_group(process.pid)
         process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                with suppress(OSError):
-                    stream.close()
+        if process.stdin is not None:
+            with suppress(OSError):
+                process.stdin.close()
 
     def _spawn(self) -> None:
         self.close()
@@ -170,17 +173,27 @@ class ChildSlot:
                 # A Ctrl-C at the terminal is the launcher's business; it asks the workers to stop.
                 start_new_session=True,
             )
-        threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
+        threading.Thread(target=self._watch, args=(self._process,), daemon=True).start()
 
-    def _listen(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        with suppress(ValueError, OSError):  # the slot was closed
-            for line in process.stdout:
-                outcome = json.loads(line)
-                self._messages.put((self, outcome.pop("run"), outcome))
+    def _watch(self, process: subprocess.Popen[str]) -> None:
+        """Pass on what a child process answers and, unless the slot ended it, that it died."""
+        reader = threading.Thread(target=self._listen, args=(process,), daemon=True)
+        reader.start()
+        # Not the end of its pipe, which processes that the trial started may hold open for as long as they live.
+        with suppress(ChildProcessError):  # another thread saw it end first
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        _end_group(process.pid)
+        reader.join(LAST_ANSWER)
         if self._process is process:
             code = process.wait()
             self._messages.put((self, self._given.get(process.pid, 0), {"kind": "death", "code": code}))
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with suppress(ValueError), process.stdout:  # a line that a death cut off
+            for line in process.stdout:
+                outcome = json.loads(line)
+                self._messages.put((self, outcome.pop("run"), outcome))
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self._process is not None
@@ -189,6 +202,12 @@ class ChildSlot:
             self._given[self._process.pid] = message["run"]
         self._process.stdin.write(json.dumps(message) + "\n")
         self._process.stdin.flush()
+
+
+def _end_group(leader: int) -> None:
+    """End a child process with all that its trials started, which would go on without it."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 def child_main(backend_name: str) -> None:
@@ -209,6 +228,8 @@ def child_main(backend_name: str) -> None:
                 stopping.clear()
                 jobs.put(message)
         # The worker is gone: nobody could record an outcome, and another worker will want the checkpoint.
+        if os.getpgrp() == os.getpid():
+            _end_group(os.getpid())
         os._exit(1)
 
     threading.Thread(target=listen, daemon=True).start()
