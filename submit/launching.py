@@ -24,6 +24,7 @@ from submit import scheduler
 from submit.directory import Sweep, write_atomically
 from submit.job import Worker
 from submit.presence import is_alive, machine, process_start
+from submit.surroundings import LAUNCHER_GPUS
 
 __all__ = [
     "Cluster",
@@ -290,19 +291,27 @@ def _executor(sweep: Sweep, cluster: Cluster, made: Launch) -> Any:
 
 @contextmanager
 def _workers_environment(sweep: Sweep) -> Iterator[None]:
-    """The code of the launch comes first for whatever is started here."""
+    """The code of the launch comes first for whatever is started here, and local workers see the GPUs seen here."""
     code = str(sweep.path.absolute() / "code")
-    before = {name: os.environ.get(name) for name in ("PYTHONPATH", "PYTHONSAFEPATH")}
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [code, before["PYTHONPATH"]]))
-    os.environ["PYTHONSAFEPATH"] = "1"
+    changes = {
+        "PYTHONPATH": os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")])),
+        "PYTHONSAFEPATH": "1",
+        LAUNCHER_GPUS: os.environ.get("CUDA_VISIBLE_DEVICES"),
+    }
+    before = {name: os.environ.get(name) for name in changes}
+    _set_environment(changes)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        _set_environment(before)
+
+
+def _set_environment(values: dict[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @contextmanager

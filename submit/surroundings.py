@@ -10,7 +10,13 @@ from typing import Any
 
 from submit.directory import PlannedTrial, Sweep
 
-__all__ = ["add_sizes", "child_environment", "device", "job_id", "log_name", "on_slurm", "origin", "show_gpus"]
+__all__ = [
+    "LAUNCHER_GPUS", "add_sizes", "child_environment", "device", "job_id", "log_name", "on_slurm", "origin",
+    "show_gpus",
+]  # fmt: skip
+
+#: The launcher's CUDA_VISIBLE_DEVICES, in place of which submitit gives local workers its own.
+LAUNCHER_GPUS = "EDFSTAT_LAUNCHER_GPUS"
 
 
 def child_environment(sweep: Sweep) -> dict[str, str]:
@@ -29,9 +35,14 @@ def child_environment(sweep: Sweep) -> dict[str, str]:
 
 
 def show_gpus() -> None:
-    """Undo that submitit's local executor hides every GPU unless one is asked for; here workers choose theirs."""
-    if os.environ.get("SUBMITIT_EXECUTOR") == "local" and not os.environ.get("CUDA_VISIBLE_DEVICES", "x"):
-        del os.environ["CUDA_VISIBLE_DEVICES"]
+    """Undo that submitit's local executor hides every GPU: workers see those that their launcher saw."""
+    if os.environ.get("SUBMITIT_EXECUTOR") != "local":
+        return
+    seen = os.environ.get(LAUNCHER_GPUS)
+    if seen is None:
+        os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+    else:
+        os.environ["CUDA_VISIBLE_DEVICES"] = seen
 
 
 def job_id() -> str:
@@ -67,6 +78,8 @@ def add_sizes(record: dict[str, Any], planned: PlannedTrial) -> None:
 
 def device(sweep: Sweep, index: int) -> str:
     """Device of the trials of the launch's worker of that number: here workers take turns, SLURM assigns its own."""
-    count = len(list(Path("/dev").glob("nvidia[0-9]*")))
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    here = Path("/dev").glob("nvidia[0-9]*") if chosen is None else filter(None, chosen.split(","))
+    count = len(list(here))
     shared = count > 1 and not on_slurm() and sweep.config.resources.gpus
     return f"cuda:{index % count}" if shared else "auto"

@@ -12,6 +12,7 @@ from submit.collecting import gather
 from submit.directory import open_sweep
 from submit.launching import launches
 from submit.status import Status
+from submit.surroundings import device
 from tests.submit.sweeps import fake, write
 from trainers import mps
 
@@ -23,7 +24,9 @@ from edfstat.records import make_record
 class Seeing:
     def run(self, trial, *, directory=None, device="auto", should_stop=None):
         names = ("CUDA_MPS_PIPE_DIRECTORY", "CUDA_VISIBLE_DEVICES")
-        return make_record(trial, min_test_top1=1.0, provenance={name: os.environ.get(name) for name in names})
+        return make_record(trial, min_test_top1=1.0, provenance={
+            "on": device, **{name: os.environ.get(name) for name in names},
+        })
 """
 ONE_GPU = """
 class cuda:
@@ -62,6 +65,19 @@ def test_a_worker_starts_mps_for_several_trials_on_a_gpu(site: Path, gpus: int, 
     assert ("up to 2 trials share a GPU through MPS (started)" in log) == shared
     if shared:
         assert (site / "calls").read_text() == "-d\nquit\n"
+
+
+@pytest.mark.parametrize(("seen", "devices"), [("2,5", ["cuda:0", "cuda:1", "cuda:0"]), ("5", ["auto"] * 3)])
+def test_local_workers_see_and_share_out_the_gpus_that_their_launcher_saw(
+    site: Path, monkeypatch: pytest.MonkeyPatch, seen: str, devices: list[str]
+) -> None:
+    monkeypatch.setenv(mps.VISIBLE, seen)
+    changes = {"backend": "seeing:Seeing", "resources": {"time": "11 min", "gpus": 1}, "workers": 1}
+    assert operations.run(write(site, fake(1, **changes)), cluster="local").complete
+    sweep = open_sweep(site / "sweep")
+    (record,) = gather(sweep).records
+    assert (record["provenance"][mps.VISIBLE], record["provenance"]["on"]) == (seen, devices[0])
+    assert [device(sweep, worker) for worker in range(3)] == devices
 
 
 def test_where_there_is_no_service_the_log_says_that_trials_take_turns(site: Path) -> None:
