@@ -76,6 +76,7 @@ class Worker:
 @dataclass
 class _Running:
     item: Item
+    #: When it began, by the monotonic clock.
     since: float
     #: Number of the run in its slot.
     run: int = 0
@@ -98,9 +99,9 @@ class _Loop:
 
     def __post_init__(self) -> None:
         config = self.sweep.config
-        self.started = time.time()
+        # By the monotonic clock, as all that is measured here: the other one may be set meanwhile.
         self.limit = config.resources.time * 60 if on_slurm() else float("inf")
-        self.deadline = self.started + self.limit - config.resources.warning
+        self.deadline = time.monotonic() + self.limit - config.resources.warning
         self.messages: Messages = SimpleQueue()
         # Each incarnation of a worker has a shard of its own.
         self.shard, name = new_shard(self.sweep.folder("records"), f"{self.worker.launch}-{self.worker.index:04d}")
@@ -206,7 +207,7 @@ class _Loop:
             if id(slot) in self.running:
                 continue
             try:
-                item = self.feed.next(self.deadline - time.time(), self._fits)
+                item = self.feed.next(self.deadline - time.monotonic(), self._fits)
             except OSError as error:
                 self._wait_for_disk(error)
                 return False
@@ -219,9 +220,9 @@ class _Loop:
             if item.deaths >= MOST_DEATHS:
                 message = f"{item.deaths} workers died at the trial without getting it further"
                 lost = make_record(item.planned.to_trial(), status="lost", message=message)
-                self._record(_Running(item, time.time()), lost)
+                self._record(_Running(item, time.monotonic()), lost)
                 continue
-            begun = self.running[id(slot)] = _Running(item, time.time())
+            begun = self.running[id(slot)] = _Running(item, time.monotonic())
             items = [running.item for running in self.running.values()]
             marks = {each.planned.id: each.mark for each in items}
             self.presence.announce(trials=list(marks), marks=marks, since=time.time())
@@ -317,7 +318,7 @@ class _Loop:
         before = 0.0
         with suppress(OSError, ValueError):
             before = float((self._directory(running.item) / SPENT).read_text(encoding="ascii"))
-        return before + time.time() - running.since
+        return before + time.monotonic() - running.since
 
     # Ends ---------------------------------------------------------------------------------------------------
 
@@ -330,7 +331,7 @@ class _Loop:
         return self.reason in ("stop", "signal", "term", "unready")
 
     def _out_of_time(self) -> bool:
-        return time.time() > self.deadline or self.feed.declined
+        return time.monotonic() > self.deadline or self.feed.declined
 
     def _wind_down(self) -> None:
         """Let running trials save their checkpoints, and record those that end now."""
@@ -346,7 +347,7 @@ class _Loop:
         limit = self.sweep.config.trial_timeout
         for slot in self.slots:
             running = self.running.get(id(slot))
-            if limit is None or running is None or time.time() - running.since < limit * 60:
+            if limit is None or running is None or time.monotonic() - running.since < limit * 60:
                 continue
             slot.close()
             del self.running[id(slot)]
@@ -369,4 +370,4 @@ class _Loop:
 
 def _say(text: str) -> None:
     with suppress(OSError):
-        print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)  # noqa: T201 - the worker's log
+        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}", flush=True)  # noqa: T201 - the worker's log

@@ -54,4 +54,7 @@ def patience(reason: str, warning: float) -> float:
 
 def cause(code: int) -> str:
     """What ended a process, in words, from its exit code."""
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    if code >= 0:
+        return f"exit code {code}"
+    names = {each.value: each.name for each in signal.Signals}  # but for most of the real-time signals
+    return f"signal {names.get(-code, -code)}"

@@ -6,12 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from submit import opening
+from edfstat import Trial
+from edfstat.records import make_record
+from submit import opening, operations
 from submit.claims import Claims
 from submit.collecting import gather
 from submit.directory import Round, Sweep, open_sweep
@@ -19,7 +23,7 @@ from submit.feed import Feed
 from submit.job import Worker, _Loop
 from submit.presence import Presence, WorkerInfo, process_start
 from submit.shards import Shard, read_lines
-from submit.signals import patience
+from submit.signals import cause, patience
 from tests.submit.sweeps import fake, finished_once, holding, let_go, records, wait_until, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -428,6 +432,29 @@ def test_time_of_interrupted_lives_is_counted(tmp_path: Path) -> None:
     (record,) = gather(open_sweep(directory)).records
     assert record["provenance"]["began_at_epoch"] == 9
     assert record["provenance"]["seconds"] >= 10 * 0.2
+
+
+class Timeless:
+    """Trains while somebody sets the clock."""
+
+    def run(self, trial: Trial, **_: Any) -> dict[str, Any]:
+        right = time.time
+        time.time = lambda: right() - 3600.0
+        return make_record(trial, min_test_top1=1.0)
+
+
+def test_a_clock_that_is_set_changes_no_durations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", time.time)
+    backend = f"{__name__}:Timeless"
+    operations.run(write(tmp_path, fake(1, backend=backend)), cluster="debug")
+    (record,) = gather(open_sweep(tmp_path / "sweep")).records
+    assert 0 <= record["provenance"]["seconds"] < 60
+
+
+def test_a_death_by_any_signal_has_a_name() -> None:
+    assert cause(3) == "exit code 3"
+    assert cause(-signal.SIGSEGV) == "signal SIGSEGV"
+    assert cause(-signal.SIGRTMIN - 2) == f"signal {signal.SIGRTMIN + 2}"
 
 
 def test_a_silent_disk_is_an_error_not_a_no(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
