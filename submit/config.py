@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -177,7 +178,7 @@ class Optim(_Strict):
 
     base_lr: Setting | None = Field(None, description="initial learning rate")
     wd: Setting | None = Field(None, description="weight decay")
-    max_ep: Annotated[int, Field(gt=0)] | None = Field(None, description="epochs")
+    max_ep: Annotated[int, Field(gt=0, le=10**9)] | None = Field(None, description="epochs")
 
 
 class Resources(_Strict):
@@ -235,9 +236,8 @@ class Config(_Strict):
 
     @model_validator(mode="after")
     def _distinct(self) -> Config:
-        names = [space.name for space in self.spaces]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
+        counts = Counter(space.name for space in self.spaces)
+        if twice := sorted(name for name, count in counts.items() if count > 1):
             raise ValueError(f"spaces names {', '.join(twice)} more than once; give each space one count")
         return self
 

@@ -44,6 +44,7 @@ def _sentence(error: Any, where: str, root: type[BaseModel]) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     message = message.replace("valid tuple", "list").replace("valid dictionary", "mapping")
+    message = re.sub(r" or instance of \w+$", "", message)
     if error["type"] == "too_short":
         message = f"give at least {error['ctx']['min_length']}"
     elif key.rpartition(".")[2] in _MINUTES and isinstance(error["input"], int | float):

@@ -226,7 +226,7 @@ def _from_results(config: Config, rng: np.random.Generator) -> Iterator[Found]:
         if inside.size < choice.count:
             raise InputError(
                 f"spaces: {results} has {inside.size} models of {choice.name} within the caps, not {choice.count}; "
-                "ask for fewer or raise the caps"
+                "ask for fewer or widen the caps"
             )
         chosen = rng.choice(inside, choice.count, replace=False)
         columns = {name: population[name].values[chosen] for name in _COLUMNS if name in population.variables}

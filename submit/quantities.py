@@ -9,7 +9,10 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 __all__ = ["Gigabytes", "Minutes"]
 
-_UNITS = {"s": 1 / 60, "sec": 1 / 60, "m": 1.0, "min": 1.0, "h": 60.0, "hour": 60.0, "hours": 60.0, "d": 1440.0}
+_UNITS = {
+    **dict.fromkeys(("s", "sec", "seconds"), 1 / 60), **dict.fromkeys(("m", "min", "minutes"), 1.0),
+    **dict.fromkeys(("h", "hour", "hours"), 60.0), **dict.fromkeys(("d", "day", "days"), 1440.0),
+}  # fmt: skip
 
 
 def _minutes(value: Any) -> Any:
@@ -43,7 +46,7 @@ def _number_or(pattern: str) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [number, text]})
 
 
-_TIME = r"^\s*((\d+-)?\d+:\d\d:\d\d|\d+(\.\d+)?\s*(s|sec|m|min|h|hour|hours|d)?)\s*$"
+_TIME = rf"^\s*((\d+-)?\d+:\d\d:\d\d|\d+(\.\d+)?\s*({'|'.join(_UNITS)})?)\s*$"
 _SIZE = r"^\s*\d+(\.\d+)?\s*[mMgGtT]?[bB]?\s*$"
 Minutes = Annotated[float, BeforeValidator(_minutes), Field(gt=0), _number_or(_TIME)]
 Gigabytes = Annotated[float, BeforeValidator(_gigabytes), Field(gt=0), _number_or(_SIZE)]

@@ -29,6 +29,8 @@ SPACES = [{"name": "ResNet", "count": 3}]
         ({"spaces": [{"name": "a", "definition": {"name": "b"}, "count": 3}]}, "name is 'a', its definition's 'b'"),
         ({"caps": {"min_flops": 9, "max_flops": 8}}, "min_flops is 9, above max_flops, 8"),
         ({"optim": {"max_ep": 0}}, "optim.max_ep is 0"),
+        ({"optim": {"max_ep": 10**30}}, "less than or equal to 1000000000"),
+        ({"spaces": ["ResNet"]}, "spaces[0] is 'ResNet': input should be a mapping\n"),
         ({"optim": {"base_lr": {"log_uniform": [0, 1]}}}, "both ends are above 0"),
         ({"optim": {"base_lr": {"uniform": [2, 1]}}}, "low <= high"),
         ({"optim": {"base_lr": {"choice": [1], "uniform": [1, 2]}}}, "exactly one of"),
@@ -50,7 +52,7 @@ SPACES = [{"name": "ResNet", "count": 3}]
 def test_a_mistake_is_named(changes: dict, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read_config({"spaces": SPACES, **changes})
-    assert said in str(caught.value)
+    assert said in f"{caught.value}\n"
 
 
 def test_every_mistake_is_listed_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,7 +111,8 @@ def test_mistakes_of_form_and_of_meaning_are_told_together(tmp_path: Path, capsy
 
 
 @pytest.mark.parametrize(
-    ("text", "minutes"), [("90 min", 90), ("1.5h", 90), ("01:30:00", 90), ("2-00:00:00", 2880), ("120", 120)]
+    ("text", "minutes"),
+    [("90 min", 90), ("1.5h", 90), ("01:30:00", 90), ("2-00:00:00", 2880), ("120", 120), ("2 days", 2880)],
 )
 def test_times(text: str, minutes: float) -> None:
     assert read_config({"spaces": SPACES, "resources": {"time": text}}).resources.time == minutes
