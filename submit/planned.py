@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -21,14 +22,12 @@ def planned_in(sweep: Sweep) -> Plan:
         if round_.attempt == 1:  # no retry
             first = round_.trials[0] if round_.trials else 0
             batches += [(first + start, first + stop) for start, stop in round_.batches]
-    samples = [_sample_of(config, choice, own) for choice, own in _by_space(config, trials) if own]
+    by_space: dict[str, list[PlannedTrial]] = defaultdict(list)
+    for trial in trials:
+        by_space[trial.trial["space"]].append(trial)
+    # A space has none yet where a growth was interrupted.
+    samples = [_sample_of(config, choice, by_space[choice.name]) for choice in config.spaces if choice.name in by_space]
     return Plan(config, trials, Round(1, config.trials_per_worker, batches), samples)
-
-
-def _by_space(config: Config, trials: Sequence[PlannedTrial]) -> Iterator[tuple[SpaceChoice, list[PlannedTrial]]]:
-    """Each space with its trials: none yet, where a growth was interrupted."""
-    for choice in config.spaces:
-        yield choice, [trial for trial in trials if trial.trial["space"] == choice.name]
 
 
 def _sample_of(config: Config, choice: SpaceChoice, own: Sequence[PlannedTrial]) -> SpaceSample:

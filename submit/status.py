@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -21,7 +21,7 @@ from submit.launching import launches, living_workers, starting
 from submit.presence import read_worker
 from submit.shards import Stub, read_lines
 
-__all__ = ["Status", "Tally", "read_status", "status_lines"]
+__all__ = ["Status", "Tally", "duration", "read_status", "status_lines", "status_rows"]
 
 CACHE = "status.cache"
 #: Running trials whose epochs are looked at.
@@ -278,32 +278,33 @@ def _queued(sweep: Sweep, working: int) -> int | None:
 
 def status_lines(status: Status) -> list[str]:
     """The status in words, one thing a line."""
-    outcomes = ", ".join(f"{count} {name}" for name, count in status.by_status.items()) or "none"
-    lines = [
-        f"sweep      {status.name}",
-        f"trials     {status.total}: {status.finished} finished, {status.running} running, "
-        f"{status.total - status.finished - status.running} queued",
-        f"finished   {outcomes}",
-        f"workers    {status.workers} at work, {_waiting(status.queued_workers)}",
-        _hours("training", status.hours, status.hours_left, "hours of trials"),
-    ]
+    return [f"{name:<10} {text}" for name, text in status_rows(status)]
+
+
+def status_rows(status: Status) -> Iterator[tuple[str, str]]:
+    """What a status says, each thing with its name."""
+    yield "sweep", status.name
+    queued = status.total - status.finished - status.running
+    yield "trials", f"{status.total}: {status.finished} finished, {status.running} running, {queued} queued"
+    yield "finished", ", ".join(f"{count} {name}" for name, count in status.by_status.items()) or "none"
+    yield "workers", f"{status.workers} at work, {_waiting(status.queued_workers)}"
     if status.images_per_second:
-        lines.insert(-1, f"speed      {status.images_per_second:,.0f} training images/s")
-    if status.gpu_hours:
-        lines.append(_hours("GPU hours", status.gpu_hours, status.gpu_hours_left, "spent"))
+        yield "speed", f"{status.images_per_second:,.0f} training images/s"
     if status.epochs:
-        lines.insert(-1, f"epochs     {_epochs(status.epochs)} of those that run")
+        yield "epochs", f"{_epochs(status.epochs)} of those that run"
+    yield "training", _hours(status.hours, status.hours_left, "hours of trials")
+    if status.gpu_hours:
+        yield "GPU hours", _hours(status.gpu_hours, status.gpu_hours_left, "spent")
     if status.disk_full and not status.complete:
-        lines.append(f"disk       {(status.disk_free or 0) / 1e6:.1f} MB free: workers wait until there is room")
+        yield "disk", f"{(status.disk_free or 0) / 1e6:.1f} MB free: workers wait until there is room"
     if status.complete:
-        lines.append("done       every trial has its record")
+        yield "done", "every trial has its record"
     elif status.left is not None:
         end = time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time() + status.left))
-        lines.append(f"time left  about {duration(status.left)}, until {end}")
-    lines += [f"problem    {problem}" for problem in status.problems]
+        yield "time left", f"about {duration(status.left)}, until {end}"
+    yield from (("problem", problem) for problem in status.problems)
     if status.duplicates:
-        lines.append(f"duplicates {status.duplicates} records of trials that had one (the first counts)")
-    return lines
+        yield "duplicates", f"{status.duplicates} records of trials that had one (the first counts)"
 
 
 def _epochs(found: Mapping[str, tuple[int, int]]) -> str:
@@ -312,8 +313,8 @@ def _epochs(found: Mapping[str, tuple[int, int]]) -> str:
     return " to ".join(dict.fromkeys(f"{done}/{of}" for done, of in (ends[0], ends[-1])))
 
 
-def _hours(what: str, spent: float, left: float | None, unit: str) -> str:
-    return f"{what:<10} {spent:.2f} {unit}" + (f", about {left:.2f} left" if left is not None else "")
+def _hours(spent: float, left: float | None, unit: str) -> str:
+    return f"{spent:.2f} {unit}" + (f", about {left:.2f} left" if left is not None else "")
 
 
 def _waiting(queued: int | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from submit.directory import write_atomically
 from submit.planning import Plan
-from submit.status import Status, duration, status_lines
+from submit.status import Status, duration, status_rows
 
 __all__ = ["plan_lines", "plan_values", "write_status_page"]
 
@@ -84,22 +85,16 @@ def write_status_page(directory: Path, found: Status) -> None:
     from jinja2 import Environment
 
     page = Environment(autoescape=True).from_string(_PAGE)
-    rows = [
-        line.split(maxsplit=1) if not line.startswith(("GPU hours", "time left")) else [line[:9], line[9:].strip()]
-        for line in status_lines(found)
-    ]
-    share = 100 * found.finished / found.total
-    try:
-        write_atomically(directory / "status.html", page.render(name=found.name, rows=rows, share=f"{share:.1f}"))
-    except OSError:
-        return
+    share = f"{100 * found.finished / found.total:.1f}"
+    with suppress(OSError):
+        text = page.render(name=found.name, rows=list(status_rows(found)), share=share)
+        write_atomically(directory / "status.html", text)
 
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="60"><title>{{ name }}: {{ share }} %</title>
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;color:#222}
 th{text-align:left;padding-right:2rem;font-weight:600;vertical-align:top}
-
 .bar{background:#e4e4e4;border-radius:4px;height:1.2rem}
 .bar div{background:#2a6fb0;height:100%;border-radius:4px}</style>
 <h1>{{ name }}</h1><p>{{ share }} % of the trials are finished.</p>

@@ -139,7 +139,7 @@ def _status(
         write_status_page(locate(source, directory)[0], found)
     lines = status_lines(found)
     if more := _to_come(source, directory):
-        lines.append(f"more       {more:,} trials that the sweep file asks for, and run adds")
+        lines.append(f"{'more':<10} {more:,} trials that the sweep file asks for, and run adds")
     _print(json.dumps(found.to_dict(), indent=2) if as_json else "\n".join(lines))
 
 
@@ -215,7 +215,7 @@ def _uninterrupted(
         return act(source, cluster=_chosen(cluster), directory=directory, workers=workers, watch=watch)
     except KeyboardInterrupt:
         # typer would end with a code of its own and no word of what to do next.
-        raise InputFailure("interrupted; run the same command again to go on") from None
+        raise WorkFailure("interrupted; run the same command again to go on") from None
 
 
 def _chosen(cluster: ClusterName | None) -> Cluster | None:
@@ -226,16 +226,16 @@ def _end(found: Status, source: Path, directory: Path | None) -> None:
     _print("\n".join(status_lines(found)))
     if found.complete and found.by_status.get("ok", 0) + found.by_status.get("diverged", 0) == 0:
         why = commonest_message(open_sweep(locate(source, directory)[0]))
-        raise InputFailure(f"every trial failed: {why or 'their records say why'}")
+        raise WorkFailure(f"every trial failed: {why or 'their records say why'}")
     nobody = not found.complete and not found.workers and found.queued_workers == 0
     # Workers that were started a moment ago show only when they are up.
     if nobody and not active_launches(open_sweep(locate(source, directory)[0])):
         if found.problems:
             raise InputError(f"workers ended, as no trial can run where they were: {found.problems[0]}")
-        raise InputFailure("the workers are gone and trials are left; look at logs/ in the sweep, then resume")
+        raise WorkFailure("the workers are gone and trials are left; look at logs/ in the sweep, then resume")
 
 
-class InputFailure(Exception):
+class WorkFailure(Exception):
     """The work failed: exit code 1, one line."""
 
 
@@ -258,7 +258,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(str(error), 2)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted; run the same command again to go on", 1)
-    except InputFailure as error:
+    except WorkFailure as error:
         return _fail(str(error), 1)
     except BrokenPipeError:
         return _pipe_closed()
