@@ -100,14 +100,15 @@ def commonest_message(sweep: Sweep) -> str:
 
 def _attributes(sweep: Sweep, found: Collected) -> dict[str, Any]:
     origin = sweep.provenance()
+    ran = [record.get("provenance") or {} for record in found.records]
     return {
         "sweep": sweep.name,
         "sweep_config": msgspec.json.encode(sweep.config.plain()).decode(),
         "sweep_trials": sweep.size,
         "sweep_records": len(found.records),
         "sweep_duplicates": found.duplicates,
-        "sweep_hosts": ", ".join(sorted({r.get("provenance", {}).get("host", "") for r in found.records})),
-        "sweep_jobs": ", ".join(sorted({r.get("provenance", {}).get("job", "") for r in found.records} - {""})[:1000]),
+        "sweep_hosts": ", ".join(sorted({each.get("host", "") for each in ran})),
+        "sweep_jobs": ", ".join(sorted({each.get("job", "") for each in ran} - {""})[:1000]),
         "created": origin.get("created", ""),
         "git_revision": origin.get("git_revision", ""),
         "git_diff": origin.get("git_diff", "")[:20_000],

@@ -189,6 +189,14 @@ def test_a_trial_whose_process_dies_is_given_up_and_the_others_are_not(tmp_path:
     assert "signal SIGSEGV" in next(r["message"] for r in _records(tmp_path / "sweep") if r["status"] == "error")
 
 
+def test_a_record_that_does_not_say_where_it_is_from_is_collected(tmp_path: Path) -> None:
+    path = write(tmp_path, fake(1, epochs=1))
+    operations.run(path, cluster="debug")
+    (shard,) = (tmp_path / "sweep" / "records").glob("*.jsonl")
+    shard.write_text(json.dumps({**json.loads(shard.read_text()), "provenance": None}) + "\n")
+    assert operations.collect(path).sizes["model"] == 1
+
+
 def test_torn_lines_foreign_files_and_a_moved_directory(tmp_path: Path) -> None:
     path = write(tmp_path, fake(6, epochs=1))
     operations.run(path, cluster="debug")
