@@ -187,7 +187,7 @@ class Resources(_Strict):
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
-    gpus: int = Field(0, ge=0, description="GPUs of one worker; 0: it trains on the CPU")
+    gpus: int = Field(0, ge=0, description="GPUs of one worker; 0: SLURM shows it none")
     cpus: int = Field(1, gt=0, description="CPU cores of one worker")
     memory: Gigabytes | None = Field(
         None, description='memory of one worker: gigabytes, or text such as "16GB"; default: the partition\'s'
@@ -230,7 +230,9 @@ class Config(_Strict):
     workers: int = Field(2, ge=1, le=100_000, description="workers at a time")
     trials_per_worker: int = Field(1, ge=1, le=256, description="trials that share one worker's device")
     trial_timeout: Minutes | None = Field(None, description='longest time of one trial: minutes, or text such as "2h"')
-    lease: float = Field(300.0, ge=2, le=86400, description="seconds of silence after which a worker counts as dead")
+    lease: float = Field(
+        300.0, ge=2, le=86400, description="seconds of silence after which a worker counts as dead; on NFS at least 120"
+    )
     resources: Resources = Resources.model_validate({})
     storage: Storage = Storage.model_validate({})
 
