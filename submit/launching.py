@@ -98,7 +98,7 @@ def _number(sweep: Sweep) -> int:
 
 def living_workers(sweep: Sweep) -> list[str]:
     """Workers that neither ended nor died."""
-    probe = sweep.path / "launches" / f".now-{os.getpid()}"
+    probe = sweep.path / "launches" / f".now-{uuid4().hex[:8]}"
     try:
         probe.touch()
         now = probe.stat().st_mtime
@@ -114,7 +114,7 @@ def active_launches(sweep: Sweep, *, fresh: bool = False) -> list[Launch]:
     known = _own(sweep)
     living = {_launch_of(name) for name in living_workers(sweep)}
     queued: set[str] | None = set()
-    names = [each.job_name for each in known if each.cluster == "slurm" and each.state != "ended"]
+    names = [each.job_name for each in known if each.cluster == "slurm"]
     if names and scheduler.slurm_is_here():
         jobs = scheduler.queue(sweep.path / "launches", names, fresh=fresh)
         # Jobs whose node does not answer can stay for long in their last state, in which they do nothing.

@@ -21,11 +21,11 @@ def sentences(error: ValidationError, where: str, root: type[BaseModel]) -> list
 
 def _telling(errors: Sequence[Any]) -> list[Any]:
     """Without what only follows from other mistakes: a list counted without its faulty items, other alternatives."""
-    places = [tuple(error["loc"]) for error in errors]
+    faulty_within = {tuple(error["loc"][:length]) for error in errors for length in range(len(error["loc"]))}
     kept = []
-    for error, place in zip(errors, places, strict=True):
-        inside = any(other[: len(place)] == place and len(other) > len(place) for other in places)
-        if inside and error["type"] == "too_short":
+    for error in errors:
+        place = tuple(error["loc"])
+        if error["type"] == "too_short" and place in faulty_within:
             continue
         mapping = isinstance(error["input"], Mapping)
         if (place[-1:] == ("float",) and mapping) or (error["type"] == "model_type" and "Range" in str(place[-1:])):
