@@ -148,7 +148,8 @@ class Sweep:
         return self.path / "rounds" / f"{number:03d}.json"
 
     def round_files(self) -> list[Path]:
-        return sorted((self.path / "rounds").glob("[0-9][0-9][0-9].json"))
+        files = (path for path in (self.path / "rounds").glob("*.json") if path.stem.isdecimal())
+        return sorted(files, key=lambda path: int(path.stem))
 
     def add_round(self, round_: Round) -> None:
         """Append a round of work.

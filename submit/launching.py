@@ -73,7 +73,8 @@ class Launch(msgspec.Struct):
 def launches(sweep: Sweep) -> list[Launch]:
     """Every launch so far, oldest first."""
     found = []
-    for path in sorted((sweep.path / "launches").glob("[0-9]*.json")):
+    files = (sweep.path / "launches").glob("[0-9]*.json")
+    for path in sorted(files, key=lambda path: (len(path.name), path.name)):  # the thousandth has a digit more
         with suppress(OSError, msgspec.MsgspecError):
             found.append(msgspec.json.decode(path.read_bytes(), type=Launch))
     return found

@@ -50,6 +50,15 @@ def test_all_time_is_counted_and_only_equal_attempts_are_duplicates(sweep: Sweep
     assert tally.gpus.tolist() == [20, 7, 0, 0]
 
 
+def test_rounds_beyond_a_thousand_follow_the_others(sweep: Sweep) -> None:
+    first = sweep.round_file(0).read_bytes()
+    for number in range(1, 999):
+        sweep.round_file(number).write_bytes(first)
+    for attempt in (2, 3, 4):
+        sweep.add_round(Round(attempt, 1, [(0, 1)], [1]))
+    assert [each.attempt for each in Sweep(sweep.path).rounds()[-4:]] == [1, 2, 3, 4]
+
+
 def test_a_trial_of_another_round_is_finished_by_a_record_of_it(sweep: Sweep) -> None:
     record(sweep, "a", 0)
     record(sweep, "a", 1)

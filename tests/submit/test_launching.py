@@ -51,13 +51,11 @@ def sweep(tmp_path: Path) -> Sweep:
     return open_sweep(tmp_path / "sweep")
 
 
-def started(sweep: Sweep, processes: list[int], seconds_ago: float) -> None:
+def started(sweep: Sweep, processes: list[int], seconds_ago: float, name: str = "001aaaaa") -> None:
     """A launch of local workers none of which has shown itself."""
     jobs = [str(process) for process in processes]
-    made = Launch(
-        "001aaaaa", "local", len(jobs), "me@here", machine(), 1, 1, time.time() - seconds_ago, jobs, "submitted"
-    )
-    (sweep.path / "launches" / "001aaaaa.json").write_bytes(msgspec.json.encode(made))
+    made = Launch(name, "local", len(jobs), "me@here", machine(), 1, 1, time.time() - seconds_ago, jobs, "submitted")
+    (sweep.path / "launches" / f"{name}.json").write_bytes(msgspec.json.encode(made))
 
 
 def test_workers_that_are_slow_to_start_are_not_started_again(sweep: Sweep) -> None:
@@ -74,3 +72,9 @@ def test_workers_that_ended_before_they_showed_are_not_waited_for(sweep: Sweep) 
     started(sweep, [gone.pid], seconds_ago=0)
     gone.wait()
     assert active_launches(sweep) == []
+
+
+def test_the_thousandth_launch_is_the_last(sweep: Sweep) -> None:
+    for name in ("1000aaaaa", "999bbbbb", "01012345"):
+        started(sweep, [], seconds_ago=0, name=name)
+    assert [each.id for each in launches(sweep)[1:]] == ["01012345", "999bbbbb", "1000aaaaa"]
