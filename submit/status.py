@@ -201,15 +201,10 @@ def read_status(sweep: Sweep, tally: Tally | None = None, *, ask_scheduler: bool
     living = [info for name in living_workers(sweep) if (info := read_worker(sweep.path / "workers" / f"{name}.json"))]
     done = tally.finished()
     running = [t for info in living for t in info.trials if (i := sweep.index_of(t)) is not None and not done[i]]
-    table = sweep.table
     # A look-up trains nothing, and what failed may not have.
     trained = done & (tally.outcome <= STATUSES.index("diverged")) & (sweep.config.backend != "lookup")
     spent = float(tally.seconds.sum())
-    rate = spent / float(table["cost"][done].sum()) if done.any() and table["cost"][done].sum() > 0 else None
-    rest = None if rate is None else rate * float(table["cost"][~done].sum())
-    begun = {t: found for t in running[:MOST_LOOKS] if (found := headway(sweep, t))} if rest is None else {}
-    if begun:
-        rest = _rest_by_epochs(sweep, float(table["cost"][~done].sum()), begun)
+    rest, begun = _rest(tally, done, running)
     places = max(1, min(len(living) * sweep.config.trials_per_worker, int((~done).sum())))
     known = launches(sweep)
     return Status(
@@ -224,7 +219,7 @@ def read_status(sweep: Sweep, tally: Tally | None = None, *, ask_scheduler: bool
         queued_workers=_queued(sweep, len(living)) if ask_scheduler and not done.all() else 0,
         elapsed=time.time() - known[-1].created if known else 0.0,
         left=0.0 if done.all() else rest / places if rest is not None and living else None,
-        images_per_second=float(table["images"][trained].sum()) / spent * min(places, max(1, len(running)))
+        images_per_second=float(sweep.table["images"][trained].sum()) / spent * min(places, max(1, len(running)))
         if spent
         else 0.0,
         gpu_hours=float(tally.gpus.sum()) / 3600,
@@ -237,6 +232,16 @@ def read_status(sweep: Sweep, tally: Tally | None = None, *, ask_scheduler: bool
         running_trials=running,
         problems=[] if done.all() or not known else _problems(sweep, known[-1].id),
     )
+
+
+def _rest(tally: Tally, done: NDArray[np.bool_], running: list[str]) -> tuple[float | None, dict[str, Headway]]:
+    """Seconds that the trials which are left will take, and the epochs of those that run where these had to tell."""
+    sweep, cost = tally.sweep, tally.sweep.table["cost"]
+    behind, ahead = float(cost[done].sum()), float(cost[~done].sum())
+    if behind > 0:
+        return float(tally.seconds.sum()) / behind * ahead, {}
+    begun = {trial: found for trial in running[:MOST_LOOKS] if (found := headway(sweep, trial))}
+    return _rest_by_epochs(sweep, ahead, begun), begun
 
 
 def _rest_by_epochs(sweep: Sweep, cost: float, begun: Mapping[str, Headway]) -> float | None:

@@ -65,12 +65,13 @@ class ClusterName(StrEnum):
     debug = "debug"
 
 
+CLUSTER_HELP = "slurm: jobs; local: processes here; debug: this process. Default: slurm where sbatch is, else local."
 Source = Annotated[Path, typer.Argument(metavar="SWEEP", help="A sweep file or a sweep directory.")]
-Where = Annotated[ClusterName | None, typer.Option("--cluster", help="Default: slurm where sbatch is, else local.")]
+Where = Annotated[ClusterName | None, typer.Option("--cluster", help=CLUSTER_HELP)]
 #: Of commands that do the same wherever workers run, so that one set of options fits all of a sweep's commands.
 Anywhere = Annotated[ClusterName | None, typer.Option("--cluster", help="As for run; it changes nothing here.")]
 Folder = Annotated[Path | None, typer.Option("--directory", help="The sweep directory; default: beside the file.")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Workers at a time instead of the configured.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Workers at a time, whatever the file says.")]
 Watch = Annotated[bool | None, typer.Option("--watch/--no-watch", help="Stay until the end. Default: not on SLURM.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -150,7 +151,7 @@ def _retry(
     directory: Folder = None,
     failed: Annotated[
         list[str] | None,
-        typer.Option("--failed", help="Reason: oom, timeout, error, lost (the default: all of these), diverged."),
+        typer.Option("--failed", help="Reasons, by commas: oom, timeout, error, lost (by default these), diverged."),
     ] = None,
     slots: Annotated[
         int | None,
