@@ -271,6 +271,8 @@ def _trials_of(
     options = dict(config.backend_options)
     if config.backend == "lookup":
         options["results"] = _place_of(options["results"])
+    # The last seed tried in place of a trial's own, where the next search goes on: small spaces repeat often.
+    latest: dict[str, int] = {}
     for i, net in enumerate(nets):
         settings = {name: values[i] for name, values in optim.items() if values is not None}
         settings |= {
@@ -282,10 +284,10 @@ def _trials_of(
         for rerun in range(config.reruns):
             seed = int(numbers["seed"][i]) + rerun if "seed" in numbers else config.seed + rerun
             dataset = numbers["dataset"][i] if numbers.get("dataset") and numbers["dataset"][i] else ours
-            trial = Trial(choice.name, net, dataset, config.recipe, settings, seed, options)
+            trial = wanted = Trial(choice.name, net, dataset, config.recipe, settings, seed, options)
             while trial.id in seen:  # the same architecture drawn twice: another run of it, not the same
-                seed += 1
-                trial = Trial(choice.name, net, dataset, config.recipe, settings, seed, options)
+                latest[wanted.id] = latest.get(wanted.id, seed) + 1
+                trial = replace(wanted, seed=latest[wanted.id])
             seen.add(trial.id)
             size = {name: numbers[name][i] if name in numbers else None for name in ("params", "flops", "acts")}
             yield _planned(trial, size, epochs, images(dataset))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import datasets
+from edfstat import Trial
 from submit.config import read_config
 from submit.directory import PlannedTrial
 from submit.images import images_of
@@ -39,6 +40,22 @@ def test_reruns_differ_by_their_seeds_alone() -> None:
     for planned in made:
         nets.setdefault(json.dumps(planned.trial["net"]), []).append(planned.trial["seed"])
     assert [sorted(seeds) for seeds in nets.values()] == [[5, 6, 7]] * 4
+
+
+def test_draws_of_one_architecture_take_the_next_seeds_in_few_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = 0
+    checked = Trial.__post_init__
+
+    def counted(trial: Trial) -> None:
+        nonlocal made
+        made += 1
+        checked(trial)
+
+    monkeypatch.setattr(Trial, "__post_init__", counted)
+    only = {"name": "only", "block": "basic", "depth": [1], "width": [8], "stages": 1}
+    planned = trials(**{**fake(), "spaces": [{"definition": only, "count": 200}]})
+    assert sorted(each.trial["seed"] for each in planned) == list(range(1, 201))
+    assert made < 3 * 200
 
 
 def test_settings_are_spread_as_is_said() -> None:
