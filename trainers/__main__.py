@@ -13,7 +13,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from signal import Signals
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edfstat.trials import Trial
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -65,21 +68,12 @@ def _left(args: argparse.Namespace, what: str, code: int) -> int:
 
 def _trained(args: argparse.Namespace, should_stop: Callable[[], bool]) -> int:
     from edfstat.errors import InputError, TrialInterrupted
-    from edfstat.trials import Trial
     from trainers import devices, parallel
     from trainers.loop import train
 
     together = False
     try:
-        try:
-            text = args.trial.read_text(encoding="utf-8")
-            trial = Trial.from_dict(json.loads(text, object_pairs_hook=_each_once))
-        except InputError as error:
-            raise InputError(f"{args.trial}: {error}") from None
-        except OSError as error:
-            raise InputError(f"{args.trial} cannot be read ({error.strerror}); check the path") from None
-        except (ValueError, TypeError, RecursionError) as error:
-            raise InputError(f"{args.trial} holds no trial ({error}); give a JSON object with space and net") from None
+        trial = _trial_in(args.trial)
         device = devices.pick(args.device)
         name = f"cuda:{devices.local_gpu()}" if device.type == "cuda" and device.index is None else str(device)
         rank, _ = parallel.join(devices.pick(name))
@@ -107,6 +101,26 @@ def _trained(args: argparse.Namespace, should_stop: Callable[[], bool]) -> int:
     if rank == 0:
         sys.stdout.write(json.dumps(record) + "\n")
     return 0 if record["status"] in ("ok", "diverged") else 1
+
+
+def _trial_in(path: Path) -> Trial:
+    """The trial that a JSON file holds.
+
+    Raises
+    ------
+    InputError
+    """
+    from edfstat.errors import InputError
+    from edfstat.trials import Trial
+
+    try:
+        return Trial.from_dict(json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_each_once))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check the path") from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{path} holds no trial ({error}); give a JSON object with space and net") from None
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class TorchBackend:
             Where its checkpoint lives; a run that was interrupted goes on from there.
         device : str, default "auto"
         should_stop : callable, optional
-            Asked after every epoch.
+            Asked after every epoch, and every ten seconds within a longer one.
 
         Returns
         -------

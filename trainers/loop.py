@@ -22,7 +22,7 @@ from edfstat.trials import Trial
 from trainers import checkpoints, devices, outcomes, parallel, trial_folder, ways
 from trainers.options import check_seconds
 from trainers.progress import Progress
-from trainers.session import Part, Session
+from trainers.session import Part, Seen, Session
 from trainers.task import Task, prepare
 
 __all__ = ["train"]
@@ -44,6 +44,13 @@ class Curves:
     train_seconds: float = 0.0
     #: How it was computed: precision, threads, kernels. More than one unless a trial went on in another way.
     ways: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, seen: Seen) -> None:
+        """Append what an epoch gave."""
+        self.train_seconds += seen.seconds
+        self.train_ep_loss.append(outcomes.clean(seen.loss, 5))
+        self.train_ep_top1.append(seen.train_error)
+        self.test_ep_top1.append(seen.test_error)
 
 
 def train(
@@ -184,14 +191,7 @@ def _run(
     limit: float | None, listener: Callable[[str], None] | None, profile: bool,
 ) -> None:  # fmt: skip
     """Train from the checkpoint, if there is one, to the last epoch."""
-    start, part = _resume(task, session, curves, folder)
-    place = start * (session.feed.steps + 1) + (part.step if part else 0)
-    if not parallel.alike(place, session.device, session.world):
-        raise parallel.Disagreement(
-            f"the processes of the trial found different checkpoints in {folder} (here of epoch {start}); let all of "
-            "them see one folder, or delete its checkpoint"
-        )
-    ways.note(curves.ways, session.way)
+    start, part = _begin(task, session, curves, folder)
     progress = Progress(folder if _leader() else None, listener, done=start)
     epochs = session.recipe.epochs
     # An epoch that the time limit cut off is in the record of then, not in the checkpoint.
@@ -219,10 +219,7 @@ def _run(
             where = f"step {seen.step} of {session.feed.steps} of epoch {epoch + 1}"
             raise TrialInterrupted(f"trial {task.trial.id[:12]} stopped after {where}")
         part = None
-        curves.train_seconds += seen.seconds
-        curves.train_ep_loss.append(outcomes.clean(seen.loss, 5))
-        curves.train_ep_top1.append(seen.train_error)
-        curves.test_ep_top1.append(seen.test_error)
+        curves.add(seen)
         progress({
             "epoch": epoch + 1, "epochs": epochs, "lr": seen.rate, "train_loss": curves.train_ep_loss[-1],
             "train_error": seen.train_error, "test_error": seen.test_error,
@@ -239,6 +236,19 @@ def _run(
                 raise TrialInterrupted(f"trial {task.trial.id[:12]} stopped after epoch {epoch + 1} of {epochs}")
             if out_of_time is not None and out_of_time():
                 raise outcomes.Stopped("timeout", f"{limit:g} s were over after epoch {epoch + 1} of {epochs}")
+
+
+def _begin(task: Task, session: Session, curves: Curves, folder: Path | None) -> tuple[int, Part | None]:
+    """Epochs that a checkpoint holds, which must be one for all processes, and what it holds of the next epoch."""
+    start, part = _resume(task, session, curves, folder)
+    place = start * (session.feed.steps + 1) + (part.step if part else 0)
+    if not parallel.alike(place, session.device, session.world):
+        raise parallel.Disagreement(
+            f"the processes of the trial found different checkpoints in {folder} (here of epoch {start}); let all of "
+            "them see one folder, or delete its checkpoint"
+        )
+    ways.note(curves.ways, session.way)
+    return start, part
 
 
 def _leader() -> bool:

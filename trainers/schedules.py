@@ -1,4 +1,4 @@
-"""Learning rate and drop probability as functions of how far a training is."""
+"""The learning rate as a function of how far a training is."""
 
 from __future__ import annotations
 
