@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,7 +14,7 @@ from edfstat.errors import InputError
 from submit.directory import Sweep
 from submit.shards import read_lines
 
-__all__ = ["Collected", "collect", "commonest_message", "gather", "population_of"]
+__all__ = ["Collected", "commonest_message", "gather", "population_of"]
 
 
 @dataclass
@@ -57,34 +56,14 @@ def gather(sweep: Sweep) -> Collected:
     return found
 
 
-def collect(sweep: Sweep, *, curves: bool = True, output: Path | None = None) -> xr.Dataset:
-    """Population of what a sweep has finished so far, also written to disk.
-
-    Parameters
-    ----------
-    sweep : Sweep
-    curves : bool, default True
-        Whether to keep the curves over epochs.
-    output : Path, optional
-        Default: ``population.nc`` in the sweep directory.
-
-    Returns
-    -------
-    Dataset
-        Its attributes hold the sweep's provenance.
+def population_of(sweep: Sweep, *, curves: bool = True) -> xr.Dataset:
+    """Population of what a sweep has finished so far; its attributes hold the sweep's provenance.
 
     Raises
     ------
     InputError
         If nothing has finished yet.
     """
-    population = population_of(sweep, curves=curves)
-    edfstat.save(population, output or sweep.path / "population.nc")
-    return population
-
-
-def population_of(sweep: Sweep, *, curves: bool = True) -> xr.Dataset:
-    """The same, only returned."""
     found = gather(sweep)
     if not found.records:
         raise InputError(f"{sweep.path} has no finished trial yet; look at its status, collect later")

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from edfstat.errors import InputError
 from edfstat.population import ACCIDENTS, STATUSES
-from submit import collecting, scheduler
+from submit import scheduler
+from submit.collecting import population_of
 from submit.directory import Round, Sweep
 from submit.growth import further_trials, is_whole
 from submit.launching import Cluster, active_launches, check_place, stop
@@ -314,7 +315,12 @@ def collect(
     --------
     >>> population = collect("sweep.yaml", output="results.csv")  # doctest: +SKIP
     """
-    return collecting.collect(opened(source, directory), curves=curves, output=None if output is None else Path(output))
+    import edfstat
+
+    sweep = opened(source, directory)
+    population = population_of(sweep, curves=curves)
+    edfstat.save(population, sweep.path / "population.nc" if output is None else Path(output))
+    return population
 
 
 def report(
@@ -349,7 +355,7 @@ def report(
     import edfstat
 
     sweep = opened(source, directory)
-    population = collecting.population_of(sweep)
+    population = population_of(sweep)
     target = Path(output) if output is not None else sweep.path / "report.html"
     edfstat.report(population, target)
     with suppress(InputError, OSError):  # a sweep that may only be read

@@ -14,8 +14,8 @@ from submit.status import Status, Tally, duration, read_status
 
 __all__ = ["Show", "follow", "say", "shown"]
 
-#: Seconds between plain lines.
-LINE_EVERY = 10.0
+#: Seconds between plain lines, and between two looks at least.
+LINE_EVERY, POLL = 10.0, 0.5
 
 Show = Callable[[Status], None]
 
@@ -80,7 +80,7 @@ def _more(status: Status) -> str:
     return ", ".join(parts)
 
 
-def follow(sweep: Sweep, show: Show, *, poll: float = 0.5) -> Status:
+def follow(sweep: Sweep, show: Show) -> Status:
     """Show a sweep until every trial is finished or no worker is left.
 
     Returns
@@ -94,14 +94,12 @@ def follow(sweep: Sweep, show: Show, *, poll: float = 0.5) -> Status:
         status = read_status(sweep, tally)
         took = time.monotonic() - begun
         show(status)
-        if status.complete:
-            tally.keep()
-            return status
-        if not status.workers and not active_launches(sweep):
-            # Records written between the two looks count as well.
+        gone = not status.complete and not status.workers and not active_launches(sweep)
+        if gone:  # records written between the two looks count as well
             status = read_status(sweep, tally)
             show(status)
+        if gone or status.complete:
             tally.keep()
             return status
         # A look at a thousand workers is not for free to the file server: a tenth of the time at most.
-        time.sleep(max(poll, 10 * took))
+        time.sleep(max(POLL, 10 * took))
