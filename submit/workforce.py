@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import time
 from typing import Any
@@ -56,8 +57,10 @@ def ensure_workers(sweep: Sweep, cluster: Cluster, workers: int | None, config: 
         if config is not None:
             sweep = take_over(sweep, config)
         unfinished = read_status(sweep, ask_scheduler=False)
-        wanted = min(workers or sweep.config.workers, unfinished.total - unfinished.finished)
-        wanted = max(1, wanted)
+        wanted = max(1, min(workers or sweep.config.workers, unfinished.total - unfinished.finished))
+        cores = len(os.sched_getaffinity(0))
+        if cluster == "local" and wanted > cores:
+            say(f"{wanted} workers share {cores} cores here, and the memory; --workers {cores} would start fewer")
         _, jobs = launch(sweep, cluster, wanted)
         if len(jobs) < wanted:
             say(f"SLURM took {len(jobs)} of {wanted} workers, by its limits; the sweep goes on with those")

@@ -74,6 +74,13 @@ def test_workers_that_ended_before_they_showed_are_not_waited_for(sweep: Sweep) 
     assert active_launches(sweep) == []
 
 
+def test_more_workers_than_cores_are_remarked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cores = len(os.sched_getaffinity(0))
+    path = write(tmp_path, fake(cores + 1, epochs=1, workers=cores + 1))
+    assert operations.run(path, cluster="local").complete
+    assert f"{cores + 1} workers share {cores} cores here" in capsys.readouterr().err
+
+
 def test_the_thousandth_launch_is_the_last(sweep: Sweep) -> None:
     for name in ("1000aaaaa", "999bbbbb", "01012345"):
         started(sweep, [], seconds_ago=0, name=name)
