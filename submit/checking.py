@@ -1,4 +1,4 @@
-"""What a sweep file's words mean: names of spaces, data sets, recipes, backends and options that there are not."""
+"""Names in a sweep file that stand for nothing (of spaces, data sets, backends, options), and settings out of range."""
 
 from __future__ import annotations
 

@@ -33,12 +33,12 @@ def is_whole(sweep: Sweep) -> bool:
 
 
 def check_code(sweep: Sweep, config: Config | None) -> None:
-    """Refuse to let a sweep grow under workers that run the code of a version that knew no growth.
+    """Refuse to let a sweep grow while its workers run the code of a version in which sweeps could not.
 
     Raises
     ------
     InputError
-        They would end by the first trial that is beyond their plan.
+        If they do: they would fail at the first trial beyond the plan that they know.
     """
     more = not is_whole(sweep) or further_trials(sweep, config) > 0
     if more and not (sweep.path / "code" / "submit" / "growth.py").exists():

@@ -14,7 +14,7 @@ _SAME = ("caps", "dataset", "recipe", "optim", "reruns", "seed", "backend", "bac
 
 
 def differences(planned: Config, asked: Config) -> list[str]:
-    """What makes the sweep that is asked for another one than the planned; nothing if it is the same, or it grown."""
+    """Why what is asked for is another sweep than the planned one; empty if it is the same, or the same grown."""
     before, now = planned.plain(), asked.plain()
     changed = [key for key in _SAME if canonical_json(before[key]) != canonical_json(now[key])]
     return [*([f"not the same: {', '.join(changed)}"] if changed else []), *_of_spaces(planned, asked)]

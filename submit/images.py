@@ -1,4 +1,4 @@
-"""What planning needs to know of the data sets, of which only images of one's own need be on the machine that plans."""
+"""What planning needs to know of data sets. Only images of one's own must be on the machine that plans."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KNOWN = {
 
 
 def images_of(dataset: str, backend: str) -> Images | None:
-    """Count and shape of a data set's images; None where its name is but text to the backend.
+    """Count and shape of a data set's images; None for one that only the backend knows.
 
     Raises
     ------

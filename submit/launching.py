@@ -40,8 +40,8 @@ __all__ = [
 ]
 
 Cluster = Literal["slurm", "local", "debug"]
-#: Seconds in which local workers have shown themselves, or never will: those whose process is seen to live, of which
-#: many at a time take minutes to import what they need; and those whose process cannot be seen from here.
+#: Seconds after which a local worker without any sign of life is given up: one whose process is seen to live, as many
+#: at a time take minutes to import what they need; and one whose process cannot be seen from here.
 SHOWN, UNSEEN = 900, 20
 #: Requeues that submitit may count as time-outs: a worker comes back as long as there is work.
 REQUEUES = 100_000
@@ -129,7 +129,7 @@ def active_launches(sweep: Sweep, *, fresh: bool = False) -> list[Launch]:
 
 
 def check_place(path: Path, cluster: Cluster) -> None:
-    """Refuse a sweep directory whose name some program on the way to the workers would take for something else.
+    """Refuse a sweep directory whose path some program on the way to the workers would misread.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def _starting(sweep: Sweep, launch: Launch) -> bool:
 
 
 def starting(sweep: Sweep, launch: Launch) -> int:
-    """Local workers that were started not long ago and have not shown yet, those left out whose process is gone."""
+    """How many local workers were started not long ago, give no sign of life yet, and have not ended either."""
     age = time.time() - launch.created
     if launch.cluster != "local" or launch.state != "submitted" or age > SHOWN:
         return 0
@@ -210,7 +210,7 @@ def _submit(sweep: Sweep, cluster: Cluster, made: Launch) -> list[Any]:
 
 @contextmanager
 def _own_output() -> Iterator[None]:
-    """Processes started here keep no hold of this one's output, which who reads it would wait for; they have logs."""
+    """Let processes that are started here not inherit this one's output: its reader would wait for them to end."""
     kept: dict[int, int] = {}
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):
         with suppress(OSError, ValueError, AttributeError):  # closed by whoever started this
@@ -317,9 +317,9 @@ def _set_environment(values: dict[str, str | None]) -> None:
 
 @contextmanager
 def _interrupts_later() -> Iterator[None]:
-    """Ctrl-C counts once the launch is known, on disk and here: workers of half a launch nobody could stop.
+    """Hold Ctrl-C back until the launch is written down: nobody could stop the workers of half a launch.
 
-    It reaches every process of the terminal; those started here inherit that it is held back, and never see it.
+    Ctrl-C reaches every process of the terminal, but workers that are started meanwhile inherit that it is held back.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -20,7 +20,9 @@ def sentences(error: ValidationError, where: str, root: type[BaseModel]) -> list
 
 
 def _telling(errors: Sequence[Any]) -> list[Any]:
-    """Without what only follows from other mistakes: a list counted without its faulty items, other alternatives."""
+    """Leave out what only follows from other mistakes: lists that are short for want of the items that are wrong, and
+    the other forms that a value might have had.
+    """
     faulty_within = {tuple(error["loc"][:length]) for error in errors for length in range(len(error["loc"]))}
     kept = []
     for error in errors:

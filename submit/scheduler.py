@@ -54,8 +54,8 @@ class QueuedJob:
     name: str
 
 
-#: When this process asked about a sweep, what it was told, and whether that went into the file: for answers that do
-#: not, and for clocks of file servers that are minutes off.
+#: For each folder: when this process asked, what it was told, and whether the answer was written to the file. It counts
+#: where the file could not be written, or where the file server's clock is minutes off.
 _asked: dict[Path, tuple[float, list[QueuedJob] | None, bool]] = {}
 
 

@@ -35,7 +35,7 @@ def snapshot_code(target: Path, config: Config) -> None:
 
 
 def snapshot_rules(target: Path, config: Config) -> None:
-    """Copy the rules of the user's spaces into a folder of code, but for those that are there."""
+    """Copy the rules of the user's spaces into a folder of code, unless they are there already."""
     rules = [space.definition["rule"] for space in config.spaces if space.definition and "rule" in space.definition]
     for top in {_home_of(name) for name in rules} - {"", *PACKAGES}:
         if not (target / top).exists() and not (target / f"{top}.py").exists():

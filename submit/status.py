@@ -62,7 +62,7 @@ class Tally:
 
     @classmethod
     def kept(cls, sweep: Sweep) -> Tally:
-        """The tally of the last look, if there was one that this sweep bears out, else an empty one."""
+        """The tally that the last look kept, if it still fits the sweep, else an empty one."""
         tally = cls(sweep)
         try:
             kept = msgspec.msgpack.decode((sweep.path / CACHE).read_bytes(), type=_Kept)
@@ -319,7 +319,7 @@ def _epochs(found: Mapping[str, tuple[int, int]]) -> str:
 
 
 def _hours(spent: float, left: float | None, unit: str) -> str:
-    return f"{spent:.2f} {unit}" + (f", about {left:.2f} left" if left is not None else "")
+    return f"{spent:.2f} {unit}" + (f", about {left:.2f} left" if left else "")
 
 
 def _waiting(queued: int | None) -> str:

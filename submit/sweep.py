@@ -292,7 +292,7 @@ def _refused_by_the_disk(error: OSError) -> int:
 
 
 def _unexpected(error: Exception, debug: bool) -> int:
-    """What no user should meet: one line, and the traceback where it is out of the way."""
+    """Tell of an error that nobody expected in one line, and keep its traceback in a log."""
     text = "".join(traceback.format_exception(error))
     if debug:
         sys.stderr.write(text)

@@ -27,8 +27,8 @@ def signals_held() -> Iterator[None]:
 def noted_signals() -> Iterator[list[signal.Signals]]:
     """A list that gets the signals which announce an end, where they would end this process at once.
 
-    Those that are ignored or handled already stay so. Ctrl-C is not among them: who types it waits. In another thread
-    than the first, which alone may handle signals, the list stays empty.
+    Those that are ignored or handled already stay so. Ctrl-C is not among them, as whoever types it is waiting.
+    Only the main thread may handle signals: in others the list stays empty.
     """
     came: list[signal.Signals] = []
     if threading.current_thread() is not threading.main_thread():

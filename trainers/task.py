@@ -54,7 +54,7 @@ def prepare(trial: Trial, root: str | PathLike[str] | None = None) -> Task:
     """
     from trainers.spaces import Architecture, complexity
 
-    _ = trial.id  # which a trial that no record can hold has not
+    _ = trial.id  # refuses a trial that no record can hold
     try:
         check_options(trial.options)
     except InputError as error:
