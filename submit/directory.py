@@ -170,6 +170,10 @@ class Sweep:
         finally:
             temporary.unlink()
 
+    def stop_file(self, launch: str) -> Path:
+        """The file that asks the workers of a launch to stop, once it is there."""
+        return self.path / "launches" / f"{launch}.stop"
+
     def provenance(self) -> dict[str, Any]:
         return cast(dict[str, Any], json.loads((self.path / "provenance.json").read_text(encoding="utf-8")))
 

@@ -84,8 +84,13 @@ def _odd_letters(path: Path, cluster: Cluster) -> list[Finding]:
     return []
 
 
+def _nearest(path: Path) -> Path:
+    """The sweep directory, or the folder that is there in which it would be made."""
+    return path if path.is_dir() else next(parent for parent in path.absolute().parents if parent.exists())
+
+
 def _writable(path: Path) -> Finding:
-    folder = path if path.is_dir() else next(parent for parent in path.absolute().parents if parent.exists())
+    folder = _nearest(path)
     probe = folder / f".doctor-{uuid4().hex[:8]}"
     try:
         probe.write_text("x", encoding="ascii")
@@ -162,19 +167,18 @@ def _preemption(limits: scheduler.Limits) -> Finding:
 
 def _on_a_node(path: Path, config: Config) -> Iterator[Finding]:
     """Import the package and write to the shared folder on a node, through srun."""
-    parent = path if path.is_dir() else next(p for p in path.absolute().parents if p.exists())
+    parent = _nearest(path)
     with tempfile.TemporaryDirectory(dir=parent, prefix=".doctor-") as scratch:
         folder = Path(scratch)
         snapshot_code(folder / "code", config)
         (folder / "probe.py").write_text(_PROBE, encoding="utf-8")
         options = {**scheduler.sbatch_options(config), "time": 11, "immediate": PATIENCE}
-        flags = [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]
         images = config.dataset if config.backend == "torch" else ""
         arguments = [sys.executable, str(folder / "probe.py"), str(folder), images, *PACKAGES]
         # As workers are started: their lines of setup may say where the images are.
         started = ["bash", "-c", "\n".join([*config.resources.setup, 'exec "$@"']), "probe", *arguments]
         try:
-            text = scheduler.ask("srun", *flags, *started, timeout=PATIENCE + 30)
+            text = scheduler.ask("srun", *scheduler.flags(options), *started, timeout=PATIENCE + 30)
         except InputError as error:
             if any(word in str(error) for word in ("busy", "Unable to allocate")):
                 yield Finding(False, f"no node was free within {PATIENCE} s, so none was looked at", "ask again later")

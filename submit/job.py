@@ -326,7 +326,7 @@ class _Loop:
         self._beat()
         if not self.reason and time.monotonic() > self.stop_look:
             self.stop_look = time.monotonic() + STOP_WAIT
-            if (self.sweep.path / "launches" / f"{self.worker.launch}.stop").exists():
+            if self.sweep.stop_file(self.worker.launch).exists():
                 self.reason = "stop"
         return self.reason in ("stop", "signal", "term", "unready")
 

@@ -345,7 +345,7 @@ def start_here(jobs: list[Any]) -> None:
 def stop(sweep: Sweep, active: list[Launch]) -> None:
     """Ask the workers of these launches to save their work and end."""
     for each in active:
-        (sweep.path / "launches" / f"{each.id}.stop").touch()
+        sweep.stop_file(each.id).touch()
 
 
 def _user() -> str:

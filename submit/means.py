@@ -18,20 +18,24 @@ def changed_means(before: Config, now: Config) -> list[str]:
     return changed if kept else [*changed, "storage.keep_checkpoints"]
 
 
-def say_what_waits(sweep: Sweep, config: Config) -> None:
-    """Tell that workers are at work with the means of before."""
-    if changed := changed_means(sweep.config, config):
+def say_what_waits(sweep: Sweep, config: Config | None) -> None:
+    """Tell that workers are at work with other means than those of `config`, if there is one."""
+    if config is not None and (changed := changed_means(sweep.config, config)):
         say(
             f"{', '.join(changed)} changed in the sweep file, but workers are at work with what it said before; "
             "for the new, cancel and run again"
         )
 
 
-def take_over(sweep: Sweep, config: Config) -> Sweep:
-    """The sweep with the means of `config`, on disk before any worker starts; its trials, name and place stay.
+def take_over(sweep: Sweep, config: Config | None) -> Sweep:
+    """The sweep with the means of `config`, if there is one, on disk before any worker starts.
+
+    Its trials, name and place stay.
 
     Call it while holding the right to launch, and once the scheduler would take workers that ask for so much.
     """
+    if config is None:
+        return sweep
     if config.trials_per_worker != sweep.config.trials_per_worker:
         say(
             f"trials_per_worker changed in the sweep file, but stays {sweep.config.trials_per_worker} for the trials "

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,8 @@ from submit.config import Config
 from submit.directory import write_atomically
 
 __all__ = [
-    "Limits", "QueuedJob", "check_request", "forget", "queue", "read_limits", "sbatch_options", "slurm_is_here",
+    "Limits", "QueuedJob", "ask", "check_request", "flags", "forget", "queue", "read_limits", "sbatch_options",
+    "slurm_is_here",
 ]  # fmt: skip
 
 #: Seconds between two questions to the scheduler about one sweep, whoever asks.
@@ -132,6 +133,17 @@ def sbatch_options(config: Config) -> dict[str, str | int | float | bool]:
     return {**options, **more}
 
 
+def flags(options: Mapping[str, str | int | float | bool]) -> list[str]:
+    """Long options as words of a command line.
+
+    Examples
+    --------
+    >>> flags({"mem": "4M", "exclusive": True})
+    ['--mem=4M', '--exclusive']
+    """
+    return [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]
+
+
 def check_request(config: Config) -> None:
     """Ask SLURM whether it would take a worker, without submitting one.
 
@@ -141,9 +153,8 @@ def check_request(config: Config) -> None:
         With SLURM's reason: an unknown partition or account, resources that no node has.
     """
     options = {**sbatch_options(config), "time": round(config.resources.time), "nodes": 1}
-    flags = [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]
     try:
-        ask("sbatch", "--test-only", *flags, "--wrap", "true")
+        ask("sbatch", "--test-only", *flags(options), "--wrap", "true")
     except _NoCluster:
         raise
     except InputError as error:

@@ -45,17 +45,14 @@ def ensure_workers(sweep: Sweep, cluster: Cluster, workers: int | None, config: 
             if sweep.size > before:  # which took a while to draw: they may have ended meanwhile
                 active = _at_work(sweep)
         if active:
-            if config is not None:
-                say_what_waits(sweep, config)
+            say_what_waits(sweep, config)
             if workers not in (None, active[-1].workers):
                 say(f"workers are at work; another number of them, {workers}, can be had once these have ended")
             return sweep
         check_place(sweep.path, cluster)
         if cluster == "slurm":
             scheduler.check_request(config or sweep.config)
-        sweep = grow(sweep, config)
-        if config is not None:
-            sweep = take_over(sweep, config)
+        sweep = take_over(grow(sweep, config), config)
         unfinished = read_status(sweep, ask_scheduler=False)
         wanted = max(1, min(workers or sweep.config.workers, unfinished.total - unfinished.finished))
         cores = len(os.sched_getaffinity(0))
@@ -74,8 +71,7 @@ def ensure_workers(sweep: Sweep, cluster: Cluster, workers: int | None, config: 
 def _at_work(sweep: Sweep) -> list[Launch]:
     """Launches whose workers work or will, unless all of them were asked to stop."""
     active = active_launches(sweep, fresh=True)
-    stopped = [(sweep.path / "launches" / f"{each.id}.stop").exists() for each in active]
-    return [] if all(stopped) else active
+    return [] if all(sweep.stop_file(each.id).exists() for each in active) else active
 
 
 _LOCAL_JOBS: list[Any] = []
@@ -105,7 +101,7 @@ def follow_to_end(sweep: Sweep, cluster: Cluster, workers: int | None, show: Sho
 
 def _all_stopped(sweep: Sweep) -> bool:
     known = launches(sweep)
-    return bool(known) and (sweep.path / "launches" / f"{known[-1].id}.stop").exists()
+    return bool(known) and sweep.stop_file(known[-1].id).exists()
 
 
 def await_end(sweep: Sweep, patience: float = 60.0) -> None:
@@ -122,9 +118,7 @@ def run_here(sweep: Sweep, config: Config | None, show: Show | None) -> Status:
         active = active_launches(sweep)
         if active:
             raise InputError(f"{sweep.path} is at work already (launched by {active[-1].by}); wait, or cancel it")
-        sweep = grow(sweep, config)
-        if config is not None:
-            sweep = take_over(sweep, config)
+        sweep = take_over(grow(sweep, config), config)
         _, jobs = launch(sweep, "debug", 1)
     ended = threading.Event()
 
