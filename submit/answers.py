@@ -51,27 +51,35 @@ def whole_record(answer: Any, trial: Trial) -> dict[str, Any]:
     >>> whole_record({"status": "ok", "min_test_top1": 250.0}, Trial("A", {}))["message"]
     'the backend gave no record: min_test_top1: expected `float` <= 100.0; edfstat.make_record(trial, ...) makes one'
     """
-    problem = ""
+    try:
+        return _checked(answer, trial)
+    except (TypeError, ValueError, msgspec.ValidationError) as error:
+        said = _said(error)
+        return failed(trial, f"the backend gave no record: {said}; edfstat.make_record(trial, ...) makes one")
+
+
+def _checked(answer: Any, trial: Trial) -> dict[str, Any]:
+    """The whole record.
+
+    Raises
+    ------
+    TypeError, ValueError, ValidationError
+        If the answer makes none; the message says why.
+    """
     if not isinstance(answer, Mapping):
-        problem = f"it gave {type(answer).__name__}"
-    elif answer.get("status") not in STATUSES:
-        problem = f"its status is {answer.get('status')!r:.80}, not one of {', '.join(STATUSES)}"
-    elif answer.get("trial_id", trial.id) != trial.id:
-        problem = f"it is that of another trial, {answer['trial_id']!r:.80}"
-    else:
-        try:
-            # Through JSON, as records are kept: numbers of numpy are numbers, NaN is nothing.
-            told = {key: value for key, value in answer.items() if value is not None}
-            found = json.loads(json.dumps({**make_record(trial), **told}, default=_plain), parse_constant=_nothing)
-            found |= {key: int(found[key]) for key in _COUNTS if _is_whole(found.get(key))}
-            record = msgspec.convert(found, _Record)
-        except (TypeError, ValueError, msgspec.ValidationError) as error:
-            problem = _said(error)
-        else:
-            if record.status != "ok" or record.min_test_top1 is not None:
-                return cast(dict[str, Any], _writable(found))
-            problem = "its status is ok, but min_test_top1 is no number"
-    return failed(trial, f"the backend gave no record: {problem}; edfstat.make_record(trial, ...) makes one")
+        raise TypeError(f"it gave {type(answer).__name__}")
+    if answer.get("status") not in STATUSES:
+        raise ValueError(f"its status is {answer.get('status')!r:.80}, not one of {', '.join(STATUSES)}")
+    if answer.get("trial_id", trial.id) != trial.id:
+        raise ValueError(f"it is that of another trial, {answer['trial_id']!r:.80}")
+    # Through JSON, as records are kept: numbers of numpy are numbers, NaN is nothing.
+    told = {key: value for key, value in answer.items() if value is not None}
+    found = json.loads(json.dumps({**make_record(trial), **told}, default=_plain), parse_constant=_nothing)
+    found |= {key: int(found[key]) for key in _COUNTS if _is_whole(found.get(key))}
+    record = msgspec.convert(found, _Record)
+    if record.status == "ok" and record.min_test_top1 is None:
+        raise ValueError("its status is ok, but min_test_top1 is no number")
+    return cast(dict[str, Any], _writable(found))
 
 
 def failed(trial: Trial, message: str, status: str = "error") -> dict[str, Any]:
