@@ -115,8 +115,17 @@ def wrong_settings(config: Config) -> list[str]:
     def refused(end: Callable[[Sequence[float]], float]) -> Iterable[str]:
         return _refusals(lambda: settled(end))
 
-    options = (f"backend_options: {said}" for said in _refusals(lambda: check_options(config.backend_options)))
+    options = [f"backend_options: {said}" for said in _refusals(lambda: check_options(config.backend_options))]
+    options = options or _too_many_images(config)
     return list(dict.fromkeys([*options, *refused(min), *refused(max)]))
+
+
+def _too_many_images(config: Config) -> list[str]:
+    asked, images = config.backend_options.get("train_images"), images_of(config.dataset, config.backend)
+    # Folders of photographs may hold others than ImageNet's.
+    if asked is None or images is None or config.dataset == "imagenet" or asked <= images.number:
+        return []
+    return [f"backend_options.train_images is {asked}; {config.dataset} has {images.number} of them"]
 
 
 def _refusals(act: Callable[[], Any]) -> Iterable[str]:

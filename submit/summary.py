@@ -60,7 +60,8 @@ def plan_lines(made: Plan) -> list[str]:
         f"workers: {made.config.workers:,} at a time, each with {each} trial{'s' * (each != 1)} at a time; "
         f"{duration(made.config.resources.time * 60)} a task on SLURM"
     )
-    cost = f"about {hours:,.2g} {unit} hours, a guess until trials have run" if hours else "none, results are looked up"
+    shown = f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
+    cost = f"about {shown} {unit} hours, a guess until trials have run" if hours else "none, results are looked up"
     lines.append(f"cost:    {cost}")
     return lines
 
@@ -74,7 +75,7 @@ def _histogram(name: str, values: NDArray[np.int64]) -> str:
 
 
 def _engineering(value: float) -> str:
-    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for factor, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= factor:
             return f"{value / factor:.3g}{letter}"
     return f"{value:.3g}"

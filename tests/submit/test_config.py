@@ -143,6 +143,7 @@ def test_times(text: str, minutes: float) -> None:
             yaml.safe_dump(fake(3, backend="torch", recipe={"cutout": 16}, backend_options={})),
             "cutout is 16 on images of 8",
         ),
+        (yaml.safe_dump(fake(3, backend="torch", backend_options={"train_images": 1348})), "digits has 1347 of them"),
         (yaml.safe_dump(fake(3, spaces=[{"name": "Resnet", "count": 2}])), "no design space Resnet"),
         (yaml.safe_dump(fake(3, caps={"max_params": 10})), "no architecture of Vanilla has params <= 10"),
         (yaml.safe_dump(fake(3, backend="nope")), "no backend is named 'nope'"),
