@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from submit.directory import Round
+from submit.directory import Round, linked
 from submit.presence import Presence
 
 __all__ = ["Claims", "Lease", "claims_of"]
@@ -228,13 +228,10 @@ class Claims:
             os.makedirs(shard, exist_ok=True)
             with open(temporary, "w", encoding="utf-8") as file:
                 file.write(self._presence.worker)
-            os.link(temporary, target)
+            if not linked(temporary, target):
+                return None
         except FileNotFoundError:  # its shard was completed in this moment
             return None
-        except FileExistsError:
-            # A file server whose first answer was lost says so of its own success; the count of names tells.
-            if os.stat(temporary).st_nlink < 2:
-                return None
         finally:
             _unlink(temporary)
         if _is_there(self._mark(batch // SHARD)):

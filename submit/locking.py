@@ -19,7 +19,7 @@ from uuid import uuid4
 import msgspec
 
 from edfstat.errors import InputError
-from submit.directory import Sweep, write_atomically
+from submit.directory import Sweep, linked, write_atomically
 from submit.presence import machine, process_start
 
 __all__ = ["only_one"]
@@ -70,12 +70,8 @@ def _taken(folder: Path, ticket: Path) -> Path | None:
     if number and not _given_up(folder / f"lock.{number}", ticket):
         return None
     mine = folder / f"lock.{number + 1}"
-    try:
-        os.link(ticket, mine)
-    except FileExistsError:
-        # A file server whose first answer was lost says so of its own success; the count of names tells.
-        if ticket.stat().st_nlink < 2:
-            return None
+    if not linked(ticket, mine):
+        return None
     if _newest(folder) != number + 1:  # what was seen above is long past: others came and went
         mine.unlink(missing_ok=True)
         return None

@@ -1,12 +1,14 @@
 """What status and collect make of records that come twice, late, or not at all; written by hand, counted by hand."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from edfstat.errors import InputError
 from submit import opening
 from submit.collecting import gather
 from submit.directory import Round, Sweep, open_sweep
@@ -57,6 +59,24 @@ def test_rounds_beyond_a_thousand_follow_the_others(sweep: Sweep) -> None:
     for attempt in (2, 3, 4):
         sweep.add_round(Round(attempt, 1, [(0, 1)], [1]))
     assert [each.attempt for each in Sweep(sweep.path).rounds()[-4:]] == [1, 2, 3, 4]
+
+
+def test_a_round_is_added_though_the_file_server_lost_its_first_answer(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def twice(source: Path, target: Path) -> None:
+        link(source, target)
+        link(source, target)  # asked again, the server finds the name there
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", twice)
+        sweep.add_round(Round(2, 1, [(0, 1)], [1]))
+    assert [each.attempt for each in sweep.rounds()] == [1, 2]
+    monkeypatch.setattr(sweep.__class__, "round_files", lambda _: [sweep.round_file(0)])  # a list from before
+    with pytest.raises(InputError, match="in this moment"):
+        sweep.add_round(Round(3, 1, [(0, 1)], [1]))
 
 
 def test_a_trial_of_another_round_is_finished_by_a_record_of_it(sweep: Sweep) -> None:
