@@ -91,10 +91,21 @@ def _in_rounds(sweep: Sweep) -> int:
 
 
 def _further(sweep: Sweep, config: Config) -> list[PlannedTrial]:
-    planned = [(trial.id, str(trial.trial["space"])) for trial in sweep.trials()]
-    runs = Counter(space for _, space in planned)
+    runs: Counter[str] = Counter()
+    planned, datasets = set(), set()
+    for trial in sweep.trials():
+        planned.add(trial.id)
+        runs[trial.trial["space"]] += 1
+        datasets.add(trial.trial["dataset"])
     counts = {choice.name: choice.count - runs[choice.name] // config.reruns for choice in config.spaces}
-    return plan_more(config, counts, {identity for identity, _ in planned})
+    more = plan_more(config, counts, planned)
+    # A relative path means another file in another folder.
+    if others := {trial.trial["dataset"] for trial in more} - datasets:
+        raise InputError(
+            f"dataset: {config.dataset} is {others.pop()} here, but {datasets.pop()} in {sweep.path}; run the command "
+            "in the folder in which the sweep began"
+        )
+    return more
 
 
 def _append(sweep: Sweep, trials: list[PlannedTrial]) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edfstat.errors import InputError
@@ -60,6 +61,26 @@ def test_larger_counts_and_further_spaces_are_added(tmp_path: Path, reruns: int)
     assert len(added.read_text().splitlines()) == 7 * reruns
     population = operations.collect(path)
     assert population.sizes["model"] == population.attrs["sweep_trials"] == 16 * reruns
+
+
+def test_a_sweep_grows_on_its_own_images_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place, images in enumerate(("here", "elsewhere")):
+        (tmp_path / images).mkdir()
+        pixels, labels = np.full((9, 8, 8), place, dtype=np.uint8), np.zeros(9, dtype=np.int64)
+        arrays = {"train_images": pixels, "train_labels": labels, "test_images": pixels, "test_labels": labels}
+        np.savez(tmp_path / images / "mine.npz", **arrays)
+    config = {"dataset": "mine.npz", "backend": "torch"}
+    monkeypatch.chdir(tmp_path / "here")
+    sweep = opening.prepare(write(tmp_path, {**config, "spaces": spaces(ResNet=2)}))
+    path = write(tmp_path, {**config, "spaces": spaces(ResNet=3)})
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="in the folder in which the sweep began"):
+        growth.grow(sweep, read_config(path))
+    assert open_sweep(sweep.path).size == 2
+    monkeypatch.chdir(tmp_path / "here")
+    grown = growth.grow(sweep, read_config(path))
+    assert {trial.trial["dataset"] for trial in grown.trials()} == {str(tmp_path / "here" / "mine.npz")}
+    assert grown.size == 3
 
 
 def test_each_growth_draws_anew_and_the_same_growth_the_same(tmp_path: Path) -> None:
