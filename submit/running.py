@@ -213,14 +213,16 @@ def _end_group(leader: int) -> None:
 def child_main(backend_name: str) -> None:
     """Body of the child process: trials come as lines on stdin, outcomes go as lines to stdout."""
     leave_signals_to_the_worker()
-    # What a backend prints belongs in the worker's log, not between the outcomes.
-    answers = os.fdopen(os.dup(1), "w")
+    # What a backend prints belongs in the worker's log, not between the outcomes; and what it starts may read its own
+    # input, not the worker's orders.
+    answers, orders = os.fdopen(os.dup(1), "w"), os.fdopen(os.dup(0))
     os.dup2(2, 1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     stopping = threading.Event()
     jobs: SimpleQueue[dict[str, Any]] = SimpleQueue()
 
     def listen() -> None:
-        for line in sys.stdin:
+        for line in orders:
             message = json.loads(line)
             if message.get("stop"):
                 stopping.set()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from edfstat import Trial
+from edfstat.records import make_record
 from submit.presence import process_start
 from submit.running import ChildSlot
 from tests.submit.sweeps import wait_until
@@ -27,6 +28,25 @@ class Helped:
             if trial.options["dies"]:
                 os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(200)
+
+
+class Reading:
+    """Starts a program that reads its input to the end, as ssh does."""
+
+    def run(self, trial: Trial, **_: Any) -> dict[str, Any]:
+        subprocess.run(["cat"], check=True, timeout=20)
+        return make_record(trial, min_test_top1=1.0)
+
+
+def test_what_a_trial_starts_does_not_read_the_orders_of_the_worker(tmp_path: Path) -> None:
+    slot = ChildSlot("tests.submit.test_children:Reading", SimpleQueue(), os.environ)
+    try:
+        for run in (1, 2):
+            slot.start(Trial("A", {}, seed=run), tmp_path, "cpu")
+            _, number, outcome = slot._messages.get(timeout=60)
+            assert (number, outcome["record"]["status"]) == (run, "ok")
+    finally:
+        slot.close()
 
 
 def begun(slot: ChildSlot, folder: Path, *, dies: bool = False) -> int:
