@@ -6,7 +6,9 @@ They do on a GPU in bf16, where Triton compiles them.
 from __future__ import annotations
 
 import logging
+import threading
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,12 +16,15 @@ from torch import Tensor
 from trainers import outcomes
 from trainers.nets.replacing import called_plainly
 
-__all__ = ["TYPE", "available", "dense", "fused"]
+__all__ = ["TYPE", "available", "dense", "fused", "launch"]
 
 logger = logging.getLogger("trainers")
 
 #: What images between layers are kept in, and weights multiplied in.
 TYPE = torch.bfloat16
+#: The oldest GPUs that multiply such numbers, by their compute capability.
+OLDEST = (8, 0)
+_LAUNCHING = threading.Lock()
 
 
 def fused(x: Tensor) -> bool:
@@ -42,9 +47,21 @@ def dense(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
+def launch(kernel: Any, grid: tuple[int, ...], *arguments: Any, **options: Any) -> None:
+    """Let a GPU run a kernel of Triton's, by so many programs.
+
+    One thread at a time: with its first launch Triton loads a kernel, and another thread that launches it in this
+    moment finds it half made.
+    """
+    with _LAUNCHING:
+        kernel[grid](*arguments, **options)
+
+
 @cache
 def available() -> bool:
     """Whether a kernel can be made and run here: Triton comes with torch for Linux, and needs a C compiler."""
+    if torch.cuda.get_device_capability() < OLDEST:
+        return False  # as it is asked for bf16, which such a GPU only imitates
     try:
         from trainers.nets.gpu_norm import normalised
 

@@ -243,7 +243,8 @@ def run(
     side, pixels = weight.shape[2], n * out_height * out_width
     steps = triton.cdiv(side * channels, cut.k)
     fixed = (None,) * 4 if norm is None else (norm.running_mean, norm.running_var, norm.weight, norm.bias)
-    _conv_kernel[triton.cdiv(pixels, cut.pixels), triton.cdiv(outputs, cut.outputs)](
+    gpu.launch(
+        _conv_kernel, (triton.cdiv(pixels, cut.pixels), triton.cdiv(outputs, cut.outputs)),
         x, weight, added, y, moments, *fixed, 0.0 if norm is None else norm.eps, pixels, height, width, out_height,
         out_width, channels, outputs, stride, side // 2, SIDE=side, TURNED=turned, SPREAD=turned and stride > 1,
         STEPS=steps, WHOLE=steps * cut.k == side * channels, ALL=outputs % cut.outputs == 0, ADD=added is not None,
@@ -262,7 +263,8 @@ def weight_gradient(x: Tensor, gradient: Tensor, weight: Tensor, stride: int) ->
     share = triton.cdiv(triton.cdiv(places, shares), cut.pixels) * cut.pixels
     shares = triton.cdiv(places, share)
     parts = x.new_empty(shares, weight.numel(), dtype=torch.float32)
-    _weight_kernel[shares, steps, triton.cdiv(side * outputs, cut.outputs)](
+    gpu.launch(
+        _weight_kernel, (shares, steps, triton.cdiv(side * outputs, cut.outputs)),
         x, gradient, parts, places, height, width, out_height, out_width, channels, outputs, stride, side // 2, share,
         SIDE=side, WHOLE=steps * cut.k == side * channels, BLOCK_P=cut.pixels, BLOCK_N=cut.outputs, BLOCK_K=cut.k,
         KIND=KIND, num_warps=cut.warps, enable_fp_fusion=True,
@@ -270,5 +272,5 @@ def weight_gradient(x: Tensor, gradient: Tensor, weight: Tensor, stride: int) ->
     result = torch.empty_like(weight, dtype=torch.float32, memory_format=torch.channels_last)
     each = min(64, max(8, triton.next_power_of_2(weight.numel() // 576)))
     blocks = {"BLOCK_S": min(1024 // each, 128), "BLOCK_N": each, "num_warps": 4, "enable_fp_fusion": True}
-    _sum_kernel[(triton.cdiv(weight.numel(), each),)](parts, result, weight.numel(), shares, **blocks)
+    gpu.launch(_sum_kernel, (triton.cdiv(weight.numel(), each),), parts, result, weight.numel(), shares, **blocks)
     return result

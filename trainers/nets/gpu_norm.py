@@ -245,9 +245,10 @@ class _Normalised(torch.autograd.Function):
         y, kept = torch.empty_like(x), x.new_empty(2, plan.channels, dtype=torch.float32)
         parts, share = moments or (x.new_empty(2, plan.shares, plan.channels, dtype=torch.float32), plan.share)
         if moments is None:
-            _moments_kernel[plan.summing](x, parts, plan.rows, plan.channels, share, **plan.blocks)
+            gpu.launch(_moments_kernel, plan.summing, x, parts, plan.rows, plan.channels, share, **plan.blocks)
         shares = parts.shape[1]
-        _normalise_kernel[plan.mapping](
+        gpu.launch(
+            _normalise_kernel, plan.mapping,
             x, parts, weight, bias, added, y, kept, norm.running_mean, norm.running_var, norm.num_batches_tracked,
             norm.momentum, norm.eps, plan.rows, plan.channels, share, shares, plan.span,
             BLOCK_S=triton.next_power_of_2(shares), ADD=added is not None, RECTIFY=rectify, **plan.blocks,
@@ -264,12 +265,14 @@ class _Normalised(torch.autograd.Function):
         gradient = gpu.dense(gradient)
         parts = x.new_empty(2, plan.shares, plan.channels, dtype=torch.float32)
         outer = None if y is None else torch.empty_like(y)
-        _sums_kernel[plan.summing](
+        gpu.launch(
+            _sums_kernel, plan.summing,
             x, y, gradient, outer, kept, weight, bias, parts, plan.rows, plan.channels, plan.share,
             ADD=y is not None, RECTIFY=context.rectify, **plan.blocks,
         )  # fmt: skip
         inner, slopes = torch.empty_like(x), torch.empty_like(kept)
-        _gradient_kernel[plan.mapping](
+        gpu.launch(
+            _gradient_kernel, plan.mapping,
             x, gradient if outer is None else outer, kept, weight, bias, parts, inner, slopes, plan.rows,
             plan.channels, plan.shares, plan.span, BLOCK_S=triton.next_power_of_2(plan.shares),
             RECTIFY=context.rectify and outer is None, **plan.blocks,
@@ -308,7 +311,8 @@ def normalised(
     if norm.training:
         return cast(Tensor, _Normalised.apply(x, norm.weight, norm.bias, added, norm, rectify, moments))
     plan, y = _plan(x), torch.empty_like(x)
-    _fixed_kernel[plan.mapping](
+    gpu.launch(
+        _fixed_kernel, plan.mapping,
         x, norm.running_mean, norm.running_var, norm.weight, norm.bias, added, y, norm.eps, plan.rows, plan.channels,
         plan.span, ADD=added is not None, RECTIFY=rectify, **plan.blocks,
     )  # fmt: skip

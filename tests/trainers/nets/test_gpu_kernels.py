@@ -5,6 +5,9 @@ import logging
 import os
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +130,13 @@ def test_no_weights_are_left_behind_by_a_call_that_failed(monkeypatch: pytest.Mo
     assert net[0].cast is None
 
 
+@pytest.fixture
+def capable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU that multiplies bf16, as far as is asked."""
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
+
+
+@pytest.mark.usefixtures("capable")
 def test_without_a_compiler_the_libraries_take_over(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -139,6 +149,17 @@ def test_without_a_compiler_the_libraries_take_over(
     assert "no C compiler" in caplog.text
 
 
+def test_a_gpu_that_only_imitates_bf16_is_left_to_the_libraries(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """For whom asks for bf16 all the same: kernels that multiply it cannot be compiled for such a GPU."""
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 5))
+    with caplog.at_level(logging.WARNING, "trainers"):
+        assert gpu.available.__wrapped__() is False
+    assert not caplog.text
+
+
+@pytest.mark.usefixtures("capable")
 def test_a_full_gpu_does_not_mean_that_there_is_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError("Triton Error [CUDA]: out of memory")
@@ -146,6 +167,49 @@ def test_a_full_gpu_does_not_mean_that_there_is_no_compiler(monkeypatch: pytest.
     monkeypatch.setattr(torch, "zeros", fails)
     with pytest.raises(RuntimeError, match="out of memory"):
         gpu.available.__wrapped__()
+
+
+class Launched:
+    """Stands for a kernel: two threads that launch it at the same time are noted."""
+
+    def __init__(self, name: str, calls: list[str]) -> None:
+        self.name, self.calls, self.inside = name, calls, 0
+
+    def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
+        def launch(*arguments: Any, **options: Any) -> None:
+            self.inside += 1
+            time.sleep(0.002)
+            self.calls.append(self.name if self.inside == 1 else f"{self.name} twice at once")
+            self.inside -= 1
+
+        return launch
+
+
+def test_threads_launch_kernels_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Triton's first launch of a kernel is not made for threads: one finds no function in what another is loading."""
+    from trainers.nets import gpu_conv, gpu_norm
+
+    calls: list[str] = []
+    kernels = [(module, name) for module in (gpu_conv, gpu_norm) for name in vars(module) if name.endswith("_kernel")]
+    for module, name in kernels:
+        monkeypatch.setattr(module, name, Launched(name, calls))
+
+    def work() -> None:
+        x = torch.zeros(2, 16, 4, 4, requires_grad=True)
+        weight, norm = torch.zeros(16, 16, 3, 3, requires_grad=True), nn.BatchNorm2d(16)
+        y, _, _ = gpu_conv.convolved(x, weight, 1)
+        gpu_norm.normalised(y, norm, rectify=True).float().sum().backward()
+        with torch.no_grad():
+            gpu_norm.normalised(y, norm.eval(), rectify=True)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(calls) == {name for _, name in kernels}
+    # The convolution twice, also for its gradient.
+    assert len(calls) == 4 * (len(kernels) + 1)
 
 
 #: Arguments of kernels that are no 32-bit integers, and those that no multiple of 16 is needed of.
