@@ -104,7 +104,18 @@ def decoded_together(files: Sequence[Tensor], device: torch.device, names: Seque
     from torchvision.io import ImageReadMode, decode_jpeg
 
     def on_device(part: list[Tensor]) -> list[Tensor]:
-        return cast(list[Tensor], decode_jpeg(part, mode=ImageReadMode.RGB, device=device))
+        if device.type == "cpu":
+            return cast(list[Tensor], decode_jpeg(part, mode=ImageReadMode.RGB, device=device))
+        # torchvision decodes in a stream of its own, into memory of the current one, without waiting for what that has
+        # still to read there, such as the photographs of the batch before. Memory of a stream that does nothing else is
+        # free once those who read it are done.
+        reader, stream = torch.cuda.current_stream(device), _stream(device)
+        with torch.cuda.stream(stream):
+            pixels = cast(list[Tensor], decode_jpeg(part, mode=ImageReadMode.RGB, device=device))
+        reader.wait_stream(stream)
+        for each in pixels:
+            each.record_stream(reader)
+        return pixels
 
     try:
         return on_device(list(files))
@@ -116,6 +127,11 @@ def decoded_together(files: Sequence[Tensor], device: torch.device, names: Seque
             except RuntimeError:
                 pixels.append(decoded(data, name).to(device))
         return pixels
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 @cache
