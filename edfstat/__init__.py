@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from edfstat.errors import InputError as InputError
     from edfstat.errors import NotReady as NotReady
     from edfstat.errors import PopulationError as PopulationError
+    from edfstat.errors import ProcessUnusable as ProcessUnusable
     from edfstat.errors import TrialInterrupted as TrialInterrupted
     from edfstat.example import example_population as example_population
     from edfstat.formats import load as load
@@ -97,6 +98,7 @@ _HOME = {
     "pareto_inclusion": "fronts",
     "NotReady": "errors",
     "PopulationError": "errors",
+    "ProcessUnusable": "errors",
     "random_search": "search_odds",
     "relative_rank": "ranks",
     "report": "reporting",

@@ -6,7 +6,7 @@ stderr and exit code 2; any other error is a failure of the work, exit code 1.
 
 from __future__ import annotations
 
-__all__ = ["FormatError", "InputError", "NotReady", "PopulationError", "TrialInterrupted"]
+__all__ = ["FormatError", "InputError", "NotReady", "PopulationError", "ProcessUnusable", "TrialInterrupted"]
 
 
 class InputError(ValueError):
@@ -23,6 +23,10 @@ class FormatError(PopulationError):
 
 class NotReady(InputError):
     """A backend lacks what its trials need where it runs, such as their images: no trial's fault, and none is lost."""
+
+
+class ProcessUnusable(Exception):
+    """A backend can run no more trials in this process, as after a fault on the GPU; another process can."""
 
 
 class TrialInterrupted(Exception):

@@ -45,6 +45,8 @@ class Backend(Protocol):
         TrialInterrupted
             If `should_stop` asked for it. Everything else that goes wrong in a trial (divergence, memory,
             time, an error) is a record with that `status`, not an exception.
+        ProcessUnusable
+            If no trial can run in this process any more. A sweep's worker then goes on in another one.
         NotReady
             If something lacks here that every trial needs. A sweep's worker then ends and leaves them to others.
         InputError

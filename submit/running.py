@@ -17,7 +17,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
 
-from edfstat.errors import InputError, NotReady, TrialInterrupted
+from edfstat.errors import InputError, NotReady, ProcessUnusable, TrialInterrupted
 from edfstat.registry import Backend, backends
 from edfstat.trials import Trial
 from submit.answers import failed, whole_record
@@ -57,7 +57,12 @@ def load_backend(name: str) -> Backend:
 
 
 def run_trial(backend: Backend, trial: Trial, directory: str, device: str, should_stop: Callable[[], bool]) -> Outcome:
-    """Run a trial; whatever happens becomes an outcome."""
+    """Run a trial; whatever happens becomes an outcome, as long as the process can run others.
+
+    Raises
+    ------
+    ProcessUnusable
+    """
     try:
         Path(directory).mkdir(parents=True, exist_ok=True)
         record = whole_record(backend.run(trial, directory=directory, device=device, should_stop=should_stop), trial)
@@ -65,6 +70,8 @@ def run_trial(backend: Backend, trial: Trial, directory: str, device: str, shoul
         return {"kind": "interrupted"}
     except NotReady as error:
         return {"kind": "unready", "message": str(error) or repr(error)}
+    except ProcessUnusable:
+        raise
     except OSError as error:
         if error.errno in TROUBLES:
             return {"kind": "trouble", "message": str(error)}
@@ -247,6 +254,10 @@ def child_main(backend_name: str) -> None:
             outcome: Outcome = {"kind": "unready", "message": problem}
         else:
             trial = Trial.from_dict(job["trial"])
-            outcome = run_trial(backend, trial, job["directory"], job["device"], stopping.is_set)
+            try:
+                outcome = run_trial(backend, trial, job["directory"], job["device"], stopping.is_set)
+            except ProcessUnusable:
+                traceback.print_exc()
+                os._exit(1)  # and the worker starts another one; nothing is left here that could end in order
         answers.write(json.dumps({"run": job["run"], **outcome}) + "\n")
         answers.flush()

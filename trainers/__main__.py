@@ -67,7 +67,7 @@ def _left(args: argparse.Namespace, what: str, code: int) -> int:
 
 
 def _trained(args: argparse.Namespace, should_stop: Callable[[], bool]) -> int:
-    from edfstat.errors import InputError, TrialInterrupted
+    from edfstat.errors import InputError, ProcessUnusable, TrialInterrupted
     from trainers import devices, parallel
     from trainers.loop import train
 
@@ -96,6 +96,9 @@ def _trained(args: argparse.Namespace, should_stop: Callable[[], bool]) -> int:
         together = isinstance(error, parallel.Disagreement)
         sys.stderr.write(f"error: {error}\n")
         return 2
+    except ProcessUnusable as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
     finally:
         parallel.leave(together=together)
     if rank == 0:

@@ -17,7 +17,7 @@ from edfstat.errors import InputError
 from trainers.evaluation import Autocast
 
 __all__ = [
-    "CAPTURING", "autocast_for", "context", "cores", "drawing", "local_gpu", "own_stream", "pick", "release",
+    "CAPTURING", "alive", "autocast_for", "context", "cores", "drawing", "local_gpu", "own_stream", "pick", "release",
     "settings", "thread_count",
 ]  # fmt: skip
 
@@ -27,7 +27,7 @@ MOST_THREADS = 1024
 #: AMX: above it Vanilla and ResNet are mostly about twice as fast, ResNeXt 1.1 to 3 times, cell networks 0.9 to 1.3; on
 #: one without, all of them 1.0 to 1.8 times.
 SMALL_NET = 3_000_000
-#: Held by the thread that captures a step as a CUDA graph: meanwhile no other gives memory back, or captures.
+#: Held by the thread that captures a step as a CUDA graph: meanwhile no other captures, or gives graphs or memory back.
 CAPTURING = threading.Lock()
 _DRAWING = threading.Lock()
 
@@ -69,13 +69,24 @@ def own_stream(device: torch.device) -> None:
         torch.cuda.set_stream(torch.cuda.Stream(device))  # type: ignore[no-untyped-call]
 
 
+def alive(device: torch.device) -> bool:
+    """Whether the device computes: after a fault on a GPU, also in a process that shares it, none does in this one."""
+    if device.type == "cuda":
+        try:
+            torch.cuda.current_stream(device).synchronize()
+        except RuntimeError:
+            return False
+    return True
+
+
 def release(device: torch.device) -> None:
     """Give back what a trial held, so that the trials beside it and the next one find it free."""
-    gc.collect()
     if device.type == "cuda":
         with CAPTURING:
+            gc.collect()
             torch.cuda.empty_cache()
     else:
+        gc.collect()
         with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library
             ctypes.CDLL(None).malloc_trim(0)
 

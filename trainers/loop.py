@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from edfstat.errors import InputError, TrialInterrupted
+from edfstat.errors import InputError, ProcessUnusable, TrialInterrupted
 from edfstat.formats.places import home_path
 from edfstat.records import make_record
 from edfstat.trials import Trial
@@ -112,6 +112,8 @@ def train(
         written to or holds another trial.
     TrialInterrupted
         If `should_stop` asked for it.
+    ProcessUnusable
+        After a fault on the GPU. What the checkpoint holds is not lost; another process can go on from there.
 
     Examples
     --------
@@ -159,10 +161,15 @@ def train(
         except Exception as error:
             # A trial that fails is a result: the process goes on to the next one.
             status, message = parallel.first_failure(*outcomes.status_of(error))
+            if not devices.alive(where):
+                raise ProcessUnusable(
+                    f"{where} computes nothing more for this process ({message}); train in another one"
+                ) from error
             if status == "error":
                 logger.warning("trial %s: %s", trial.id[:12], message, exc_info=True)
                 used["traceback"] = "".join(traceback.format_exception(error))[-4000:]
-    session = None
+    with devices.CAPTURING:  # a graph that goes leaves the list of those that torch's generators are of
+        session = None
     devices.release(where)
     used |= ways.in_words(curves.ways)
     record = _record(task, curves, status, message, outcomes.provenance(where, **used))

@@ -105,8 +105,8 @@ def train_many(
     dict
         Records, in the order in which the trials end. A process that dies, by a signal for instance, gives a
         record of status ``error`` that says so, and the trials after it go to a new process. A trial that runs out
-        of memory beside others (for which the kernel may kill its process), or whose process dies with others in it,
-        is tried again alone, after them.
+        of memory beside others (for which the kernel may kill its process), or whose process dies with others in it or
+        on its GPU, is tried again alone, after them.
 
     Raises
     ------
@@ -200,8 +200,10 @@ def _records(
                         welcome(worker)
                         continue
                     done, code = answers(worker)
-                    # The memory may have been what trials beside it held, and one of these may have killed a thread.
-                    others = number > 1 and (code == -signal.SIGKILL or (room > 1 and code is not None))
+                    # The memory may have been what trials beside it held, and one of these may have killed a thread, or
+                    # by a fault on their GPU all processes that share it.
+                    shared = room > 1 or device.type == "cuda"
+                    others = number > 1 and (code == -signal.SIGKILL or (shared and code is not None))
                     if worker.dead and not worker.trials and waiting:  # and all that it answered has been read
                         team.remove(worker)
                         worker = start(options, room)

@@ -197,6 +197,38 @@ def test_a_record_that_does_not_say_where_it_is_from_is_collected(tmp_path: Path
     assert operations.collect(path).sizes["model"] == 1
 
 
+BROKEN = """
+import os
+from pathlib import Path
+from edfstat import ProcessUnusable, make_record
+
+class Broken:
+    process_is = "whole"
+
+    def run(self, trial, *, directory=None, device="auto", should_stop=None):
+        again = Path(directory, "again")
+        if self.process_is == "broken":
+            return make_record(trial, status="error", message="tried in a broken process")
+        if not again.exists():
+            again.touch()
+            Broken.process_is = "broken"
+            raise ProcessUnusable("the GPU computes nothing more")
+        return make_record(trial, min_test_top1=1.0)
+"""
+
+
+def test_where_a_process_can_run_no_more_trials_another_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "breaking.py").write_text(BROKEN)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert operations.run(write(tmp_path, fake(2, workers=1, backend="breaking:Broken")), cluster="local").complete
+    assert [(r["status"], r["message"]) for r in _records(tmp_path / "sweep")] == [("ok", "")] * 2
+    log = "".join(path.read_text() for path in (tmp_path / "sweep" / "logs").glob("*_log.*"))
+    assert "the GPU computes nothing more" in log
+
+
 def test_torn_lines_foreign_files_and_a_moved_directory(tmp_path: Path) -> None:
     path = write(tmp_path, fake(6, epochs=1))
     operations.run(path, cluster="debug")

@@ -85,6 +85,23 @@ def test_a_process_that_the_kernel_kills_beside_others_is_tried_again_alone(
     assert f"trial {long.id[:12]}: its process died (signal SIGKILL, perhaps for memory); again alone" in caplog.text
 
 
+def test_a_process_that_dies_beside_others_on_a_gpu_is_tried_again_alone(
+    tmp_path: Path, hold: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of one ends all that share the GPU. Here it is one in name only: trials are told to use the CPU."""
+    monkeypatch.setenv("EDFSTAT_MPS", "0")
+    monkeypatch.setattr(packing, "_room", lambda *_, **__: 1)
+    long, short = trial(1, 4), trial(2)
+    hold(long)
+    options = {"device": "cpu", "compile": False, "threads": None}
+    stream = packing._records(deque([long, short]), 2, torch.device("cuda"), tmp_path, options)
+    records = [next(stream)]
+    wait_for(tmp_path / long.id / "checkpoint.pt")
+    os.kill(first_started().pid, signal.SIGSEGV)
+    records += stream
+    assert [(record["rng_seed"], record["status"]) for record in records] == [(2, "ok"), (1, "ok")]
+
+
 def test_the_most_work_comes_first() -> None:
     """Whatever their order: a long trial begun last would run alone."""
     wide = Trial("ResNet", {**NET, "ws": [8, 16, 16, 16]}, "digits", optim={"max_ep": 2}, seed=4)

@@ -14,10 +14,10 @@ import pytest
 import torch
 from PIL import Image
 
-from edfstat import InputError, Trial, TrialInterrupted, backends
+from edfstat import InputError, ProcessUnusable, Trial, TrialInterrupted, backends
 from edfstat.records import RECORD_KEYS
 from tests.trainers.trials import NET, outcome, trial
-from trainers import train
+from trainers import devices, train
 from trainers.__main__ import main
 from trainers.evaluation import count_wrong
 from trainers.feeds import DeviceFeed
@@ -179,6 +179,30 @@ def test_a_time_limit_and_an_accident_are_records(monkeypatch: pytest.MonkeyPatc
 )
 def test_want_of_memory_is_known_by_its_words(message: str) -> None:
     assert status_of(RuntimeError(f"{message}\nCompile with ...")) == ("oom", message)
+
+
+def test_after_a_fault_on_the_gpu_no_record_blames_the_trials_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing runs on it any more in this process, which CUDA says of whatever is asked next."""
+    monkeypatch.setattr(Session, "epoch", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(devices, "alive", lambda device: False)
+    with pytest.raises(ProcessUnusable, match=r"cpu computes nothing more .*division by zero.* in another one"):
+        train(trial(), device="cpu", directory=tmp_path)
+    assert not (tmp_path / "record.json").exists()
+    (tmp_path / "trial.json").write_text(json.dumps(trial().to_dict()))
+    assert main([str(tmp_path / "trial.json"), "--device", "cpu"]) == 1
+    assert capsys.readouterr().err.startswith("error: cpu computes nothing more for this process")
+
+
+def test_a_gpu_is_dead_that_answers_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault() -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    stream = type("Stream", (), {"synchronize": staticmethod(fault)})
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stream)
+    assert not devices.alive(torch.device("cuda"))
+    assert devices.alive(torch.device("cpu"))
 
 
 def test_times_and_errors_of_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
