@@ -203,7 +203,7 @@ class _Loop:
         """Begin trials where there is room; returns whether that was looked for and none is to be had now."""
         if time.monotonic() < self.work_look:
             return False
-        for slot in self.slots:
+        for place, slot in enumerate(self.slots):
             if id(slot) in self.running:
                 continue
             try:
@@ -228,7 +228,7 @@ class _Loop:
             self.presence.announce(trials=list(marks), marks=marks, since=time.time())
             _say(f"trial {item.planned.id[:12]} begins ({item.planned.trial['space']})")
             begun.run = slot.start(
-                item.planned.to_trial(), self._directory(item), device(self.sweep, self.worker.index)
+                item.planned.to_trial(), self._directory(item), device(self.sweep, self.worker.index, place)
             )
         return False
 

@@ -76,10 +76,20 @@ def add_sizes(record: dict[str, Any], planned: PlannedTrial) -> None:
             record[name] = getattr(planned, name)
 
 
-def device(sweep: Sweep, index: int) -> str:
-    """Device of the trials of the launch's worker of that number: here workers take turns, SLURM assigns its own."""
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    here = Path("/dev").glob("nvidia[0-9]*") if chosen is None else filter(None, chosen.split(","))
-    count = len(list(here))
-    shared = count > 1 and not on_slurm() and sweep.config.resources.gpus
-    return f"cuda:{index % count}" if shared else "auto"
+def device(sweep: Sweep, index: int, slot: int) -> str:
+    """Device of a trial: of the launch's worker of that number, in its place of that number.
+
+    SLURM shows each worker GPUs of its own, and here workers take turns; so do the places of a worker of several GPUs.
+    """
+    gpus = sweep.config.resources.gpus
+    if on_slurm():  # where GPUs may also have been asked for by another of sbatch's parameters
+        return f"cuda:{slot % gpus}" if gpus > 1 else "auto"
+    count = _gpus_here()
+    return f"cuda:{(index * gpus + slot % gpus) % count}" if gpus and count > 1 else "auto"
+
+
+def _gpus_here() -> int:
+    shown = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if shown is None:
+        return len(list(Path("/dev").glob("nvidia[0-9]*")))
+    return len([name for name in shown.split(",") if name.strip()])

@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,7 @@ from submit.collecting import gather
 from submit.directory import open_sweep
 from submit.launching import launches
 from submit.status import Status
-from submit.surroundings import device
+from submit.surroundings import LAUNCHER_GPUS, device
 from tests.submit.sweeps import fake, write
 from trainers import mps
 
@@ -24,9 +26,8 @@ from edfstat.records import make_record
 class Seeing:
     def run(self, trial, *, directory=None, device="auto", should_stop=None):
         names = ("CUDA_MPS_PIPE_DIRECTORY", "CUDA_VISIBLE_DEVICES")
-        return make_record(trial, min_test_top1=1.0, provenance={
-            "on": device, **{name: os.environ.get(name) for name in names},
-        })
+        seen = {name: os.environ.get(name) for name in names}
+        return make_record(trial, min_test_top1=1.0, provenance={**seen, "told": device})
 """
 ONE_GPU = """
 class cuda:
@@ -67,17 +68,47 @@ def test_a_worker_starts_mps_for_several_trials_on_a_gpu(site: Path, gpus: int, 
         assert (site / "calls").read_text() == "-d\nquit\n"
 
 
-@pytest.mark.parametrize(("seen", "devices"), [("2,5", ["cuda:0", "cuda:1", "cuda:0"]), ("5", ["auto"] * 3)])
-def test_local_workers_see_and_share_out_the_gpus_that_their_launcher_saw(
-    site: Path, monkeypatch: pytest.MonkeyPatch, seen: str, devices: list[str]
+@pytest.mark.parametrize(
+    ("gpus", "shown", "told"),
+    [(0, "4,6", {"auto"}), (1, "6", {"auto"}), (1, "4,6", {"cuda:0", "cuda:1"}), (2, "4,6", {"cuda:0", "cuda:1"})],
+)
+def test_workers_of_this_machine_take_turns_with_the_gpus_that_they_are_shown(
+    site: Path, monkeypatch: pytest.MonkeyPatch, gpus: int, shown: str, told: set[str]
 ) -> None:
-    monkeypatch.setenv(mps.VISIBLE, seen)
-    changes = {"backend": "seeing:Seeing", "resources": {"time": "11 min", "gpus": 1}, "workers": 1}
-    assert operations.run(write(site, fake(1, **changes)), cluster="local").complete
-    sweep = open_sweep(site / "sweep")
-    (record,) = gather(sweep).records
-    assert (record["provenance"][mps.VISIBLE], record["provenance"]["on"]) == (seen, devices[0])
-    assert [device(sweep, worker) for worker in range(3)] == devices
+    """Two workers with a trial each; of two GPUs one worker with two trials has both."""
+    monkeypatch.setenv(mps.VISIBLE, shown)
+    monkeypatch.setenv(mps.CHOICE, "0")
+    workers, at_once = (1, 2) if gpus == 2 else (2, 1)
+    changes = {"backend": "seeing:Seeing", "resources": {"time": "11 min", "gpus": gpus}, "trials_per_worker": at_once}
+    assert operations.run(write(site, fake(20, workers=workers, **changes)), cluster="local").complete
+    seen = [record["provenance"] for record in gather(open_sweep(site / "sweep")).records]
+    assert {one["CUDA_VISIBLE_DEVICES"] for one in seen} == {shown}
+    assert {one["told"] for one in seen} <= told
+    if gpus == 2:
+        assert {one["told"] for one in seen} == told
+    assert os.environ[mps.VISIBLE] == shown
+    assert LAUNCHER_GPUS not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("executor", "gpus", "shown", "expected"),
+    [
+        ("local", 1, "0,1,2", ["cuda:0", "cuda:0", "cuda:1", "cuda:1", "cuda:2", "cuda:2", "cuda:0", "cuda:0"]),
+        ("local", 2, "a,b,c,d", ["cuda:0", "cuda:1", "cuda:2", "cuda:3", "cuda:0", "cuda:1", "cuda:2", "cuda:3"]),
+        ("local", 1, "", ["auto"] * 8),
+        ("local", 0, "0,1", ["auto"] * 8),
+        ("slurm", 0, "0,1", ["auto"] * 8),
+        ("slurm", 1, "0", ["auto"] * 8),
+        ("slurm", 2, "0,1", ["cuda:0", "cuda:1"] * 4),
+    ],
+)
+def test_the_device_of_each_worker_and_place(
+    executor: str, gpus: int, shown: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", executor)
+    monkeypatch.setenv(mps.VISIBLE, shown)
+    sweep: Any = SimpleNamespace(config=SimpleNamespace(resources=SimpleNamespace(gpus=gpus)))
+    assert [device(sweep, worker, place) for worker in range(4) for place in range(2)] == expected
 
 
 def test_where_there_is_no_service_the_log_says_that_trials_take_turns(site: Path) -> None:
