@@ -67,6 +67,10 @@ def own_stream(device: torch.device) -> None:
     """Give what this thread asks of a GPU from here on a stream of its own, so that it runs beside other threads'."""
     if device.type == "cuda":
         torch.cuda.set_stream(torch.cuda.Stream(device))  # type: ignore[no-untyped-call]
+        with CAPTURING:  # the libraries begin anew in each thread, by calls that a capture in another one may not bear
+            one = torch.ones(1, 1, 1, 1, device=device)
+            torch.nn.functional.conv2d(one, one)
+            torch.mm(one[0, 0], one[0, 0])
 
 
 def alive(device: torch.device) -> bool:

@@ -105,8 +105,8 @@ def train_many(
     dict
         Records, in the order in which the trials end. A process that dies, by a signal for instance, gives a
         record of status ``error`` that says so, and the trials after it go to a new process. A trial that runs out
-        of memory beside others (for which the kernel may kill its process), or whose process dies with others in it or
-        on its GPU, is tried again alone, after them.
+        of memory beside others (for which the kernel may kill its process), that fails in a thread beside
+        others, or whose process dies with others in it or on its GPU, is tried again alone, after them.
 
     Raises
     ------
@@ -211,7 +211,9 @@ def _records(
                     if not worker.dead:
                         hand(worker, waiting, directory)
                     for trial, record in done:
-                        if others or (number > 1 and record["status"] == "oom"):
+                        # What threads do may also spoil the capture of a graph beside them.
+                        accident = record["status"] == "oom" or (room > 1 and record["status"] == "error")
+                        if others or (number > 1 and accident):
                             logger.warning("trial %s: %s; again alone at the end", trial.id[:12], record["message"])
                             again.append(trial)
                         else:
