@@ -1,6 +1,7 @@
 """Steps of optimisation against the arithmetic by hand, and what changes from one to the next."""
 
 import contextlib
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import trainers.steps
 from tests.trainers.trials import trial
 from trainers.recipes import resolve
 from trainers.session import Session
-from trainers.steps import make_optimizer, make_step
+from trainers.steps import Step, make_optimizer, make_step
 from trainers.task import prepare
 
 RNG = np.random.default_rng(0)
@@ -94,6 +95,48 @@ def test_the_rate_of_every_step(lr_step: str, times: list[float], monkeypatch: p
     for epoch in range(2):
         ours.epoch(epoch)
     assert rates == pytest.approx([0.05 * (1 + np.cos(np.pi * t / 4)) for t in times])
+
+
+class Graph:
+    """Stands for a CUDA graph: what is done while it is captured is done again, in the same tensors, at each replay."""
+
+    def __init__(self, step: Step) -> None:
+        self.eager, self.generators = step, list[torch.Generator]()
+
+    def register_generator_state(self, generator: torch.Generator) -> None:
+        self.generators.append(generator)
+
+    def step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        self.batch, self.result = (images, labels), self.eager(images, labels)
+        return self.result
+
+    def replay(self) -> None:
+        for kept, new in zip(self.result, self.eager(*self.batch)):
+            kept.copy_(new)
+
+
+@pytest.mark.parametrize(
+    "recipe", [{"precise_bn": 0}, {"drop_path": 0.3}, {"lr_step": "iteration", "decay_norm": False}], ids=str
+)
+def test_what_warms_a_graph_up_leaves_no_trace(recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights, statistics, momenta and random numbers: all as if the first step that counts were the first."""
+    eager, captured = session(**recipe), session(**recipe)
+    wanted = [eager.epoch(epoch) for epoch in range(4)]
+    graph = Graph(captured.step)
+    stream = SimpleNamespace(wait_stream=lambda other: None)
+    for name in ("Stream", "current_stream", "default_stream"):
+        monkeypatch.setattr(torch.cuda, name, lambda: stream)
+    monkeypatch.setattr(torch.cuda, "stream", contextlib.nullcontext)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: graph)
+    monkeypatch.setattr(torch.cuda, "graph", lambda *_, **__: contextlib.nullcontext())
+    captured.step, captured.capture = graph.step, True
+    found = [captured.epoch(epoch) for epoch in range(4)]
+    assert not captured.capture
+    assert graph.generators == [captured.drop_path.generator]
+    for ours, theirs in zip(found, wanted):
+        assert (ours.loss, ours.train_error, ours.test_error) == (theirs.loss, theirs.train_error, theirs.test_error)
+    for name, value in eager.net.state_dict().items():
+        assert torch.equal(value, captured.net.state_dict()[name]), name
 
 
 def test_the_chance_of_dropping_rises_from_nothing_by_epochs() -> None:
