@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
+import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat.comparison.groups import Groups
@@ -26,14 +28,22 @@ def training_hours(groups: Groups, weighting: Weighting) -> NDArray[np.float64]:
     models, count = groups.models, len(groups.names)
     if not {"iter_time", "epochs"} <= set(map(str, models.variables)):
         return np.full(count, np.nan)
-    known = {name: math.ceil(images / BATCH) for name, images in IMAGES.items()}
-    given = models.attrs.get("iterations_per_epoch")
-    names = models["dataset"].values if "dataset" in models.variables else np.full(groups.code.size, "")
-    iterations = np.array([given or known.get(str(name), np.nan) for name in names], dtype=np.float64)
-    hours = models["iter_time"].values * models["epochs"].values * iterations / 3600
+    hours = models["iter_time"].values * models["epochs"].values * _iterations(models) / 3600
     timed = np.isfinite(hours) & (weighting.weight > 0)
     weight = np.where(timed, weighting.weight, 0.0)
     total = np.bincount(groups.code, weight, minlength=count)
     spent = np.bincount(groups.code, weight * np.where(timed, hours, 0.0), minlength=count)
     mean: NDArray[np.float64] = np.divide(spent, total, out=np.full(count, np.nan), where=total > 0)
     return mean
+
+
+def _iterations(models: xr.Dataset) -> float | NDArray[np.float64]:
+    """Iterations of one epoch, of each model where the data sets tell; NaN where that is not known."""
+    if given := models.attrs.get("iterations_per_epoch"):
+        return float(given)
+    if "dataset" not in models.variables:
+        return math.nan
+    codes, names = pd.factorize(models["dataset"].values, use_na_sentinel=False)
+    images = np.array([IMAGES.get(str(name), math.nan) for name in names])
+    iterations: NDArray[np.float64] = np.ceil(images / BATCH)[codes]
+    return iterations

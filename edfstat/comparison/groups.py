@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -53,11 +54,8 @@ def select_groups(ds: xr.Dataset, by: str, error: str) -> Groups:
     _require(ds, "error", error)
     values, counted = _errors(ds, error)
     _refuse_missing(ds, by)
-    labels = np.array([str(label) or UNNAMED for label in ds[by].values], dtype=object)
-    names = list(dict.fromkeys(labels))
+    names, code = _named(ds[by].values)
     status = _known_status(ds)
-    position = {name: code for code, name in enumerate(names)}
-    code = np.array([position[label] for label in labels], dtype=np.intp)
     n_status = np.zeros((len(names), len(STATUSES)), dtype=np.int64)
     for column, known in enumerate(STATUSES):
         n_status[:, column] = np.bincount(code[status == known], minlength=len(names))
@@ -75,6 +73,14 @@ def select_groups(ds: xr.Dataset, by: str, error: str) -> Groups:
     found = Groups(kept, values[chosen], renumbered[code[chosen]], models, n_status[alive], warnings)
     warnings.extend([*_unit_warnings(found, error), *_mixture_warnings(found, by)])
     return found
+
+
+def _named(labels: NDArray[Any]) -> tuple[list[str], NDArray[np.intp]]:
+    """Names of the groups in order of first appearance, and the number of each model's group."""
+    codes, found = pd.factorize(labels)
+    texts = [str(label) or UNNAMED for label in found]
+    places = {name: place for place, name in enumerate(dict.fromkeys(texts))}
+    return list(places), np.array([places[text] for text in texts], dtype=np.intp)[codes]
 
 
 def _refuse_missing(ds: xr.Dataset, by: str) -> None:
@@ -180,7 +186,7 @@ def _mixture_warnings(groups: Groups, by: str) -> list[str]:
     for name, what in (("dataset", "data sets"), ("epochs", "numbers of epochs")):
         if name == by or name not in groups.models.variables:
             continue
-        seen = sorted({str(value) for value in groups.models[name].values} - {"", "nan"})
+        seen = sorted({str(value) for value in pd.unique(groups.models[name].values)} - {"", "nan"})
         if len(seen) > 1:
             shown = ", ".join(seen[:5]) + (", ..." if len(seen) > 5 else "")
             found.append(f"The models were trained with different {what} ({shown}), which the comparison mixes up.")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from edfstat.bins import bin_models, feasible_bins
 from edfstat.comparison.groups import Groups
-from edfstat.complexity import Spacing, complexity_bins
 from edfstat.errors import InputError, PopulationError
 
 __all__ = ["MAX_BINS", "MIN_MODELS", "Weighting", "choose_measures", "weigh"]
@@ -78,16 +77,21 @@ def weigh(groups: Groups, measure: str, bins: int | str, spacing: str, limits: t
         return Weighting(measure, 1.0 / size[groups.code], None, nothing, table, np.nan, np.nan, 0)
     complexity = groups.models[measure].values.astype(np.float64)
     lower, upper = _common_range(groups, measure, complexity, limits)
-    if not isinstance(bins, str):
-        return _binned(groups, measure, complexity, bins, spacing, limits, (lower, upper))
-    # What has too few models by a quick count is not worth binning; the count that decides is the real one.
-    for count in range(MAX_BINS, 1, -1):
-        if _quick_minimum(groups, complexity, count, spacing, lower, upper, closed=limits is None) < MIN_MODELS:
-            continue
-        found = _binned(groups, measure, complexity, count, spacing, limits, (lower, upper))
-        if found.empty == 0 and found.counts.min() >= MIN_MODELS:
-            return found
-    return _binned(groups, measure, complexity, 1, spacing, limits, (lower, upper))
+    if lower == upper:
+        return _single_value(groups, measure, complexity, lower)
+    if isinstance(bins, str):
+        bins = feasible_bins(complexity, groups.code, spacing, limits, MAX_BINS, MIN_MODELS)
+    found = bin_models(complexity, bins, spacing, limits, groups.code, "drop", None, 1)
+    return Weighting(
+        measure,
+        np.where(found.used, found.weights, 0.0),
+        np.where(found.used, found.bin, -1),
+        found.edges[0],
+        found.counts,
+        lower,
+        upper,
+        empty=int((found.counts == 0).any(axis=0).sum()),
+    )
 
 
 def _common_range(
@@ -120,71 +124,6 @@ def _common_range(
                 "be taken out; give another range, or set complexity to none"
             )
     return lower, upper
-
-
-def _quick_minimum(
-    groups: Groups,
-    complexity: NDArray[np.float64],
-    bins: int,
-    spacing: str,
-    lower: float,
-    upper: float,
-    *,
-    closed: bool,
-) -> int:
-    """Fewest models in a bin of any group, up to the handling of models on an edge."""
-    if lower >= upper:
-        return 0
-    inside = (complexity >= lower) & (complexity <= upper) if closed else (complexity > lower) & (complexity < upper)
-    if spacing == "log":
-        if lower <= 0:
-            return MIN_MODELS  # the binning itself says what is wrong
-        edges = np.geomspace(lower, upper, bins + 1)
-    elif spacing == "quantile":
-        edges = np.quantile(complexity[inside], np.linspace(0, 1, bins + 1))
-    else:
-        edges = np.linspace(lower, upper, bins + 1)
-    fewest = complexity.size
-    for code in range(len(groups.names)):
-        counts, _ = np.histogram(complexity[inside & (groups.code == code)], edges)
-        fewest = min(fewest, int(counts.min()) + 1)
-    return fewest
-
-
-def _binned(
-    groups: Groups,
-    measure: str,
-    complexity: NDArray[np.float64],
-    bins: int,
-    spacing: str,
-    limits: tuple[float, float] | None,
-    common: tuple[float, float],
-) -> Weighting:
-    names = np.array(groups.names, dtype=object)[groups.code]
-    if limits is None and common[0] == common[1]:
-        return _single_value(groups, measure, complexity, common[0])
-    made = complexity_bins(
-        complexity, bins=bins, spacing=cast(Spacing, spacing), range=limits, groups=names, empty="drop"
-    )
-    weight = made["weights"].values
-    used = np.isfinite(weight) & (weight > 0)
-    edges = made["edges"].values.astype(np.float64)
-    position = np.searchsorted(edges, complexity, side="right") - 1
-    position = np.clip(position, 0, edges.size - 2)
-    inside = (complexity >= edges[0]) & (complexity <= edges[-1])
-    if limits is not None:
-        inside = (complexity > limits[0]) & (complexity < limits[1])
-    counts = np.zeros((len(groups.names), edges.size - 1), dtype=np.int64)
-    np.add.at(counts, (groups.code[inside], position[inside]), 1)
-    return Weighting(
-        measure,
-        np.where(used, weight, 0.0),
-        np.where(used, position, -1),
-        edges,
-        counts,
-        *common,
-        empty=int((counts == 0).any(axis=0).sum()),
-    )
 
 
 def _single_value(groups: Groups, measure: str, complexity: NDArray[np.float64], value: float) -> Weighting:

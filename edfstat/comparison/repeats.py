@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edfstat.comparison.groups import Groups
+from edfstat.rerun_variance import same_trainings
 
 __all__ = ["repeat_warnings"]
 
 #: Share of runs beyond the first of each architecture above which a comparison warns.
 REPEATED_SHARE = 0.01
-#: What makes two runs of a group trainings of one model, as in `edfstat.reruns`.
-_SAME = ("net", "space", "dataset", "lr", "weight_decay", "epochs")
 
 
 def repeat_warnings(groups: Groups) -> list[str]:
@@ -28,7 +27,8 @@ def repeat_warnings(groups: Groups) -> list[str]:
     """
     if "net" not in groups.models.variables:
         return []
-    model = _models(groups)
+    nets = groups.models["net"].values
+    model = np.where(nets == "", -1, same_trainings(groups.models, nets))
     found = []
     for code, name in enumerate(groups.names):
         runs = np.bincount(model[(groups.code == code) & (model >= 0)])
@@ -42,21 +42,6 @@ def repeat_warnings(groups: Groups) -> list[str]:
         f"{'; '.join(found)}; runs of one are not independent, so p-values are too small and intervals too narrow "
         "unless each was drawn anew; compare one run of each."
     ]
-
-
-def _models(groups: Groups) -> NDArray[np.intp]:
-    """Number of each run's model; -1 where its net is not known."""
-    from pandas import factorize
-
-    nets = groups.models["net"].values
-    model: NDArray[np.intp] = np.zeros(nets.size, dtype=np.intp)
-    for name in _SAME:
-        if name in groups.models.variables:
-            # By hash, which a million texts take a fraction of a second for; NaN, a setting not known, is one value.
-            part, values = factorize(groups.models[name].values)
-            model = factorize(model * (len(values) + 1) + part + 1)[0]
-    model[nets == ""] = -1
-    return model
 
 
 def _like_draws(runs: NDArray[np.intp]) -> bool:

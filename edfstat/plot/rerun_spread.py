@@ -83,7 +83,8 @@ def _runs(part: xr.Dataset) -> list[np.ndarray]:
     errors = part["error"].values
     kept = np.isfinite(errors) & known_nets(part)
     names, codes, _ = trained_models(part, kept)
-    runs = (errors[kept][codes == model] for model in range(names.size))
+    ends = np.cumsum(np.bincount(codes, minlength=names.size))
+    runs = np.split(errors[kept][np.argsort(codes, kind="stable")], ends[:-1]) if names.size else []
     return sorted(runs, key=lambda errors: float(errors.mean()))
 
 
