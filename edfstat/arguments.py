@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ __all__ = [
     "generator",
     "number",
     "points",
+    "quantile_level",
     "shares",
     "shown",
     "whole",
@@ -38,17 +39,26 @@ _FARTHEST = 1e140
 
 def shown(value: Any) -> str:
     """A value as a message shows it: on one line, not longer than a glance."""
+    if isinstance(value, np.generic) and value.dtype.kind in "fiub":
+        value = value.item()  # 2.5 and not np.float64(2.5)
     text = " ".join(repr(value).split())
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
-def number(value: Any, name: str, remedy: str = "give a number", *, nan: bool = False) -> float:
-    """`value` as a float; infinite passes, NaN only if `nan` says so.
+def number(
+    value: Any,
+    name: str,
+    remedy: str = "give a number",
+    *,
+    nan: bool = False,
+    accept: Callable[[float], bool] | None = None,
+) -> float:
+    """`value` as a float; infinite passes, NaN only if `nan` says so, and of the others what `accept` accepts.
 
     Raises
     ------
     InputError
-        If it is text, a truth value, an array of several numbers or the like.
+        If it is text, a truth value, an array of several numbers or the like, or is not accepted.
     """
     scalar = _scalar(value)
     if isinstance(scalar, numbers.Real) and not isinstance(scalar, bool | np.bool_):
@@ -56,33 +66,32 @@ def number(value: Any, name: str, remedy: str = "give a number", *, nan: bool = 
             found = float(scalar)
         except OverflowError:
             found = math.inf if scalar == abs(scalar) else -math.inf
-        if nan or not math.isnan(found):
+        if (nan or not math.isnan(found)) and (accept is None or accept(found)):
             return found
     raise InputError(f"{name} is {shown(value)}; {remedy}")
 
 
-def whole(value: Any, name: str, remedy: str, *, least: int = 1) -> int:
-    """`value` as an int of at least `least`; 3.0 is whole, True is not."""
+def whole(value: Any, name: str, remedy: str, *, least: int = 1, most: int | None = None) -> int:
+    """`value` as an int from `least` to `most`; 3.0 is whole, True is not."""
     scalar = _scalar(value)
-    if isinstance(scalar, numbers.Integral) and not isinstance(scalar, bool):
-        found = int(scalar)
-    else:
-        given = number(value, name, remedy)
-        if not math.isfinite(given) or given != math.floor(given):
-            raise InputError(f"{name} is {shown(value)}; {remedy}")
-        found = int(given)
-    if found < least:
+    exact = isinstance(scalar, numbers.Integral) and not isinstance(scalar, bool)
+    found = int(scalar if exact else number(value, name, remedy, accept=float.is_integer))
+    if found < least or (most is not None and found > most):
         raise InputError(f"{name} is {shown(value)}; {remedy}")
     return found
 
 
 def confidence_level(level: Any) -> float:
     """`level` if it lies strictly between 0 and 1."""
-    remedy = "give a confidence level between 0 and 1, such as 0.95"
-    found = number(level, "level", remedy)
-    if not 0 < found < 1:
-        raise InputError(f"level is {shown(level)}; {remedy}")
-    return found
+    return number(level, "level", "give a confidence level between 0 and 1, such as 0.95", accept=lambda x: 0 < x < 1)
+
+
+def quantile_level(quantile: Any) -> float | None:
+    """`quantile` if it lies strictly between 0 and 1; None, which stands for the mean, stays None."""
+    if quantile is None:
+        return None
+    remedy = "give a level inside 0 to 1, or None for the mean"
+    return number(quantile, "quantile", remedy, accept=lambda x: 0 < x < 1)
 
 
 def choice(value: Any, name: str, choices: Sequence[str], remedy: str | None = None) -> str:
@@ -103,7 +112,7 @@ def points(values: Any, name: str, remedy: str = "give a number or an array of n
     """`values`, of any shape, as floats without NaN."""
     try:
         array = np.asarray(values.values if isinstance(values, xr.DataArray) else values)
-        if array.dtype.kind == "O" and all(_is_number(value) for value in array.flat):
+        if array.dtype.kind == "O" and all(isinstance(value, numbers.Real) for value in array.flat):
             array = array.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"{name} is {shown(values)}; {remedy}") from None
@@ -125,7 +134,7 @@ def shares(values: Any, name: str, remedy: str, *, inside: bool = False) -> Floa
 
 
 def area_ends(eps: Any, lowest: float) -> Floats:
-    """Errors up to which to take an area: above 0, finite, in proportion to a `lowest` error below 0."""
+    """Errors up to which to take an area: above 0 and finite; if `lowest` is below 0, not too small beside it."""
     remedy = "give an error above 0"
     at = points(eps, "eps", remedy)
     bad = ~((at > 0) & np.isfinite(at))
@@ -156,7 +165,3 @@ def _scalar(value: Any) -> Any:
     if isinstance(value, xr.DataArray | np.ndarray) and value.ndim == 0:
         return value.item()
     return value
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real)

@@ -70,9 +70,8 @@ def balance_weights(
     (2.5, 2.5)
     """
     values = _covariates(covariates)
-    tolerance = number(tolerance, "tolerance", "give a number above 0, in standard deviations")
-    if not 0 < tolerance < math.inf:
-        raise InputError(f"tolerance is {tolerance}; give a number above 0, in standard deviations")
+    remedy = "give a number above 0, in standard deviations"
+    tolerance = number(tolerance, "tolerance", remedy, accept=lambda x: 0 < x < math.inf)
     same_models(covariates=covariates, groups=groups)
     labels, codes = coded(as_labels(groups, "groups", length=values.shape[0]), "groups")
     aim = _target(target, values, labels, codes)

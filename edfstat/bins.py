@@ -15,7 +15,7 @@ from edfstat.bin_limits import possible_bins
 from edfstat.errors import InputError, PopulationError
 from edfstat.labels import as_labels, coded, grid_of_numbers, same_models
 
-__all__ = ["Binning", "bin_models", "feasible_bins"]
+__all__ = ["Binning", "bin_models", "feasible_bins", "range_ends"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -173,7 +173,7 @@ def _support(
         raise InputError(f"range is {shown(limits)}; give one (low, high) per measure")
     for axis, limit, wanted in zip(values.T, ranges, _per_axis(bins, axes), strict=True):
         if limit is not None:
-            low, high = _limits(limit)
+            low, high = range_ends(limit, "range")
             inside &= (axis > low) & (axis < high)
         elif _many(wanted):
             given = _given_edges(wanted)
@@ -190,10 +190,12 @@ def _support(
     return inside, bounds
 
 
-def _limits(limit: Any) -> tuple[float, float]:
-    ends = points(limit, "range", "give two finite numbers, low < high")
+def range_ends(limit: Any, name: str) -> tuple[float, float]:
+    """The ends of a range of complexity, (low, high), as numbers."""
+    remedy = "give (low, high) with low < high, both finite"
+    ends = points(limit, name, remedy)
     if ends.shape != (2,) or not np.isfinite(ends).all() or not ends[0] < ends[1]:
-        raise InputError(f"range is {shown(limit)}; give two finite numbers, low < high")
+        raise InputError(f"{name} is {shown(limit)}; {remedy}")
     return float(ends[0]), float(ends[1])
 
 
@@ -213,10 +215,7 @@ def _common(axis: Floats, codes: Codes, labels: NDArray[Any]) -> tuple[float, fl
 def _edges(inside: Floats, bins: Any, spacing: str, low: float, high: float) -> Floats:
     if _many(bins):
         return _given_edges(bins)
-    remedy = f"give a whole number from 1 to {_MOST_BINS:,}, or edges"
-    count = whole(bins, "bins", remedy)
-    if count > _MOST_BINS:
-        raise InputError(f"bins is {shown(bins)}; {remedy}")
+    count = whole(bins, "bins", f"give a whole number from 1 to {_MOST_BINS:,}, or edges", most=_MOST_BINS)
     return _spaced(inside, count, spacing, low, high)
 
 

@@ -166,9 +166,8 @@ def hit_probability(
     """
     errors, costs, mass = _checked(error, cost, weights)
     target = number(target, "target", "give the error to reach, in percent")
-    budget = number(budget, "budget", "give a positive number in the unit of the cost")
-    if not (math.isfinite(budget) and budget > 0):
-        raise InputError(f"budget is {budget}; give a positive number in the unit of the cost")
+    remedy = "give a positive number in the unit of the cost"
+    budget = number(budget, "budget", remedy, accept=lambda x: 0 < x < math.inf)
     steps = whole(steps, "steps", "give a whole number from 1")
     place = costs / (budget / steps)
     hit = errors <= target

@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat import minima
-from edfstat.arguments import number, whole
+from edfstat.arguments import quantile_level, whole
 from edfstat.distributions import EDF, edf_of
 from edfstat.errors import InputError
 from edfstat.labels import ArrayLike
@@ -78,20 +78,17 @@ def search_crossings(
     ([34.9317], [35], ['a'])
     """
     a, b = edf_of(error_a, weights_a, "error_a", "weights_a"), edf_of(error_b, weights_b, "error_b", "weights_b")
-    max_m = whole(max_m, "max_m", "give a whole number of models, from 1 to 2**62")
-    if max_m > 2**62:
-        raise InputError(f"max_m is {max_m}; give a whole number of models, from 1 to 2**62")
+    max_m = whole(max_m, "max_m", "give a whole number of models, from 1 to 2**62", most=2**62)
+    quantile = quantile_level(quantile)
     levels, signs = _sign_by_level(a, b)
+    possible = int(np.count_nonzero(np.diff(signs[signs != 0])))
     if quantile is None:
         if a.support[-1] == b.support[-1] == np.inf:
             raise InputError("both populations hold failed models, so both means are infinite; give quantile=0.5")
-        roots, leading = _mean_crossings(a, b, max_m, int(np.count_nonzero(np.diff(signs[signs != 0]))))
+        roots, leading = _mean_crossings(a, b, max_m, possible)
     else:
-        quantile = number(quantile, "quantile", "give a level inside 0 to 1, or None for the mean")
-        if not 0 < quantile < 1:
-            raise InputError(f"quantile is {quantile}; give a level inside 0 to 1, or None for the mean")
         roots, leading = _quantile_crossings(levels, signs, quantile, max_m)
-    return _dataset(a, b, roots, leading, quantile, max_m, int(np.count_nonzero(np.diff(signs[signs != 0]))))
+    return _dataset(a, b, roots, leading, quantile, max_m, possible)
 
 
 def _sign_by_level(a: EDF, b: EDF) -> tuple[Floats, NDArray[np.int64]]:

@@ -88,10 +88,7 @@ def _two_of_one_population(n: float, other: float, population: float) -> tuple[f
 
 
 def _size(name: str, size: Any) -> float:
-    found = number(size, name, "give a number of models of at least 1")
-    if found < 1:
-        raise InputError(f"{name} is {size}; give a number of models of at least 1")
-    return found
+    return number(size, name, "give a number of models of at least 1", accept=lambda x: x >= 1)
 
 
 def sample_size(difference: float, *, power: float = 0.8, level: float = 0.05) -> int:
@@ -130,10 +127,9 @@ def sample_size(difference: float, *, power: float = 0.8, level: float = 0.05) -
     """
     from scipy.special import ndtri
 
-    difference = number(difference, "difference", "give a gap between EDFs above 0 and at most 1")
-    if not 0 < difference <= 1:
-        raise InputError(f"difference is {difference}; give a gap between EDFs above 0 and at most 1")
-    _check_design(power, level)
+    remedy = "give a gap between EDFs above 0 and at most 1"
+    difference = number(difference, "difference", remedy, accept=lambda x: 0 < x <= 1)
+    power, level = _chance(power, "power"), _chance(level, "level")
     critical = math.sqrt(-math.log(level / 2) / 2) * math.sqrt(2)
     spread = float(ndtri(power)) * math.sqrt((1 - difference**2) / 2)
     return _whole_models(max(critical + spread, 0.0) / difference)
@@ -174,15 +170,10 @@ def sample_size_auc(difference: float, std_a: float, std_b: float, *, power: flo
     """
     from scipy.special import ndtri
 
-    difference = number(difference, "difference", "give a difference of areas other than 0")
-    remedy = "give a standard deviation of at least 0"
-    std_a, std_b = number(std_a, "std_a", remedy), number(std_b, "std_b", remedy)
-    if not (math.isfinite(difference) and difference != 0):
-        raise InputError(f"difference is {difference}; give a difference of areas other than 0")
-    for name, std in (("std_a", std_a), ("std_b", std_b)):
-        if not (math.isfinite(std) and std >= 0):
-            raise InputError(f"{name} is {std}; {remedy}")
-    _check_design(power, level)
+    remedy = "give a difference of areas other than 0"
+    difference = number(difference, "difference", remedy, accept=lambda x: x != 0 and math.isfinite(x))
+    std_a, std_b = _deviation(std_a, "std_a"), _deviation(std_b, "std_b")
+    power, level = _chance(power, "power"), _chance(level, "level")
     reach = max(float(ndtri(1 - level / 2) + ndtri(power)), 0.0)
     return _whole_models(reach * math.hypot(std_a, std_b) / abs(difference))
 
@@ -194,7 +185,9 @@ def _whole_models(root: float) -> int:
     return max(1, math.ceil(root**2))
 
 
-def _check_design(power: float, level: float) -> None:
-    for name, value in (("power", power), ("level", level)):
-        if not 0 < number(value, name, "give a chance above 0 and below 1") < 1:
-            raise InputError(f"{name} is {value}; give a chance above 0 and below 1")
+def _deviation(value: Any, name: str) -> float:
+    return number(value, name, "give a standard deviation of at least 0", accept=lambda x: 0 <= x < math.inf)
+
+
+def _chance(value: Any, name: str) -> float:
+    return number(value, name, "give a chance above 0 and below 1", accept=lambda x: 0 < x < 1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from edfstat.arguments import number, points, shown
+from edfstat.arguments import points, quantile_level, shown
 from edfstat.distributions import EDF, edf
 from edfstat.errors import InputError
 from edfstat.labels import ArrayLike
@@ -83,10 +84,7 @@ def search_band(
 
     found = edf(error, weights, strata=strata)
     sizes = whole_sizes(m, "m")
-    if quantile is not None:
-        quantile = number(quantile, "quantile", "give a level inside 0 to 1, or None for the mean")
-        if not 0 < quantile < 1:
-            raise InputError(f"quantile is {quantile}; give a level inside 0 to 1, or None for the mean")
+    quantile = quantile_level(quantile)
     low, high = _ends(bounds)
     finite = found.support[np.isfinite(found.support)]
     if not low < high or (finite.size and (finite[0] < low or finite[-1] > high)):
@@ -96,12 +94,12 @@ def search_band(
     values = np.concatenate(([low], finite, [high]))
     upper_f = np.concatenate(([_beyond(found, level, method)], np.asarray(band.upper)[: finite.size], [1.0]))
     lower_f = np.concatenate(([0.0], np.asarray(band.lower)[: finite.size], [1.0]))
-    curve = _means if quantile is None else _quantiles
+    curve = _means if quantile is None else partial(_quantiles, quantile=quantile)
     percent = {"units": "percent"}
     return xr.Dataset(
         {
-            "lower": ("m", curve(values, upper_f, sizes, quantile), percent),
-            "upper": ("m", curve(values, lower_f, sizes, quantile), percent),
+            "lower": ("m", curve(values, upper_f, sizes), percent),
+            "upper": ("m", curve(values, lower_f, sizes), percent),
         },
         coords={"m": ("m", sizes, {"long_name": "models drawn"})},
         attrs={"level": level, "method": method, "curve": "mean" if quantile is None else f"quantile {quantile:g}"},
@@ -124,7 +122,7 @@ def _beyond(found: EDF, level: float, method: str) -> float:
     return dkw_half_width(found.effective_n, level)
 
 
-def _means(values: Floats, shares: Floats, sizes: NDArray[np.int64], _: float | None) -> Floats:
+def _means(values: Floats, shares: Floats, sizes: NDArray[np.int64]) -> Floats:
     """E = v_0 + sum of gaps times (1 - F)^m."""
     gaps = np.diff(values)
     with np.errstate(divide="ignore"):
@@ -132,8 +130,8 @@ def _means(values: Floats, shares: Floats, sizes: NDArray[np.int64], _: float | 
     return np.array([values[0] + gaps @ np.exp(m * logs) for m in sizes.tolist()])
 
 
-def _quantiles(values: Floats, shares: Floats, sizes: NDArray[np.int64], quantile: float | None) -> Floats:
-    level = -np.expm1(np.log1p(-float(quantile or 0.5)) / sizes)
+def _quantiles(values: Floats, shares: Floats, sizes: NDArray[np.int64], quantile: float) -> Floats:
+    level = -np.expm1(np.log1p(-quantile) / sizes)
     ordered = np.maximum.accumulate(shares)
     found: Floats = values[np.minimum(np.searchsorted(ordered, level * (1 - 1e-12)), values.size - 1)]
     return found

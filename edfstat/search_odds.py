@@ -93,7 +93,8 @@ def random_search(
     """
     replace = flag(replace, "replace")
     found = _population(error, weights, "error", "weights", replace)
-    sizes, levels = whole_sizes(m, "m", None if replace else found.n), _levels(quantiles)
+    sizes = whole_sizes(m, "m", None if replace else found.n)
+    levels = shares(quantiles, "quantiles", "give levels from 0 to 1")
     distinct, place = np.unique(sizes, return_inverse=True)
     if replace:
         moments = minima.best_moments(found, distinct.astype(np.float64))
@@ -162,7 +163,8 @@ def models_needed(
     >>> models_needed([5.0, 6.0, 7.0, 8.0], target=5.5)
     11.0
     """
-    target, probability = checked_goal(target, probability)
+    target = number(target, "target", "give the error to reach, in percent")
+    probability = number(probability, "probability", "give a value from 0 to 1", accept=lambda x: 0 <= x <= 1)
     found = _population(error, weights)
     reached = int(np.searchsorted(found.support, target, side="right"))
     if reached == found.support.size or probability == 0:
@@ -170,15 +172,6 @@ def models_needed(
     if reached == 0 or probability == 1:
         return math.inf
     return float(draws_needed(found.probabilities[reached - 1], found.tail[reached - 1], probability))
-
-
-def checked_goal(target: Any, probability: Any) -> tuple[float, float]:
-    """A target error and the chance wanted of reaching it, as numbers."""
-    error = number(target, "target", "give the error to reach, in percent")
-    chance = number(probability, "probability", "give a value from 0 to 1")
-    if not 0 <= chance <= 1:
-        raise InputError(f"probability is {probability}; give a value from 0 to 1")
-    return error, chance
 
 
 def draws_needed(hit: Floats, miss: Floats, probability: float) -> Floats:
@@ -304,7 +297,3 @@ def _one_size(m: Any, name: str, n: int | None) -> int:
     if sizes.size != 1:
         raise InputError(f"{name} is {shown(m)}; give one number of models")
     return int(sizes[0])
-
-
-def _levels(quantiles: Any) -> Floats:
-    return shares(quantiles, "quantiles", "give levels from 0 to 1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
@@ -69,7 +70,7 @@ def bin_sensitivity(
     same_models(error=error, complexity=complexity, groups=groups)
     errors = as_errors(error)
     labels, _ = coded(as_labels(groups, "groups", length=errors.size), "groups")
-    eps = number(eps, "eps", "give an error above 0")
+    eps = number(eps, "eps", "give an error above 0", accept=lambda x: 0 < x < math.inf)
     counts = _counts(bins)
     if grid_of_numbers(complexity, "complexity").shape[:1] != errors.shape:
         raise InputError(f"complexity does not have one entry for each of the {errors.size} models; give one per model")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from edfstat.arguments import generator
+from edfstat.arguments import choice, confidence_level, generator, number, whole
+from edfstat.bins import range_ends
 from edfstat.comparison import complexity_tables, grids, group_tables
 from edfstat.comparison.areas import group_areas
 from edfstat.comparison.caveats import caveats
@@ -108,13 +110,19 @@ def compare(
     >>> found["ks"].sel(measure="none").item(), found["median"].sel(measure="none", group="B").item()
     (0.25, 7.0)
     """
-    _check(bins, spacing, eps, level, n_resamples)
+    choice(spacing, "spacing", ("uniform", "log", "quantile"))
+    if not (isinstance(bins, str) and bins == "auto"):
+        bins = whole(bins, "bins", "give 'auto' or a whole number from 1")
+    if eps is not None:
+        eps = number(eps, "eps", "give an error above 0", accept=lambda x: 0 < x < math.inf)
+    level = confidence_level(level)
+    n_resamples = whole(n_resamples, "n_resamples", "give a whole number from 1")
     groups = select_groups(ds, by, error)
     random_numbers = generator(rng)
     measures = choose_measures(groups.models, complexity)
     limits = _limits(range, measures)
     weightings, notes = _weightings(groups, measures, bins, spacing, limits, optional=complexity == "auto")
-    area_end = grids.default_eps(groups) if eps is None else float(eps)
+    area_end = grids.default_eps(groups) if eps is None else eps
     shared = _Shared(groups, area_end, level)
     width = max(max(w.edges.size - 1 for w in weightings), 0)
     tables = [
@@ -133,27 +141,6 @@ def compare(
     return dataset
 
 
-def _check(bins: Any, spacing: str, eps: float | None, level: float, n_resamples: int) -> None:
-    if not (isinstance(bins, str) and bins == "auto") and not _is_count(bins):
-        raise InputError(f"bins is {bins!r}; give 'auto' or a whole number from 1")
-    if spacing not in ("uniform", "log", "quantile"):
-        raise InputError(f"spacing is {spacing!r}; give 'uniform', 'log' or 'quantile'")
-    if eps is not None and not (_is_number(eps) and 0 < eps < np.inf):
-        raise InputError(f"eps is {eps!r}; give an error above 0")
-    if not (_is_number(level) and 0 < level < 1):
-        raise InputError(f"level is {level!r}; give a share between 0 and 1, such as 0.95")
-    if not _is_count(n_resamples):
-        raise InputError(f"n_resamples is {n_resamples!r}; give a whole number from 1")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
-
-
-def _is_count(value: Any) -> bool:
-    return _is_number(value) and bool(value >= 1) and float(value).is_integer()
-
-
 def _limits(asked: Any, measures: list[str]) -> dict[str, tuple[float, float]]:
     if asked is None:
         return {}
@@ -161,10 +148,7 @@ def _limits(asked: Any, measures: list[str]) -> dict[str, tuple[float, float]]:
     unknown = sorted(set(by_measure) - set(measures))
     if unknown:
         raise InputError(f"range has {unknown}, which are not compared; the measures are {measures[1:]}")
-    for name, ends in by_measure.items():
-        if np.shape(ends) != (2,) or not all(map(_is_number, ends)) or not -np.inf < ends[0] < ends[1] < np.inf:
-            raise InputError(f"range for {name} is {ends!r}; give (low, high) with low < high, both finite")
-    return {name: (float(low), float(high)) for name, (low, high) in by_measure.items()}
+    return {name: range_ends(ends, f"range for {name}") for name, ends in by_measure.items()}
 
 
 def _weightings(

@@ -9,6 +9,7 @@ from edfstat import (
     auc,
     balance_weights,
     best_of,
+    compare,
     complexity_weights,
     edf,
     expected_ks,
@@ -29,6 +30,7 @@ from edfstat import (
 from edfstat.area import auc_difference
 from edfstat.arguments import generator, number, points, shown, whole
 from edfstat.errors import InputError
+from tests.edfstat.two_spaces import two_spaces
 
 E = [5.0, 6.0, 7.0, 8.0]
 NO_NUMBER = ["x", [], {}, object(), 1j, [[1, 2], [3]], np.zeros((2, 2)), lambda: 1]
@@ -101,6 +103,27 @@ def test_numbers_of_any_type_are_numbers():
     assert points(np.array([1, 2], dtype=object), "x").tolist() == [1.0, 2.0]
     assert edf(np.array([2, 1], dtype=object)).support.tolist() == [1.0, 2.0]
     assert len(shown("long" * 99)) == 80
+    assert (shown(np.float32(2.5)), shown(np.int64(3))) == ("2.5", "3")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: compare(two_spaces(9), level=np.float64(95)), "level is 95.0; give a confidence level"),
+        (lambda: search_crossings(E, E, quantile=1), "quantile is 1; give a level inside 0 to 1, or None for the mean"),
+        (lambda: search_band(E, 1, quantile=0), "quantile is 0; give a level inside 0 to 1, or None for the mean"),
+        (lambda: search_crossings(E, E, max_m=2**63), f"max_m is {2**63}; give a whole number of models"),
+        (lambda: sample_size(1.5), "difference is 1.5; give a gap between EDFs above 0 and at most 1"),
+        (lambda: sample_size(0.1, power=1), "power is 1; give a chance above 0 and below 1"),
+        (lambda: sample_size_auc(0.1, 0.1, np.inf), "std_b is inf; give a standard deviation of at least 0"),
+        (lambda: models_needed(E, 6, 2), "probability is 2; give a value from 0 to 1"),
+        (lambda: hit_probability(E, E, 6, 0), "budget is 0; give a positive number in the unit of the cost"),
+    ],
+)
+def test_numbers_out_of_range_are_shown_as_they_were_given(call, message):
+    with pytest.raises(InputError) as refused:
+        call()
+    assert str(refused.value).startswith(message)
 
 
 def test_missing_labels_and_masked_entries_are_refused():
