@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from edfstat.formats import save as save
     from edfstat.fronts import pareto_inclusion as pareto_inclusion
     from edfstat.kolmogorov import KSResult as KSResult
-    from edfstat.kolmogorov import adjust_pvalues as adjust_pvalues
     from edfstat.kolmogorov import ks_test as ks_test
     from edfstat.kolmogorov import ks_tests as ks_tests
     from edfstat.mixtures import mixture as mixture
+    from edfstat.multiple_tests import adjust_pvalues as adjust_pvalues
     from edfstat.planning import expected_ks as expected_ks
     from edfstat.planning import sample_size as sample_size
     from edfstat.planning import sample_size_auc as sample_size_auc
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from edfstat.verdicts import verdict as verdict
 
 _HOME = {
-    "adjust_pvalues": "kolmogorov",
+    "adjust_pvalues": "multiple_tests",
     "auc": "area",
     "auc_difference": "area",
     "Backend": "registry",
@@ -124,7 +124,7 @@ def __getattr__(name: str) -> Any:
     if name == "plot":
         return import_module("edfstat.plot")
     if name == "__version__":  # looked up when asked: it costs an import of importlib.metadata
-        return import_module("edfstat.population").package_version()
+        return import_module("edfstat.version").package_version()
     if name not in _HOME:
         raise AttributeError(f"module 'edfstat' has no attribute {name!r}")
     value = getattr(import_module(f"edfstat.{_HOME[name]}"), name)

@@ -13,8 +13,8 @@ from edfstat import kernels
 from edfstat.area_bands import influence, path_length, simultaneous_critical
 from edfstat.area_spreads import area_spreads, scores
 from edfstat.arguments import area_ends, choice, confidence_level, flag
+from edfstat.distributions import edf
 from edfstat.errors import InputError
-from edfstat.label_gaps import SLACK
 from edfstat.labels import (
     ArrayLike,
     WeightKind,
@@ -94,8 +94,6 @@ def auc(
     same_models(error=error, weights=weights, strata=strata)
     errors = as_errors(error)
     if level is None:
-        from edfstat.distributions import edf
-
         return edf(errors, weights, kind=kind).auc(eps)
     sample = _checked(errors, weights, strata) if kind == "design" else _counted(errors, weights, strata)
     return _table(sample, eps, confidence_level(level))
@@ -249,7 +247,7 @@ def _enough(samples: tuple[_Sample, _Sample], eps: Floats) -> NDArray[np.bool_]:
         held, squares = (np.append(0.0, np.cumsum(part[order])) for part in (w, w**2))
         place = np.searchsorted(errors[order], eps)
         with np.errstate(invalid="ignore"):
-            enough &= held[place] ** 2 / squares[place] >= _FEWEST * (1 - SLACK)
+            enough &= held[place] ** 2 / squares[place] >= _FEWEST * (1 - kernels.SLACK)
     return enough
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edfstat.area_bands import influence
-from edfstat.label_gaps import SLACK
+from edfstat.kernels import SLACK
 
 __all__ = ["Spread", "area_spreads", "scores"]
 
@@ -125,29 +125,28 @@ def _of_unequals(errors: Floats, weights: Floats, eps: Floats) -> list[Spread]:
     heft, middle, square = (part[0] for part in _cells(errors, weights**2, one, eps[order], base))
     mass_above, heft_above = (_above(errors, part, eps[order]) for part in (weights, weights**2))
     found = [Spread(0.0, base)] * eps.size
-    below = [0.0, 0.0]
-    centers = [0.0, 0.0]
-    spread = before = 0.0
+    held = center = held_square = middle_square = spread = before = 0.0
     for place, i in enumerate(order):
         upto = float(eps[i])
-        ratio = before / upto
-        spread *= ratio**2
-        for which, (more, at) in enumerate(((mass[place], mean[place]), (heft[place], middle[place]))):
-            step, total = at - centers[which] * ratio, below[which] + more
-            share = more / total if total > 0 else 0.0
-            if which:
-                spread += square[place] + step**2 * below[which] * share
-            centers[which] = centers[which] * ratio + step * share
-            below[which] = total
-        before = upto
-        gap = (upto - min(base[0], upto)) / upto - centers[0]
-        area = below[0] * gap
-        off = (centers[0] - centers[1]) + mass_above[place] * gap
-        squares = spread + below[1] * off**2 + heft_above[place] * area**2
+        ratio, before = before / upto, upto
+        held, center, _ = _merged(held, center * ratio, mass[place], mean[place])
+        held_square, middle_square, more = _merged(held_square, middle_square * ratio, heft[place], middle[place])
+        spread = spread * ratio**2 + (square[place] + more)
+        gap = (upto - min(base[0], upto)) / upto - center
+        area = held * gap
+        off = (center - middle_square) + mass_above[place] * gap
+        squares = spread + held_square * off**2 + heft_above[place] * area**2
         if min(low, upto) == min(high, upto):  # as in `_one_by_one`
             squares = 0.0
         found[i] = Spread(float(area), np.array([n / max(n - 1, 1) * squares]))
     return found
+
+
+def _merged(held: float, center: float, more: float, at: float) -> tuple[float, float, float]:
+    """Weight and mean of `held` at `center` with `more` at `at`, and what their distance adds to the squares."""
+    total, step = held + more, at - center
+    share = more / total if total > 0 else 0.0
+    return total, center + step * share, step**2 * held * share
 
 
 def _cells(

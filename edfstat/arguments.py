@@ -23,6 +23,7 @@ __all__ = [
     "confidence_level",
     "flag",
     "generator",
+    "models_drawn",
     "number",
     "points",
     "quantile_level",
@@ -79,6 +80,11 @@ def whole(value: Any, name: str, remedy: str, *, least: int = 1, most: int | Non
     if found < least or (most is not None and found > most):
         raise InputError(f"{name} is {shown(value)}; {remedy}")
     return found
+
+
+def models_drawn(m: Any, name: str) -> int:
+    """A number of models drawn, whole and at least 1."""
+    return whole(m, name, "give a whole number of models drawn, at least 1")
 
 
 def confidence_level(level: Any) -> float:

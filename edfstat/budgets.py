@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from edfstat.arguments import number, points, shown, whole
 from edfstat.errors import InputError
-from edfstat.labels import ArrayLike, as_errors, as_weights, each_weight, same_models
-from edfstat.ranks import finite_vector
+from edfstat.labels import ArrayLike, as_errors, as_weights, each_weight, finite_vector, same_models
+from edfstat.search_odds import models_needed, random_search
 
 __all__ = ["hit_probability", "search_budget", "time_to_target"]
 
@@ -64,8 +64,6 @@ def search_budget(
     >>> found["models"].values.tolist(), found["mean"].values.tolist()
     ([2, 3], [3.875, 3.5])
     """
-    from edfstat.search_odds import random_search
-
     mean_cost = _mean_cost(error, cost, weights)
     budgets = np.atleast_1d(points(budget, "budget", "give positive numbers in the unit of the cost"))
     if budgets.ndim != 1 or not (np.isfinite(budgets) & (budgets > 0)).all():
@@ -112,8 +110,6 @@ def time_to_target(
     >>> time_to_target([5.0, 6.0, 7.0, 8.0], [0.5, 0.5, 0.5, 0.5], target=5.5)
     5.5
     """
-    from edfstat.search_odds import models_needed
-
     return models_needed(error, target, probability, weights) * _mean_cost(error, cost, weights)
 
 

@@ -37,7 +37,7 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
-        from edfstat.population import package_version
+        from edfstat.version import package_version
 
         typer.echo(f"edfstat {package_version()}")
         raise typer.Exit
@@ -101,7 +101,8 @@ def _read(
     columns = dict(_named_columns(column or []))
     from edfstat.example import example_population
     from edfstat.formats import load
-    from edfstat.population import concat_populations, notes_of
+    from edfstat.joining import concat_populations
+    from edfstat.notes import notes_of
     from edfstat.printing import visible
 
     named = [name for name in files if name != "example"]

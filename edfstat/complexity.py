@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from edfstat.bins import Binning, bin_models
+from edfstat.bins import Binning, bin_models, feasible_bins
 from edfstat.imbalance import standardized_difference
 from edfstat.labels import ArrayLike, relabel
 
@@ -200,8 +200,6 @@ def most_bins(
     >>> most_bins(np.arange(100.0))
     10
     """
-    from edfstat.bins import feasible_bins
-
     return feasible_bins(complexity, groups, spacing, range, limit, min_count)
 
 
@@ -236,7 +234,7 @@ def _outside(found: Binning) -> NDArray[np.intp]:
     return np.bincount(found.groups[found.bin < 0], minlength=found.labels.size)
 
 
-def _per_group(found: Binning, summary: Any) -> list[float]:
+def _per_group(found: Binning, summary: Callable[[Floats], float]) -> list[float]:
     return [summary(found.weights[found.used & (found.groups == g)]) for g in np.arange(found.labels.size)]
 
 

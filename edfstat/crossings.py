@@ -9,16 +9,20 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from edfstat import minima
+from edfstat import kernels, minima
 from edfstat.arguments import quantile_level, whole
 from edfstat.distributions import EDF, edf_of
 from edfstat.errors import InputError
 from edfstat.labels import ArrayLike
+from edfstat.search_odds import best_of
 
 __all__ = ["search_crossings"]
 
 Floats = NDArray[np.float64]
+#: Sizes per doubling at which the curves are compared, before a crossing is refined.
 _PER_OCTAVE = 8
+#: Which population leads, by the sign of curve a minus curve b.
+_LEADER = {-1.0: "a", 0.0: "", 1.0: "b"}
 
 
 def search_crossings(
@@ -95,7 +99,7 @@ def _sign_by_level(a: EDF, b: EDF) -> tuple[Floats, NDArray[np.int64]]:
     """Upper ends of the levels between jumps of either EDF, and the sign of Q_a - Q_b on each."""
     levels = np.union1d(a.probabilities, b.probabilities)
     # Levels that only rounding keeps apart are one.
-    levels = levels[np.append(np.diff(levels) > minima.SLACK, True)]
+    levels = levels[np.append(np.diff(levels) > kernels.SLACK, True)]
     middle = levels - np.diff(levels, prepend=0.0) / 2
     last_a, last_b = a.support.size - 1, b.support.size - 1
     of_a = a.support[np.minimum(np.searchsorted(a.probabilities, middle), last_a)]
@@ -139,8 +143,8 @@ def _quantile_crossings(levels: Floats, signs: NDArray[np.int64], quantile: floa
     order = np.argsort(sizes)
     # Who leads from m = 1 on has led all along, and so has who leads after a tie that m = 1 begins.
     lowest = levels[kept[1:] - 1][np.diff(signs[kept]) != 0]
-    led = np.log1p(-quantile) / np.log1p(-lowest) > 1 + minima.SLACK
-    order = order[led[order] & (sizes[order] > 1 + minima.SLACK) & (sizes[order] <= max_m)]
+    led = np.log1p(-quantile) / np.log1p(-lowest) > 1 + kernels.SLACK
+    order = order[led[order] & (sizes[order] > 1 + kernels.SLACK) & (sizes[order] <= max_m)]
     return sizes[order], signs[change][order].astype(np.float64)
 
 
@@ -155,8 +159,6 @@ def _curve(population: EDF, m: float, quantile: float | None) -> float:
 def _dataset(
     a: EDF, b: EDF, roots: Floats, leading: Floats, quantile: float | None, max_m: int, possible: int
 ) -> xr.Dataset:
-    from edfstat.search_odds import best_of
-
     sizes = 2 ** np.arange(int(math.log2(max_m)) + 1)
     odds: list[Any] = [best_of(a, int(m), b, int(m)) for m in sizes]
     difference = np.array([_lead(a, b, float(m), quantile) for m in sizes])
@@ -181,9 +183,6 @@ def _dataset(
             "curve": "mean" if quantile is None else f"quantile {quantile:g}",
         },
     )
-
-
-_LEADER = {-1.0: "a", 0.0: "", 1.0: "b"}
 
 
 def _lead(a: EDF, b: EDF, m: float, quantile: float | None) -> float:

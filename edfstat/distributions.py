@@ -31,10 +31,11 @@ from edfstat.labels import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from edfstat.bands import NotedInterval
+
 __all__ = ["EDF", "Interval", "Strata", "edf", "edf_of"]
 
 Floats = NDArray[np.float64]
-_SLACK = 1e-12
 _RELATIVE_SLACK = 1e-9
 _NOTHING_LEFT = "every error is NaN; nothing is left after nan='drop'"
 
@@ -46,8 +47,10 @@ class Interval(NamedTuple):
     ----------
     lower, upper : float, ndarray or DataArray
         Of the shape of what they bound.
-    note : str
-        Of what `EDF.interval` returns alone: where it should not be relied on; empty where there is nothing to say.
+
+    Notes
+    -----
+    What `EDF.interval` returns has the attribute `note` besides: where it should not be relied on, else empty.
 
     Examples
     --------
@@ -207,7 +210,7 @@ class EDF:
             bad = level[~((level >= 0) & (level <= 1))].flat[0]
             raise InputError(f"q is {bad}; give shares from 0 to 1")
         # Rounding of q and F must not push a share like 0.9 to the next error; a rare end keeps its own share.
-        slack = np.minimum(_SLACK, _RELATIVE_SLACK * np.minimum(level, 1 - level))
+        slack = np.minimum(kernels.SLACK, _RELATIVE_SLACK * np.minimum(level, 1 - level))
         low = np.searchsorted(self.probabilities, np.where(level < 0.5, level - slack, level))
         beyond = np.where(level < 0.5, -1.0, 1 - level + slack)
         high = self.tail.size - np.searchsorted(self.tail[::-1], beyond, side="right")
@@ -328,7 +331,9 @@ class EDF:
 
         return simultaneous_band(self, level, method, **options)
 
-    def interval(self, x: ArrayLike | float, level: float = 0.95, method: Literal["n*", "guarded"] = "n*") -> Interval:
+    def interval(
+        self, x: ArrayLike | float, level: float = 0.95, method: Literal["n*", "guarded"] = "n*"
+    ) -> NotedInterval:
         """Interval that holds the true F(x) with chance `level`, at each x alone.
 
         Parameters
@@ -499,7 +504,6 @@ def edf(
         return edf(each, strata=bins, nan=nan)
     normalised = as_weights(weights, errors.size)
     labels = None if strata is None else as_strata(strata, "strata", length=errors.size, weights=normalised)
-    total = float(errors.size) if weights is None else _sum(weights)
     dropped, covered = 0, 1.0
     if nan == "drop" and (missing := np.isnan(errors)).any():
         dropped = int(missing.sum())
@@ -510,8 +514,7 @@ def edf(
         labels = None if labels is None else labels[~missing]
         errors = errors[~missing]
         normalised = as_weights(weights, errors.size)
-        total = float(errors.size) if weights is None else _sum(weights)
-    return _built(errors, normalised, total, labels, dropped, covered)
+    return _built(errors, normalised, _sum(weights, errors.size), labels, dropped, covered)
 
 
 def edf_of(error: ArrayLike | EDF, weights: Any, name: str, weights_name: str) -> EDF:
@@ -523,7 +526,7 @@ def edf_of(error: ArrayLike | EDF, weights: Any, name: str, weights_name: str) -
     same_models(**{name: error, weights_name: weights})
     errors = as_errors(error, name)
     normalised = as_weights(weights, errors.size, weights_name)
-    return _built(errors, normalised, float(errors.size) if weights is None else _sum(weights))
+    return _built(errors, normalised, _sum(weights, errors.size))
 
 
 def _built(
@@ -566,7 +569,10 @@ def _counted(errors: Floats, times: NDArray[np.int64]) -> EDF:
     )
 
 
-def _sum(weights: Any) -> float:
+def _sum(weights: Any, models: int) -> float:
+    """Sum of the weights as given; without weights every model counts 1."""
+    if weights is None:
+        return float(models)
     with np.errstate(over="ignore"):
         return float(np.sum(as_numbers(weights, "weights")))
 

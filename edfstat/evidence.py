@@ -8,9 +8,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-__all__ = ["detectable", "evidence_line", "format_p", "listed", "measure_words", "search_lines", "three_digits"]
+__all__ = [
+    "MOST_NAMES",
+    "detectable",
+    "evidence_line",
+    "format_p",
+    "listed",
+    "measure_words",
+    "search_lines",
+    "three_digits",
+]
 
-#: Groups whose random search a sentence tells.
+#: Groups that one sentence names; of more it says how many.
 MOST_NAMES = 6
 
 

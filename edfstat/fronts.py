@@ -8,10 +8,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from edfstat.arguments import points, shares
+from edfstat.arguments import models_drawn, points, shares
 from edfstat.errors import InputError
-from edfstat.labels import ArrayLike, as_errors, as_weights, each_weight, relabel, same_models
-from edfstat.ranks import finite_vector, models_drawn
+from edfstat.labels import ArrayLike, as_errors, as_weights, each_weight, finite_vector, relabel, same_models
 
 __all__ = ["attainment", "dominating_mass", "pareto_front", "pareto_inclusion"]
 
@@ -54,7 +53,7 @@ def pareto_inclusion(error: ArrayLike, complexity: ArrayLike, m: int, weights: A
     [0.68359375, 0.68359375, 0.05859375, 0.68359375]
     """
     errors, costs, mass = _checked(error, complexity, weights)
-    draws = _draws(m)
+    draws = models_drawn(m, "m")
     dominating = _dominating(errors, costs, mass)
     undominated = np.maximum(1 - dominating, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -165,7 +164,7 @@ def attainment(
     [[5.0, 3.0], [nan, 5.0]]
     """
     errors, costs, mass = _checked(error, complexity, weights)
-    draws = _draws(m)
+    draws = models_drawn(m, "m")
     wanted = shares(levels, "levels", "give chances inside 0 to 1", inside=True)
     if at_complexity is None:
         ranked = np.unique(costs[mass > 0])
@@ -195,10 +194,6 @@ def _checked(error: Any, complexity: Any, weights: Any) -> tuple[Floats, Floats,
     errors = as_errors(error)
     costs = finite_vector(complexity, "complexity", errors.size)
     return errors, costs, each_weight(as_weights(weights, errors.size), errors.size)
-
-
-def _draws(m: Any) -> int:
-    return models_drawn(m, "m")
 
 
 def _dominating(errors: Floats, costs: Floats, mass: Floats) -> Floats:

@@ -25,6 +25,7 @@ from edfstat.counting import count_on_grid
 from edfstat.ordering import sorted_order
 
 __all__ = [
+    "SLACK",
     "Atoms",
     "area_below",
     "atoms",
@@ -37,6 +38,9 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+
+#: Shares and statistics this close are equal: only rounding keeps them apart, as 0.1 + 0.2 and 0.3.
+SLACK = 1e-12
 
 
 class Atoms(NamedTuple):

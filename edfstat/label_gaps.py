@@ -14,14 +14,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SLACK", "GapFinder", "Gaps", "Layout", "arrange", "gap_finder"]
+from edfstat.kernels import SLACK
+
+__all__ = ["GapFinder", "Gaps", "Layout", "arrange", "gap_finder"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.intp]
 
-#: Equal statistics may differ by rounding; those this close count as equal.
-SLACK = 1e-12
 _ROWS_PER_BLOCK = 64
 #: What a model in a block that is looked at costs, in models of the full sum.
 _CELL_COST = 3

@@ -25,11 +25,13 @@ __all__ = [
     "as_weights",
     "coded",
     "each_weight",
+    "finite_vector",
     "frequencies",
     "grid_of_numbers",
     "relabel",
     "repeated",
     "same_models",
+    "shaped",
 ]
 
 ArrayLike = Sequence[float] | NDArray[Any] | xr.DataArray
@@ -77,6 +79,21 @@ def as_numbers(values: Any, name: str, *, length: int | None = None) -> Floats:
     if array.dtype.kind not in "fiub":
         raise InputError(f"{name} holds {array.dtype} values; give numbers")
     return array.astype(np.float64, copy=False)
+
+
+def finite_vector(values: Any, name: str, length: int | None = None) -> Floats:
+    """One finite float for each of `length` models (any number of them if that is None).
+
+    Raises
+    ------
+    InputError
+        As `as_numbers`, or if a number is NaN or infinite.
+    """
+    array = as_numbers(values, name, length=length)
+    if not np.isfinite(array).all():
+        where = int((~np.isfinite(array)).argmax())
+        raise InputError(f"{name}[{where}] is {array[where]}; give a finite number for every model")
+    return array
 
 
 def grid_of_numbers(values: Any, name: str) -> Floats:

@@ -14,16 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edfstat.distributions import EDF
-from edfstat.kernels import step_values
+from edfstat.kernels import SLACK, step_values
 
-__all__ = ["Moments", "best_law", "best_moments", "best_quantiles", "left_out_survival", "log_survival", "reach"]
+__all__ = [
+    "Moments",
+    "best_law",
+    "best_moments",
+    "best_quantiles",
+    "left_out_survival",
+    "log_survival",
+    "moments_without_replacement",
+    "reach",
+    "survival_at",
+]
 
 Floats = NDArray[np.float64]
 
 #: exp(-NEGLIGIBLE) is about 1e-18: survival below it adds nothing to a sum of doubles.
 NEGLIGIBLE = 41.5
-#: Quantiles and numbers of models are compared with this slack, so that 0.1 + 0.2 reaches 0.3.
-SLACK = 1e-12
 #: Every squaring doubles the relative error of a power; at these ratios of sizes it starts afresh from logarithms.
 _FRESH = 256
 #: Atoms per block: the arrays of one block stay in the processor's cache while all sizes are done.

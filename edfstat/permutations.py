@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edfstat.label_gaps import SLACK, GapFinder, Gaps, Layout
+from edfstat.kernels import SLACK
+from edfstat.label_gaps import GapFinder, Gaps, Layout
 
 __all__ = ["ENUMERATED", "Needs", "Tail", "count_assignments", "draw_labels", "permutation_tails"]
 

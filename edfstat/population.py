@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
@@ -13,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat.errors import PopulationError
+from edfstat.version import package_version
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,12 +24,8 @@ __all__ = [
     "Variable",
     "build_population",
     "compared_errors",
-    "concat_populations",
     "is_frame",
     "made_by",
-    "note",
-    "notes_of",
-    "package_version",
     "validate",
 ]
 
@@ -185,131 +180,6 @@ def made_by(value: Any) -> str:
         return ""
     how = "load(df)" if is_frame(value) else "build_population({'error': ..., 'space': ...})"
     return f"; make one by edfstat.{how}"
-
-
-def package_version() -> str:
-    """The installed version of this package, or "unknown" beside a checkout that is not installed."""
-    try:
-        return version("edfstat")
-    except PackageNotFoundError:
-        return "unknown"
-
-
-def concat_populations(populations: list[xr.Dataset]) -> xr.Dataset:
-    """One population of all models; curves are padded with NaN to the longest.
-
-    What some population lacks is NaN there, or empty if it is text. Counts and seeds are known for every model or
-    left out, which a note says (`notes_of`). Attributes: those that all agree on.
-
-    Raises
-    ------
-    PopulationError
-        If there is no population.
-    """
-    if not populations:
-        raise PopulationError("no population to join; give at least one")
-    if len(populations) == 1:
-        return populations[0]
-    longest = max(population.sizes.get("epoch", 0) for population in populations)
-    populations = [_padded(population, longest) for population in populations]
-    if longest:  # a variable of that name, as of tables that have one, is a coordinate only beside the dimension
-        populations = [p.set_coords([name for name in ("epoch",) if name in p.variables]) for p in populations]
-    notes = [text for population in populations for text in notes_of(population)]
-    partial = _partial_counts(populations)
-    notes += [
-        f"The models of {_listed(lacking)} have no {name}, so {name} is left out for all." for name, lacking in partial
-    ]
-    populations = _shared_extras([population.drop_vars(dict(partial), errors="ignore") for population in populations])
-    joined = xr.concat(
-        [_fill_coordinates(population, populations) for population in populations],
-        dim="model",
-        join="outer",
-        combine_attrs="drop_conflicts",
-        coords="minimal",
-        data_vars="all",
-        compat="override",
-    )
-    for text in notes:
-        note(joined, text)
-    return joined
-
-
-def note(population: xr.Dataset, text: str) -> None:
-    """Keep a sentence about how a population came about, once, in its attribute `notes`."""
-    population.attrs["notes"] = json.dumps(list(dict.fromkeys([*notes_of(population), text])), ensure_ascii=False)
-
-
-def notes_of(population: xr.Dataset) -> list[str]:
-    """What is to be known of how a population came about, such as what was left out: sentences.
-
-    Examples
-    --------
-    >>> with_params = build_population({"error": [7.1], "params": [300_000], "space": ["A"]})
-    >>> notes_of(concat_populations([with_params, build_population({"error": [6.4], "space": ["B"]})]))
-    ['The models of B have no params, so params is left out for all.']
-    """
-    try:
-        found = json.loads(population.attrs.get("notes", "[]"))
-    except (ValueError, TypeError, RecursionError):  # of another program's making
-        return []
-    return [str(text) for text in found] if isinstance(found, list) else []
-
-
-def _partial_counts(populations: list[xr.Dataset]) -> list[tuple[str, list[str]]]:
-    """Counts that are known for some models alone, and the files, or spaces, of the others."""
-    found = []
-    for name, known in {**VARIABLES, **COORDINATES}.items():
-        lacking = [population for population in populations if name not in population.variables]
-        if known.dtype is np.int64 and 0 < len(lacking) < len(populations):
-            origins = (p["source"] if "source" in p.variables else p["space"] for p in lacking)
-            found.append((name, list(dict.fromkeys(str(one) for origin in origins for one in origin.values))))
-    return found
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names) if len(names) < 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
-
-
-def _shared_extras(populations: list[xr.Dataset]) -> list[xr.Dataset]:
-    """Variables that are not of the data model with one type in all: text, or numbers that are NaN where lacking."""
-    own = {*VARIABLES, *COORDINATES}
-    extras = {str(name) for p in populations for name, v in p.variables.items() if v.dims == _MODEL} - own
-    for name in sorted(extras):
-        kinds = {p[name].dtype.kind if name in p.variables else "-" for p in populations}
-        if len(kinds) > 1 and kinds - set("iuf"):
-            as_shared = _as_texts if kinds & set("OUT") else _as_floats
-            populations = [p.assign({name: (_MODEL, as_shared(p, name))}) for p in populations]
-    return populations
-
-
-def _as_texts(population: xr.Dataset, name: str) -> NDArray[Any]:
-    values = population[name].values if name in population.variables else [""] * population.sizes["model"]
-    texts = np.empty(len(values), dtype=object)
-    texts[:] = ["" if value != value else str(value) for value in values]
-    return texts
-
-
-def _as_floats(population: xr.Dataset, name: str) -> NDArray[np.float64]:
-    if name not in population.variables:
-        return np.full(population.sizes["model"], np.nan)
-    return population[name].values.astype(np.float64)
-
-
-def _padded(population: xr.Dataset, longest: int) -> xr.Dataset:
-    """Curves filled with NaN to `longest` epochs."""
-    missing = longest - population.sizes.get("epoch", longest)
-    return population.pad(epoch=(0, missing), constant_values=np.nan) if missing else population
-
-
-def _fill_coordinates(population: xr.Dataset, populations: list[xr.Dataset]) -> xr.Dataset:
-    names = {
-        str(name)
-        for p in populations
-        for name in p.coords
-        if name in COORDINATES and COORDINATES[str(name)].dtype is str
-    }
-    empty = np.full(population.sizes["model"], "", dtype=object)
-    return population.assign_coords({name: ("model", empty) for name in sorted(names) if name not in population.coords})
 
 
 def validate(ds: xr.Dataset) -> None:

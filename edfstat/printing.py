@@ -16,7 +16,8 @@ import xarray as xr
 from edfstat.distributions import edf
 from edfstat.entries import entries_of
 from edfstat.evidence import measure_words
-from edfstat.population import compared_errors, notes_of
+from edfstat.notes import notes_of
+from edfstat.population import compared_errors
 
 __all__ = ["comparison_json", "info_json", "print_comparison", "print_info", "strict_json", "visible"]
 

@@ -8,15 +8,16 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from edfstat.arguments import generator, shares, whole
+from edfstat.arguments import generator, models_drawn, shares, whole
+from edfstat.distributions import edf
 from edfstat.errors import InputError
-from edfstat.labels import ArrayLike, as_errors, as_weights, each_weight, relabel, same_models
-from edfstat.ranks import finite_vector, models_drawn
+from edfstat.kernels import SLACK
+from edfstat.labels import ArrayLike, as_errors, as_weights, each_weight, finite_vector, relabel, same_models
+from edfstat.minima import best_law
 
 __all__ = ["best_shares", "parameter_range", "range_pvalue"]
 
 Floats = NDArray[np.float64]
-_SLACK = 1e-12
 #: Models drawn at a time, which bounds the memory.
 _DRAWN = 2_000_000
 
@@ -189,14 +190,14 @@ def range_pvalue(
     # The few models that hold all but 1e-9 of the share decide.
     kept = np.argsort(-share, kind="stable")
     kept = kept[: int(np.searchsorted(np.cumsum(share[kept]), 1 - 1e-9)) + 1]
-    shares = share[kept] / share[kept].sum()
+    held = share[kept] / share[kept].sum()
     mass = as_weights(weights, share.size)
-    least = _spread(values[kept][None, :], shares)[0] * (1 + _SLACK)
+    least = _spread(values[kept][None, :], held)[0] * (1 + SLACK)
     at_once = max(1, _DRAWN // kept.size)
     found = 0
     for done in range(0, n_resamples, at_once):
         draws = source.choice(share.size, (min(at_once, n_resamples - done), kept.size), p=mass)
-        found += int((_spread(values[draws], shares) <= least).sum())
+        found += int((_spread(values[draws], held) <= least).sum())
     return (1 + found) / (1 + n_resamples)
 
 
@@ -215,9 +216,6 @@ def _shares_without_failures(error: Any, n_draw: int, weights: Any) -> tuple[Flo
 
 def _best_shares(errors: Floats, mass: Floats | None, m: int) -> Floats:
     """Chance of each model to be the best of m draws; tied models share theirs by weight."""
-    from edfstat.distributions import edf
-    from edfstat.minima import best_law
-
     found = edf(errors, mass)
     _, chances = best_law(found, m)
     place = np.searchsorted(found.support, errors)
@@ -233,7 +231,7 @@ def _percentiles(ordered: Floats, mass: Floats, levels: Floats) -> Floats:
     """Smallest value with at least each share of the mass at or below it, models of no mass left out."""
     kept = mass > 0
     reached = np.cumsum(mass[kept])
-    place = np.searchsorted(reached, levels * reached[-1] - _SLACK)
+    place = np.searchsorted(reached, levels * reached[-1] - SLACK)
     found: Floats = ordered[kept][np.minimum(place, int(kept.sum()) - 1)]
     return found
 

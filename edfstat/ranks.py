@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from edfstat.arguments import choice, shown, whole
 from edfstat.errors import InputError
-from edfstat.labels import ArrayLike, as_errors, as_labels, as_numbers, coded, relabel, same_models
+from edfstat.labels import ArrayLike, as_errors, as_labels, coded, finite_vector, relabel, same_models
 
-__all__ = ["finite_vector", "models_drawn", "rank_map", "relative_rank"]
+__all__ = ["rank_map", "relative_rank"]
 
 Floats = NDArray[np.float64]
 _MOST_CELLS = 100_000_000
@@ -152,17 +152,3 @@ def _cell_edges(values: Floats, count: int, spacing: str) -> Floats:
     edges: Floats = np.geomspace(low, high, count + 1) if spacing == "log" else np.linspace(low, high, count + 1)
     edges[0], edges[-1] = low, high
     return edges
-
-
-def models_drawn(m: Any, name: str) -> int:
-    """A number of models drawn, whole and at least 1."""
-    return whole(m, name, "give a whole number of models drawn, at least 1")
-
-
-def finite_vector(values: Any, name: str, length: int | None = None) -> Floats:
-    """One finite float for each of `length` models (any number of them if that is None)."""
-    array = as_numbers(values, name, length=length)
-    if not np.isfinite(array).all():
-        where = int((~np.isfinite(array)).argmax())
-        raise InputError(f"{name}[{where}] is {array[where]}; give a finite number for every model")
-    return array

@@ -10,9 +10,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat.arguments import points, quantile_level, shown
+from edfstat.bands import dkw_half_width, exact_half_width
 from edfstat.distributions import EDF, edf
 from edfstat.errors import InputError
 from edfstat.labels import ArrayLike
+from edfstat.search_odds import whole_sizes
 
 __all__ = ["search_band"]
 
@@ -80,8 +82,6 @@ def search_band(
     >>> band["lower"].values.round(2).tolist(), band["upper"].values.round(2).tolist()
     ([9.57, 5.4, 0.0], [10.43, 6.26, 5.53])
     """
-    from edfstat.search_odds import whole_sizes
-
     found = edf(error, weights, strata=strata)
     sizes = whole_sizes(m, "m")
     quantile = quantile_level(quantile)
@@ -115,8 +115,6 @@ def _ends(bounds: Any) -> tuple[float, float]:
 
 def _beyond(found: EDF, level: float, method: str) -> float:
     """How much of the space may lie below the best model seen: where F is zero, the band still has its width."""
-    from edfstat.bands import dkw_half_width, exact_half_width
-
     if method == "exact":
         return exact_half_width(found.n, level)
     return dkw_half_width(found.effective_n, level)

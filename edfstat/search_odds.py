@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from edfstat import minima
+from edfstat import kernels, minima
 from edfstat.arguments import flag, number, points, shares, shown
 from edfstat.distributions import EDF, edf_of
 from edfstat.errors import InputError
@@ -187,7 +187,7 @@ def draws_needed(hit: Floats, miss: Floats, probability: float) -> Floats:
     draws = draws[some]
     # Rounding can lift the quotient just above a whole number; so can a probability half a unit in the last
     # place above the decimal that was meant, which tells most close to 1.
-    slack = minima.SLACK * np.maximum(1.0, draws)
+    slack = kernels.SLACK * np.maximum(1.0, draws)
     meant = math.ulp(probability) / 2 / ((1 - probability) * -goal) * draws
     # Where that spans whole draws it decides nothing: the probability is then taken as it stands.
     needed[some] = np.maximum(1.0, np.ceil(draws - slack - np.where(meant < 0.5, meant, 0.0)))

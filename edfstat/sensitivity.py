@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edfstat.arguments import number, points, shown, whole
 from edfstat.complexity import Empty, Spacing, complexity_bins
+from edfstat.distributions import edf
 from edfstat.errors import InputError, PopulationError
 from edfstat.labels import ArrayLike, as_errors, as_labels, coded, grid_of_numbers, same_models
 from edfstat.step_gaps import ks_distance
@@ -75,27 +76,26 @@ def bin_sensitivity(
     if grid_of_numbers(complexity, "complexity").shape[:1] != errors.shape:
         raise InputError(f"complexity does not have one entry for each of the {errors.size} models; give one per model")
     rows: list[dict[str, Any] | None] = []
+    problems = []
     for count in counts:
         try:
             found = complexity_bins(complexity, bins=count, spacing=spacing, range=range, groups=groups, empty=empty)
-        except PopulationError:
+        except PopulationError as problem:
+            problems.append(problem)
             rows.append(None)
             continue
         rows.append(_row(errors, np.asarray(groups), found, eps))
-    if all(row is None for row in rows):
-        complexity_bins(complexity, bins=counts[0], spacing=spacing, range=range, groups=groups, empty=empty)
+    if len(problems) == len(counts):
+        raise problems[0]
     pairs = list(combinations(labels, 2))
-    blank = {
-        "kept": 0.0,
-        "fewest": 0.0,
-        "auc": np.full(labels.size, np.nan),
-        "effective_n": np.full(labels.size, np.nan),
-    }
-    blank |= {"auc_difference": np.full(len(pairs), np.nan), "ks": np.full(len(pairs), np.nan)}
-    dims: dict[str, tuple[str, ...]] = {"kept": (), "fewest": (), "auc": ("group",), "effective_n": ("group",)}
-    dims |= {"auc_difference": ("pair",), "ks": ("pair",)}
+    dims: dict[str, tuple[str, ...]] = {
+        "kept": (), "fewest": (), "auc": ("group",), "effective_n": ("group",), "auc_difference": ("pair",),
+        "ks": ("pair",),
+    }  # fmt: skip
+    sizes = {"group": labels.size, "pair": len(pairs)}
+    blank = {name: np.full([sizes[dim] for dim in along], np.nan if along else 0.0) for name, along in dims.items()}
     return xr.Dataset(
-        {name: (("bins", *dims[name]), np.array([(row or blank)[name] for row in rows])) for name in blank},
+        {name: (("bins", *dims[name]), np.array([(row or blank)[name] for row in rows])) for name in dims},
         coords={
             "bins": ("bins", np.array(counts)),
             "group": ("group", labels),
@@ -115,8 +115,6 @@ def _counts(bins: Any) -> list[int]:
 
 
 def _row(errors: NDArray[np.float64], groups: NDArray[Any], found: xr.Dataset, eps: float) -> dict[str, Any]:
-    from edfstat.distributions import edf
-
     w = found["weights"].values
     curves = [edf(errors[mine], w[mine]) for mine in ((groups == g) & ~np.isnan(w) for g in found["group"].values)]
     areas = np.array([curve.auc(eps) for curve in curves])

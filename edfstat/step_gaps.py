@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edfstat.kernels import Atoms, step_values
-from edfstat.label_gaps import SLACK
+from edfstat.kernels import SLACK, Atoms, step_values
 
 __all__ = ["Gap", "ks_distance", "largest_gap"]
 

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edfstat.distributions import EDF, edf_of
-from edfstat.kernels import step_values
+from edfstat.kernels import SLACK, step_values
 from edfstat.labels import ArrayLike
 
 __all__ = ["wasserstein"]
 
 Floats = NDArray[np.float64]
-_SLACK = 1e-12
 _PIECES = 2048
 
 
@@ -58,7 +57,7 @@ def wasserstein(
     highest = _highest_finite(f, g)
     if highest is None:
         return 0.0 if math.isinf(f.support[0]) and math.isinf(g.support[0]) else math.inf
-    if abs(float(f(highest)) - float(g(highest))) > _SLACK:
+    if abs(float(f(highest)) - float(g(highest))) > SLACK:
         return math.inf
     knots = np.unique(np.concatenate([_spaced(f, highest), _spaced(g, highest), [highest]]))
     at_f, at_g = (_heights(x, knots, "right") for x in (f, g))

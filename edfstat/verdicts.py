@@ -10,16 +10,14 @@ import xarray as xr
 from edfstat.comparison.caveats import too_few_permutations
 from edfstat.entries import entries_of
 from edfstat.errors import InputError
-from edfstat.evidence import detectable, evidence_line, listed, measure_words, search_lines
+from edfstat.evidence import MOST_NAMES, detectable, evidence_line, listed, measure_words, search_lines
+
+__all__ = ["MOST_PAIRS", "Findings", "GroupFinding", "PairFinding", "findings", "verdict"]
 
 #: What a claim adds if nothing but the raw comparison stands behind it.
 RAW = "as the models are; complexity was not taken out"
 #: Pairs up to which each has a paragraph of its own; of more the verdict goes group by group.
 MOST_PAIRS = 15
-#: Groups that a sentence names; of more that are not told apart, or not beaten, it says how many.
-MOST_NAMES = 6
-
-__all__ = ["Findings", "GroupFinding", "PairFinding", "findings", "verdict"]
 
 
 class PairFinding(NamedTuple):
@@ -153,7 +151,7 @@ def findings(comparison: xr.Dataset) -> Findings:
         _headline(comparison, pairs),
         pairs,
         search_lines(comparison),
-        [str(w) for w in _texts(comparison.attrs["warnings"])],
+        _texts(comparison.attrs["warnings"]),
         groups,
         beside,
     )
@@ -305,11 +303,9 @@ def _claim(a: str, b: str, relation: dict[str, str], under: dict[str, str]) -> t
         also = "" if not normalised else _beside_raw(raw, only, loser)
         return "better", winner, f"{winner} is better than {loser}{where}{also}{alone}."
     if only == "crossing":
-        return (
-            "crossing",
-            "",
-            f"{a} and {b} differ{where}, but neither is better throughout: {_crossing_words()}{_aside(alone)}.",
-        )
+        aside = "" if normalised else f" ({RAW})"
+        why = "which one has more models below an error depends on the error"
+        return "crossing", "", f"{a} and {b} differ{where}, but neither is better throughout: {why}{aside}."
     hint = f" The raw difference ({_said(raw, a, b)}) may be one of complexity." if normalised and raw != "open" else ""
     return "open", "", f"No difference between {a} and {b} is demonstrated{where}{alone}.{hint}"
 
@@ -320,14 +316,6 @@ def _claim_depends(a: str, b: str, normalised: dict[str, str], under: dict[str, 
     directions = set(normalised.values()) - {"open"}
     how = "the answer depends on the measure of complexity" if len(directions) > 1 else "the evidence is mixed"
     return "depends", "", f"{a} and {b}: {how}; {'; '.join(parts)}."
-
-
-def _aside(text: str) -> str:
-    return f" ({text.strip()})" if text else ""
-
-
-def _crossing_words() -> str:
-    return "which one has more models below an error depends on the error"
 
 
 def _beside_raw(raw: str, only: str, loser: str) -> str:

@@ -23,7 +23,8 @@ from edfstat.comparison.repeats import repeat_warnings
 from edfstat.comparison.samples import distributions, samples_of
 from edfstat.comparison.sensitivity import SETTINGS, eps_table, sensitivity_table
 from edfstat.errors import InputError, PopulationError
-from edfstat.population import STATUSES, notes_of
+from edfstat.notes import notes_of
+from edfstat.population import STATUSES
 
 __all__ = ["compare"]
 

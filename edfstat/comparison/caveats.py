@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
+from edfstat.evidence import listed
+
 __all__ = ["caveats", "too_few_permutations"]
 
 #: Below these a comparison warns: effective models per group, its share of the models, models per group.
@@ -38,7 +40,7 @@ def _sample_caveats(comparison: xr.Dataset) -> Iterator[str]:
     sizes = comparison["n"].values
     small = [f"{g} has {int(n)}" for g, n in zip(comparison["group"].values, sizes) if n < FEW_MODELS]
     if small:
-        which = f"{_listed(small)} model{'s' * (sizes.tolist() != [1])}"
+        which = f"{listed(small)} model{'s' * (sizes.tolist() != [1])}"
         if len(small) > MOST_NAMES:
             which = (
                 f"{len(small)} of {sizes.size} groups have fewer than {FEW_MODELS} models, the smallest {sizes.min()}"
@@ -54,7 +56,7 @@ def _sample_caveats(comparison: xr.Dataset) -> Iterator[str]:
     ]
     if failed:
         yield (
-            f"Models that diverged without reaching an error count as worse than any other: {_listed(failed)}. Means "
+            f"Models that diverged without reaching an error count as worse than any other: {listed(failed)}. Means "
             "over a random search that may draw only such models are infinite; its quantiles are not."
         )
 
@@ -104,7 +106,7 @@ def _measure_caveats(found: xr.Dataset, measure: str, spacing: str) -> Iterator[
         yield f"{measure}: {int(found['empty_bins'])} of {total} bins lack models of some group; left out for all."
     thin = [f"{g} {int(k)}" for g, k in zip(found["group"].values, found["thin_bins"].values) if k]
     if thin:
-        yield f"{measure}: bins with fewer than 10 models: {_listed(thin)}; weights there rest on few models."
+        yield f"{measure}: bins with fewer than 10 models: {listed(thin)}; weights there rest on few models."
     yield from _group_caveats(found, measure, bins)
 
 
@@ -132,9 +134,5 @@ def _group_caveats(found: xr.Dataset, measure: str, bins: int) -> Iterator[str]:
     ):
         # Of more than two, one sentence tells all.
         more = f"; so it is with {len(parts) - MOST_NAMES} more groups" if len(parts) > MOST_NAMES else ""
-        for said in parts if len(parts) <= 2 else [_listed(parts[:MOST_NAMES])]:
+        for said in parts if len(parts) <= 2 else [listed(parts[:MOST_NAMES])]:
             yield f"{measure}: {said} {rest}{more}."
-
-
-def _listed(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

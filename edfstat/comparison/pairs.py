@@ -13,7 +13,8 @@ from edfstat.comparison.groups import Groups
 from edfstat.comparison.names import Columns
 from edfstat.comparison.samples import Sample
 from edfstat.distributions import EDF
-from edfstat.kolmogorov import adjust_pvalues, ks_tests, usual_stop
+from edfstat.kolmogorov import ks_tests, usual_stop
+from edfstat.multiple_tests import adjust_pvalues
 from edfstat.planning import sample_size
 from edfstat.search_odds import best_of
 from edfstat.transport import wasserstein

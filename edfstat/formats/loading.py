@@ -24,7 +24,9 @@ from edfstat.formats.record_lines import read_record, read_record_lines
 from edfstat.formats.repeats import refuse_repeats, source_entries
 from edfstat.formats.sniffing import json_kind
 from edfstat.formats.sources import Source, Stream, zip_members
-from edfstat.population import build_population, concat_populations, is_frame, note
+from edfstat.joining import concat_populations
+from edfstat.notes import note
+from edfstat.population import build_population, is_frame
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -25,7 +25,7 @@ from edfstat.formats.limits import MAX_JOB_BYTES
 from edfstat.formats.shortening import shortened
 from edfstat.formats.sources import Source, Stream
 
-__all__ = ["Reading", "read_published"]
+__all__ = ["PIECE", "Reading", "complaint", "read_published"]
 
 PIECE = 1 << 20
 _LISTS = msgspec.json.Decoder(list[msgspec.Raw])

@@ -19,7 +19,8 @@ from edfstat.formats.extra_columns import guessed_column, is_missing, text_of, t
 from edfstat.formats.naming import describe_name
 from edfstat.formats.published import Reading
 from edfstat.formats.run_states import ended_runs
-from edfstat.population import COORDINATES, STATUSES, VARIABLES, build_population, note
+from edfstat.notes import note
+from edfstat.population import COORDINATES, STATUSES, VARIABLES, build_population
 
 if TYPE_CHECKING:
     import pandas as pd

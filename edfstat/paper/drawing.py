@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from edfstat.paper.tables import row_texts
 from edfstat.plot.style import save_svg
 
 __all__ = ["draw_figure", "draw_table", "panel_title"]
@@ -234,8 +235,6 @@ _DRAW: dict[str, Callable[[Axes, dict[str, Any]], None]] = {
 
 def draw_table(table: dict[str, Any], png: Path, svg: Path) -> None:
     """Draw a table as a figure."""
-    from edfstat.paper.tables import row_texts
-
     cells = [row_texts(row, table["columns"]) for row in table["rows"]]
     figure = Figure(figsize=(1.6 * len(table["columns"]), 0.5 + 0.35 * len(cells)), layout="constrained")
     ax = figure.subplots()

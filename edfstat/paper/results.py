@@ -15,7 +15,7 @@ from edfstat.errors import InputError
 from edfstat.formats.loading import load_source
 from edfstat.formats.naming import ARCHIVE, PUBLISHED_NAMES
 from edfstat.formats.sources import Source, zip_members
-from edfstat.population import ACCIDENTS
+from edfstat.population import compared_errors
 
 __all__ = ["SCALES", "Jobs", "Results"]
 
@@ -72,11 +72,10 @@ class Results:
         """
         if name not in self._read:
             population = load_source(self._sources[name])
-            counted = ~np.isin(population["status"].values.astype(str), ACCIDENTS)
+            error, counted = compared_errors(population)
             if not counted.any():
                 raise InputError(f"{name} holds no job that counts: all were lost to accidents")
-            error = population["error"].fillna(np.inf)
-            self._read[name] = Jobs(name, population.assign(error=error)).chosen(counted)
+            self._read[name] = Jobs(name, population.assign(error=("model", error))).chosen(counted)
         found = self._read[name]
         reached = np.isfinite(found.error)
         if not reached.any():

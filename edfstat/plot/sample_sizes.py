@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from edfstat.planning import expected_ks
 from edfstat.plot.inputs import comparison_of, group_names
 from edfstat.plot.style import GREY, axes_for, finish, legend_below, looks, plain_numbers, short_names
 
@@ -61,8 +62,6 @@ def ks_vs_sample_size(
     >>> ks_vs_sample_size(models, Figure().subplots()).get_xlabel()
     'models, n'
     """
-    from edfstat.planning import expected_ks
-
     found = comparison_of(data, measure, by=by, groups=groups)
     own, ax = ax is None, axes_for(ax)
     # A sum of squared weights may leave 64 equal models a hair below 64.

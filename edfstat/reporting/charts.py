@@ -17,7 +17,7 @@ from edfstat.plot.search_curves import FEW
 from edfstat.ticks import log_ticks
 from edfstat.verdicts import MOST_PAIRS
 
-__all__ = ["MOST_BANDS", "Chart", "Series", "charts_of", "dash_of"]
+__all__ = ["MOST_BANDS", "Chart", "Series", "as_plain", "breaks", "charts_of", "dash_of"]
 
 Floats = NDArray[np.float64]
 #: Points of an EDF kept for drawing: more than a screen shows, few enough for a small file.

@@ -11,7 +11,9 @@ import xarray as xr
 
 import edfstat
 from edfstat import PopulationError, validate
-from edfstat.population import build_population, concat_populations, notes_of
+from edfstat.joining import concat_populations
+from edfstat.notes import notes_of
+from edfstat.population import build_population
 
 
 def population(error: Any = (5.0, 6.0), status: Any = ("ok", "ok"), **more: Any) -> xr.Dataset:

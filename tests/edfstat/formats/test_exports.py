@@ -13,7 +13,7 @@ import pytest
 
 import edfstat
 from edfstat.errors import FormatError, InputError
-from edfstat.population import notes_of
+from edfstat.notes import notes_of
 
 
 def test_pycls_sweep(tmp_path: Path) -> None:
