@@ -227,11 +227,9 @@ def report(
     """Write a report that a stranger to the method can read: verdict, evidence, method."""
     import edfstat
     from edfstat.formats.places import shown
-    from edfstat.formats.saving import check_writable
+    from edfstat.reporting import check_report
 
-    check_writable(output)
-    if output.suffix.lower() not in (".html", ".htm", ".pdf", ".md"):
-        raise InputError(f"cannot write {output}: end its name in .html, .pdf or .md")
+    check_report(output)
     options = _options(by, complexity, bins, spacing, ranges, eps, level, resamples, seed)
     population = _read(files, space=space, skip=skip_corrupt, column=column)
     with _working("comparing and writing"):
@@ -357,7 +355,9 @@ def _guarded(run: Callable[[], Any]) -> int:
             raise
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             return _say(_wrong_path(error), 2)
-        if _is_expected(error):
+        from edfstat.downloads import DownloadError
+
+        if isinstance(error, DownloadError):  # its message says all that there is to say
             return _say(_as_options(str(error)), 1)
         return _say(f"failed: {type(error).__name__}: {error} (set EDFSTAT_DEBUG=1 for the traceback)", 1)
 
@@ -367,27 +367,29 @@ def _wrong_path(error: OSError) -> str:
     return f"{error.strerror}{name}; check the path and its permissions" if error.strerror else str(error)
 
 
-def _is_expected(error: Exception) -> bool:
-    """Whether its message says all there is to say."""
-    from edfstat.downloads import DownloadError
-
-    return isinstance(error, DownloadError)
-
-
 def _complaint(error: Any) -> str:
     """What is wrong with the command line, and which help says what is right."""
     path = error.ctx.command_path if getattr(error, "ctx", None) else "edfstat"
     return f"{error.format_message().rstrip('.')}; see {path} --help"
 
 
+#: What messages call keywords of Python, and what these are on the command line.
+_OPTION_NAMES = (
+    (r"pass errors='skip'", "pass --skip-corrupt"),
+    (r"give \(low, high\)", "give low:high"),
+    (r"name a mirror \(url=\.\.\. or", "name a mirror (--url or"),
+    (r"n_resamples is", "--resamples is"),
+    (r"select some, by ds\.isel\(.*\.values\)", "give files of fewer of them"),
+    (r"or give another by, such as", "or another --by, such as"),
+    (r"columns=\{'(\w+)': '(\w+)'\}", r"--column \1=\2"),
+)
+
+
 def _as_options(message: str) -> str:
     """A remedy that is a keyword of Python, as the option that it is on the command line."""
-    message = message.replace("pass errors='skip'", "pass --skip-corrupt").replace("give (low, high)", "give low:high")
-    message = message.replace("name a mirror (url=... or", "name a mirror (--url or")
-    message = message.replace("n_resamples is", "--resamples is")
-    message = re.sub(r"select some, by ds\.isel\(.*\.values\)", "give files of fewer of them", message)
-    message = message.replace("or give another by, such as", "or another --by, such as")
-    return re.sub(r"columns=\{'(\w+)': '(\w+)'\}", r"--column \1=\2", message)
+    for keyword, option in _OPTION_NAMES:
+        message = re.sub(keyword, option, message)
+    return message
 
 
 def _open_outputs() -> None:

@@ -13,12 +13,15 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from edfstat.errors import InputError
 from edfstat.formats.naming import ARCHIVE, CHECKSUMS, PUBLISHED_NAMES
-from edfstat.formats.places import home_path
+from edfstat.formats.places import home_path, made_folder
+
+if TYPE_CHECKING:
+    import requests
 
 __all__ = ["DownloadError", "fetch"]
 
@@ -109,14 +112,7 @@ def fetch(
 def _folder(directory: str | os.PathLike[str] | None) -> Path:
     import pooch
 
-    folder = home_path(directory) if directory is not None else Path(pooch.os_cache("edfstat")) / "nds"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror or error}; name another directory") from None
-    return folder
+    return made_folder(home_path(directory) if directory is not None else Path(pooch.os_cache("edfstat")) / "nds")
 
 
 @contextlib.contextmanager
@@ -304,39 +300,51 @@ def _size(part: Path) -> int:
 def _transfer(address: str, part: Path, mark: Path, progress: Progress | None) -> bool:
     """One attempt; whether the file is complete."""
     import requests
-    import urllib3
 
     start = _size(part) if mark.exists() else 0
     headers = {"Accept-Encoding": "identity"}
     if start:  # only if the file is still the same: its tag or date says
         headers |= {"Range": f"bytes={start}-", "If-Range": mark.read_text(encoding="utf-8")}
     with requests.get(address, headers=headers, stream=True, timeout=TIMEOUT) as answer:
-        if answer.status_code in (404, 410):
-            raise _Absent(f"{address} is not there ({answer.status_code}); check the address")
         if answer.status_code == 416:  # it has no more than what is here, which is not what it has: start over
             part.unlink(missing_ok=True)
             return False
-        if answer.status_code >= 500 or answer.status_code == 429:
-            raise requests.HTTPError(str(answer.status_code))
-        if answer.status_code not in (200, 206):
-            raise DownloadError(f"{address} answers {answer.status_code}; check the address")
-        resumed = answer.status_code == 206
+        _refuse_answer(answer, address)
         version = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
         if version and not version.startswith("W/"):
             mark.write_text(version, encoding="utf-8")
         else:
             mark.unlink(missing_ok=True)
-        length = answer.headers.get("Content-Length")
-        there = start if resumed else 0
-        total = there + int(length) if length else None
-        try:
-            with part.open("ab" if resumed else "wb") as file:
-                # read1 gives what has arrived, so that nothing of it is lost when the connection breaks.
-                while piece := answer.raw.read1(1 << 20):
-                    file.write(piece)
-                    there += len(piece)
-                    if progress:
-                        progress(part.stem, there, total)
-        except (urllib3.exceptions.HTTPError, OSError):
-            return False
-        return total is None or _size(part) == total
+        return _store(answer, part, start if answer.status_code == 206 else 0, progress)
+
+
+def _refuse_answer(answer: requests.Response, address: str) -> None:
+    """Raise for an answer without content: a `requests.HTTPError` if another attempt may go better."""
+    import requests
+
+    code = answer.status_code
+    if code in (404, 410):
+        raise _Absent(f"{address} is not there ({code}); check the address")
+    if code >= 500 or code == 429:
+        raise requests.HTTPError(str(code))
+    if code not in (200, 206):
+        raise DownloadError(f"{address} answers {code}; check the address")
+
+
+def _store(answer: requests.Response, part: Path, there: int, progress: Progress | None) -> bool:
+    """Write what arrives behind the `there` bytes that are kept of the file; whether it is complete."""
+    import urllib3
+
+    length = answer.headers.get("Content-Length")
+    total = there + int(length) if length else None
+    try:
+        with part.open("ab" if there else "wb") as file:
+            # read1 gives what has arrived, so that nothing of it is lost when the connection breaks.
+            while piece := answer.raw.read1(1 << 20):
+                file.write(piece)
+                there += len(piece)
+                if progress:
+                    progress(part.stem, there, total)
+    except (urllib3.exceptions.HTTPError, OSError):
+        return False
+    return total is None or _size(part) == total

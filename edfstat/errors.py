@@ -6,7 +6,9 @@ stderr and exit code 2; any other error is a failure of the work, exit code 1.
 
 from __future__ import annotations
 
-__all__ = ["FormatError", "InputError", "NotReady", "PopulationError", "ProcessUnusable", "TrialInterrupted"]
+__all__ = [
+    "FormatError", "InputError", "NotReady", "PopulationError", "ProcessUnusable", "TrialInterrupted", "one_line",
+]  # fmt: skip
 
 
 class InputError(ValueError):
@@ -31,3 +33,8 @@ class ProcessUnusable(Exception):
 
 class TrialInterrupted(Exception):
     """A backend stopped because `should_stop` said so; its checkpoint lets a later run go on."""
+
+
+def one_line(error: BaseException) -> str:
+    """What another library says of an error, on one line that is not too long for a message of ours."""
+    return " ".join(str(error).split())[:200]

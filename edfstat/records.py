@@ -44,7 +44,7 @@ _SCALARS = {
     "min_test_top1": "error", "params": "params", "flops": "flops", "acts": "acts",
     "final_test_top1": "final_error", "iter_time": "iter_time",
 }  # fmt: skip
-_TEXTS = {"space": "space", "dataset": "dataset", "status": "status", "job_id": "job_id"}
+_TEXTS = ("space", "dataset", "status", "job_id", "source", "group")
 _OPTIM = {"base_lr": "lr", "wd": "weight_decay", "max_ep": "epochs"}
 _CURVES = {"train_ep_loss": "train_loss", "train_ep_top1": "train_error", "test_ep_top1": "test_error"}
 
@@ -145,12 +145,11 @@ def from_records(
     for key, name in _OPTIM.items():
         if any((row.get("optim") or {}).get(key) is not None for row in rows):
             columns[name] = _numbers([row.get("optim") or {} for row in rows], key)
-    for key, name in _TEXTS.items():
-        columns[name] = _text([str(row.get(key, defaults.get(name, "ok" if name == "status" else ""))) for row in rows])
-    for name in ("source", "group"):
-        columns[name] = _text([str(row.get(name, defaults.get(name, ""))) for row in rows])
+    for name in _TEXTS:
+        default = defaults.get(name, "ok" if name == "status" else "")
+        columns[name] = np.array([str(row.get(name, default)) for row in rows], dtype=object)
     columns["seed"] = np.array([int(row.get("rng_seed") or 0) for row in rows], dtype=np.int64)
-    columns["net"] = _text([json.dumps(row.get("net") or {}, sort_keys=True) for row in rows])
+    columns["net"] = np.array([json.dumps(row.get("net") or {}, sort_keys=True) for row in rows], dtype=object)
     if curves:
         longest = max(len(row.get(key) or []) for row in rows for key in _CURVES)
         for key, name in _CURVES.items():
@@ -160,12 +159,6 @@ def from_records(
 
 def _numbers(rows: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.float64]:
     return np.array([np.nan if row.get(key) is None else row[key] for row in rows], dtype=np.float64)
-
-
-def _text(values: list[str]) -> NDArray[np.object_]:
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
 
 
 def _padded(lists: list[list[float | None]], longest: int) -> NDArray[np.float64]:

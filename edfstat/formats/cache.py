@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edfstat.formats.columns import objects
 from edfstat.formats.places import user_cache
 from edfstat.formats.sources import Source
 
@@ -196,15 +197,9 @@ def _column(how: dict[str, Any], layout: list[dict[str, Any]], content: NDArray[
     if kind == "array":
         return array
     if kind == "codes":
-        return _objects([json.loads(text) for text in how["texts"]])[array]
+        return objects([json.loads(text) for text in how["texts"]])[array]
     lines = array.tobytes().decode().split("\n")
-    return _objects(lines if kind == "lines" else [json.loads(line) for line in lines])
-
-
-def _objects(values: list[Any]) -> NDArray[np.object_]:
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
+    return objects(lines if kind == "lines" else [json.loads(line) for line in lines])
 
 
 def _replace(path: Path, parts: list[Any]) -> None:

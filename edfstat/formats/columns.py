@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edfstat.errors import FormatError
 from edfstat.formats.limits import MAX_TABLE_WASTE
 
-__all__ = ["Columns"]
+__all__ = ["Columns", "objects"]
 
 _COUNTS = ("params", "flops", "acts")
 _FLOAT_COLUMNS = ("error", "final_error", "lr", "weight_decay", "epochs", "iter_time")
@@ -89,14 +89,14 @@ class Columns:
                     group = list(chain.from_iterable(self.rows["group"]))[row]
                     raise FormatError(_missing(label, list(chain.from_iterable(self.places))[row], group, name))
                 done[name] = np.array(values, dtype=np.int64)
-            elif name in ("seed",):
+            elif name == "seed":
                 done[name] = np.array(values, dtype=np.int64)
             elif name in _FLOAT_COLUMNS:
                 array = np.array(values, dtype=np.float64)
                 if name == "error" or name in self.empty or not np.isnan(array).all():
                     done[name] = array
             else:
-                done[name] = _objects(values)
+                done[name] = objects(values)
         width = max((piece.shape[1] for pieces in self.curves.values() for piece in pieces), default=0)
         stored = sum(piece.size for pieces in self.curves.values() for piece in pieces)
         if width * self.count * len(self.curves) > MAX_TABLE_WASTE * (stored + 1_000_000):
@@ -119,7 +119,8 @@ def _missing(label: str, place: int, group: str, name: str) -> str:
     )
 
 
-def _objects(values: Sequence[Any]) -> NDArray[np.object_]:
+def objects(values: Sequence[Any]) -> NDArray[np.object_]:
+    """Values of any kind as an array of one dimension; NumPy alone would make lists of one length a table."""
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array

@@ -70,11 +70,9 @@ def read_csv(
     population = population_of_table(
         frame, source.label, reading, columns=columns, space=space, attrs=attrs, numbers=numbers, typed=False
     )
-    return (
-        population
-        if "source" in frame.columns
-        else population.assign_coords(source=("model", np.full(population.sizes["model"], source.name, dtype=object)))
-    )
+    if "source" in frame.columns:
+        return population
+    return population.assign_coords(source=("model", np.full(population.sizes["model"], source.name, dtype=object)))
 
 
 def _decoded(content: bytes) -> str:

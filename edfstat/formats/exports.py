@@ -18,7 +18,7 @@ from edfstat.formats.run_states import objective_columns, optuna_status, wandb_s
 from edfstat.formats.sources import Source
 from edfstat.formats.tables import population_of_table
 
-__all__ = ["flat_run", "read_export"]
+__all__ = ["flat_run", "parameter_columns", "read_export"]
 
 _ANY = msgspec.json.Decoder()
 
@@ -148,8 +148,19 @@ def _optuna_row(entry: dict[str, Any]) -> dict[str, Any] | None:
     row |= flat_run(entry.get("user_attrs") or {})
     params = entry.get("params") or {}
     row["net"] = json.dumps(params, sort_keys=True)
+    return row | parameter_columns(params)
+
+
+def parameter_columns(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What a study varied, as columns: settings of a training by their own names, all others after ``param_``.
+
+    Examples
+    --------
+    >>> parameter_columns({"lr": 0.1, "depth": 4})
+    {'lr': 0.1, 'param_depth': 4}
+    """
     own = {"lr", "base_lr", "learning_rate", "weight_decay", "wd", "epochs"}
-    return row | {key if key in own else f"param_{key}": value for key, value in flat_run(params).items()}
+    return {key if key in own else f"param_{key}": value for key, value in flat_run(params).items()}
 
 
 def flat_run(values: Mapping[str, Any]) -> dict[str, Any]:

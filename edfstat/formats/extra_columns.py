@@ -69,7 +69,7 @@ def typed_column(values: NDArray[Any]) -> NDArray[Any]:
             return np.array([math.nan if is_missing(value) else float(value) for value in values])
         except (ValueError, TypeError, OverflowError):
             pass
-    return _texts(values)
+    return np.array([text_of(value) for value in values], dtype=object)
 
 
 def guessed_column(values: NDArray[Any], *, comma: bool = False) -> NDArray[Any]:
@@ -108,9 +108,3 @@ def _is_exact(text: str) -> bool:
     if math.isinf(value):
         return "inf" in text.lower()
     return not text.lstrip("-").isdecimal() or int(value) == int(text)
-
-
-def _texts(values: NDArray[Any]) -> NDArray[Any]:
-    texts = np.empty(len(values), dtype=object)
-    texts[:] = [text_of(value) for value in values]
-    return texts

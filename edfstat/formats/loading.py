@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from edfstat import arguments
 from edfstat.errors import FormatError, InputError, PopulationError
@@ -116,8 +117,7 @@ def load(
     >>> population["error"].item(), population["space"].item(), population["dataset"].item()
     (9.52, 'ResNeXt-A', 'cifar10')
     """
-    if errors not in ("raise", "skip"):
-        raise InputError(f"errors is {errors!r}; give 'raise' or 'skip'")
+    arguments.choice(errors, "errors", ("raise", "skip"))
     reading = Reading(curves=curves, skip=errors == "skip")
     if is_frame(path_or_paths):
         from edfstat.formats.tables import population_of_table
@@ -324,11 +324,11 @@ def _decode_text(
     return decoded, facts
 
 
-def _filled(values: Any, default: str) -> Any:
+def _filled(values: Sequence[str | None], default: str) -> NDArray[Any]:
     return np.array([default if value is None else value for value in values], dtype=object)
 
 
-def _extra(values: Any) -> Any:
+def _extra(values: Any) -> NDArray[Any]:
     """Column of the right type for a variable that is not of the data model."""
     known = [value for value in values if value is not None]
     if known and all(isinstance(value, bool) for value in known):
@@ -338,15 +338,14 @@ def _extra(values: Any) -> Any:
         numbers = whole_numbers(values) if whole else _floats(values)
         if numbers is not None:
             return numbers
-    texts = np.empty(len(values), dtype=object)
-    texts[:] = [
+    texts = (
         "" if value is None else value if isinstance(value, str) else json.dumps(value, sort_keys=True)
         for value in values
-    ]
-    return texts
+    )
+    return np.array([*texts], dtype=object)
 
 
-def _floats(values: Any) -> Any:
+def _floats(values: Any) -> NDArray[np.float64] | None:
     """Numbers, NaN where there is none; None if one is larger than any of 64 bits, which only text keeps."""
     try:
         return np.array([np.nan if value is None else value for value in values], dtype=float)

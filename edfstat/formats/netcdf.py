@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from xarray.backends import H5NetCDFStore
 
-from edfstat.errors import FormatError, PopulationError
+from edfstat.errors import FormatError, PopulationError, one_line
 from edfstat.population import COORDINATES, validate
 
 __all__ = ["checked", "read_netcdf", "write_netcdf"]
@@ -41,7 +41,7 @@ def read_netcdf(path: Path, *, curves: bool) -> xr.Dataset:
     except (PermissionError, FileNotFoundError, IsADirectoryError):
         raise
     except Exception as error:  # h5py raises OSError, KeyError, RuntimeError and others on a damaged file
-        raise FormatError(f"{path} cannot be read as netCDF ({_line(error)}); write it again") from None
+        raise FormatError(f"{path} cannot be read as netCDF ({one_line(error)}); write it again") from None
 
 
 def checked(opened: xr.Dataset, label: str, *, curves: bool) -> xr.Dataset:
@@ -99,7 +99,3 @@ def _is_attribute(value: Any) -> bool:
         return np.asarray(value).dtype.kind in "iuf"
     except ValueError:  # a ragged list
         return False
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]

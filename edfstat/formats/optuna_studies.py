@@ -11,15 +11,13 @@ from typing import Any
 import xarray as xr
 
 from edfstat.errors import FormatError, InputError
-from edfstat.formats.exports import flat_run
+from edfstat.formats.exports import flat_run, parameter_columns
 from edfstat.formats.places import home_path, shown
 from edfstat.formats.published import Reading
-from edfstat.formats.run_states import objective_columns
+from edfstat.formats.run_states import objective_columns, optuna_status
 from edfstat.formats.tables import population_of_table
 
 __all__ = ["read_storage"]
-
-_STATES = {"COMPLETE": "ok", "PRUNED": "lost", "FAIL": "error"}
 
 
 def read_storage(
@@ -67,8 +65,9 @@ def _rows(base: sqlite3.Connection, study: str | None) -> list[dict[str, Any]]:
     names = dict(base.execute("SELECT study_id, study_name FROM studies"))
     rows: dict[int, dict[str, Any]] = {}
     for trial, number, study_id, state in base.execute("SELECT trial_id, number, study_id, state FROM trials"):
-        if state in _STATES and study in (None, names[study_id]):
-            rows[trial] = {"job_id": str(number), "space": names[study_id], "status": _STATES[state], "error": None}
+        status = optuna_status(state)
+        if status is not None and study in (None, names[study_id]):
+            rows[trial] = {"job_id": str(number), "space": names[study_id], "status": status, "error": None}
     for trial, objective, value in base.execute("SELECT trial_id, objective, value FROM trial_values"):
         if trial in rows:
             rows[trial]["error" if objective == 0 else f"value_{objective}"] = value
@@ -83,8 +82,7 @@ def _rows(base: sqlite3.Connection, study: str | None) -> list[dict[str, Any]]:
             nets[trial][name] = _parameter(value, json.loads(distribution))
     for trial, net in nets.items():
         rows[trial].setdefault("net", json.dumps(net, sort_keys=True))
-        own = {"lr", "base_lr", "learning_rate", "weight_decay", "wd"}
-        rows[trial] |= {key if key in own else f"param_{key}": value for key, value in flat_run(net).items()}
+        rows[trial] |= parameter_columns(net)
         if rows[trial]["error"] is None and rows[trial]["status"] == "ok":
             rows[trial]["status"] = "lost"
     return list(rows.values())

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from edfstat.errors import FormatError, InputError
+from edfstat.errors import FormatError, InputError, one_line
 from edfstat.formats.places import shown
 from edfstat.formats.published import Reading
 from edfstat.formats.tables import population_of_table, table_of
@@ -41,8 +41,7 @@ def read_parquet(
     except (PermissionError, FileNotFoundError):
         raise
     except (OSError, ValueError, pa.lib.ArrowException) as error:
-        said = " ".join(str(error).split())[:200]
-        raise FormatError(f"{shown(path)} cannot be read as Parquet ({said}); write it again") from None
+        raise FormatError(f"{shown(path)} cannot be read as Parquet ({one_line(error)}); write it again") from None
     population = population_of_table(
         table.to_pandas(), shown(path), reading, columns=columns, space=space, attrs=attrs.get("dataset"),
         ours=_KEY in metadata,

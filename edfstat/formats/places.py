@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
-__all__ = ["home_path", "shown", "user_cache"]
+from edfstat.errors import InputError
+
+__all__ = ["home_path", "made_folder", "shown", "user_cache"]
 
 
 def home_path(path: str | os.PathLike[str]) -> Path:
@@ -26,6 +29,25 @@ def home_path(path: str | os.PathLike[str]) -> Path:
 def shown(path: str | os.PathLike[str]) -> str:
     """Path as text; bytes that are not UTF-8, which no output takes, become the mark of what cannot be shown."""
     return os.fsencode(path).decode("utf-8", "replace")
+
+
+def made_folder(path: Path) -> Path:
+    """A folder to write to, made if it is not there.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made or written to.
+    """
+    if path.exists() and not path.is_dir():
+        raise InputError(f"cannot write to {path}: it is a file; name a folder")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write to {path}: {error.strerror or error}; choose another folder") from None
+    return path
 
 
 def user_cache(name: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,7 @@ def _is_extra(population: xr.Dataset, name: Any, own: set[str]) -> bool:
 def _values(population: xr.Dataset, name: str) -> list[Any]:
     values = population[name].values
     if values.dtype.kind == "f":
-        return [value if np.isfinite(value) else None for value in values.tolist()]
+        return [value if math.isfinite(value) else None for value in values.tolist()]
     if values.dtype.kind in "OU":
         return [str(value) for value in values]
     return list(values.tolist())

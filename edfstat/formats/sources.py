@@ -7,7 +7,7 @@ import hashlib
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -52,23 +52,20 @@ class Source:
     @contextmanager
     def open(self) -> Iterator[Stream]:
         """The content, unpacked as it is read and never beyond the bounds."""
-        if not self.member:
-            with self.path.open("rb") as raw:
-                size = self.path.stat().st_size
-                if self.name.lower().endswith(".gz"):
-                    with gzip.GzipFile(fileobj=raw) as unpacked, Stream(unpacked, self.label, packed=size) as stream:
-                        yield stream
-                else:
-                    with Stream(raw, self.label, packed=size) as stream:
-                        yield stream
-            return
-        with zipfile.ZipFile(self.path) as archive:
-            info = archive.getinfo(self.member)
-            with self._unpacked(archive, info) as member:
-                if self.name.lower().endswith(".gz"):
+        compressed = self.name.lower().endswith(".gz")
+        with ExitStack() as opened:
+            raw: IO[bytes] | gzip.GzipFile
+            if self.member:
+                archive = opened.enter_context(zipfile.ZipFile(self.path))
+                info = archive.getinfo(self.member)
+                raw, packed = opened.enter_context(self._unpacked(archive, info)), info.compress_size
+                if compressed:
                     raise FormatError(f"{self.label} is compressed twice; unpack it first")
-                with Stream(member, self.label, packed=info.compress_size) as stream:
-                    yield stream
+            else:
+                raw, packed = opened.enter_context(self.path.open("rb")), self.path.stat().st_size
+                if compressed:
+                    raw = opened.enter_context(gzip.GzipFile(fileobj=raw))
+            yield opened.enter_context(Stream(raw, self.label, packed=packed))
 
     def _unpacked(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
         """The member as it unfolds; only opening it can fail for its encryption or its method of compression."""

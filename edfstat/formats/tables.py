@@ -120,41 +120,10 @@ def population_of_table(
         raise FormatError(f"{label} has {what}; a population needs at least one model")
     numbers = range(count) if numbers is None else numbers
     numbers = numbers if ended is None else [numbers[row] for row in ended]
-    found = {name: _cells(frame[column]) for name, column in chosen.items()}
-    if "error" not in found:
-        found["error"] = found.pop("accuracy")
-    comma = not typed and _has_decimal_commas(found["error"])
-    own = {*VARIABLES, *COORDINATES}
-    curves = {name for name, values in found.items() if name in _CURVES or (name not in own and _are_curves(values))}
     rows = _Rows(label, reading, np.ones(len(frame), dtype=bool), numbers)
-    converted: dict[str, Any] = {}
-    for name, values in found.items():
-        column = _column(name, chosen)
-        if name not in curves:
-            converted[name] = _converted(name, values, column, rows, typed=typed, comma=comma)
-        elif reading.curves:
-            converted[name] = _each(values, _curve, column, rows)
-    if "error" not in chosen:
-        converted["error"] = _from_accuracy(converted["error"], chosen["accuracy"], label)
-    _check_errors(converted, chosen, rows)
-    _check_counts(converted, chosen, rows)
-    kept = rows.kept
-    if not kept.any():
-        raise FormatError(f"{label}: all {len(frame)} rows were left out; a population needs at least one model")
-    result = {name: values[kept] for name, values in converted.items()}
-    ragged = {name: result[name] for name in result if name in curves}
-    width = max((len(row or ()) for rows in ragged.values() for row in rows), default=0)
-    result |= {name: _padded(rows, width) for name, rows in ragged.items()}
-    defaults = describe_name(Path(label).name.split(".")[0])
-    if space is not None:
-        result["space"] = space
-    elif "space" not in result:
-        result["space"] = defaults[0]
-    if defaults[1]:
-        result.setdefault("dataset", defaults[1])
-    result.setdefault("source", Path(label).name)
+    result = _typed_columns(frame, chosen, rows, typed=typed)
     try:
-        population = build_population(_known_counts(result), attrs)
+        population = build_population(_with_defaults(result, label, space), attrs)
     except PopulationError as error:
         raise FormatError(f"{label}: {error}") from None
     if ended is not None and len(ended) < count:
@@ -162,6 +131,40 @@ def population_of_table(
     if "error" in chosen and _look_like_fractions(population["error"].values):
         note(population, f"The errors of {label} are all within 0 and 1. Errors are percent: give fractions times 100.")
     return population
+
+
+def _typed_columns(frame: pd.DataFrame, chosen: Mapping[str, str], rows: _Rows, *, typed: bool) -> dict[str, Any]:
+    """Columns by our names and with our types, of the rows that make sense."""
+    found = {name: _cells(frame[column]) for name, column in chosen.items()}
+    if "error" not in found:
+        found["error"] = found.pop("accuracy")
+    comma = not typed and _has_decimal_commas(found["error"])
+    own = {*VARIABLES, *COORDINATES}
+    curves = {name for name, values in found.items() if name in _CURVES or (name not in own and _are_curves(values))}
+    converted: dict[str, Any] = {}
+    for name, values in found.items():
+        column = _column(name, chosen)
+        if name not in curves:
+            converted[name] = _converted(name, values, column, rows, typed=typed, comma=comma)
+        elif rows.reading.curves:
+            converted[name] = _each(values, _curve, column, rows)
+    if "error" not in chosen:
+        converted["error"] = _from_accuracy(converted["error"], chosen["accuracy"], rows.label)
+    _check_errors(converted, chosen, rows)
+    _check_counts(converted, chosen, rows)
+    if not rows.kept.any():
+        raise FormatError(f"{rows.label}: all {len(frame)} rows were left out; a population needs at least one model")
+    result = {name: values[rows.kept] for name, values in converted.items()}
+    ragged = {name: result[name] for name in result if name in curves}
+    width = max((len(row or ()) for lists in ragged.values() for row in lists), default=0)
+    return _known_counts(result | {name: _padded(lists, width) for name, lists in ragged.items()})
+
+
+def _with_defaults(columns: dict[str, Any], label: str, space: str | None) -> dict[str, Any]:
+    """With the space that is given or, like data set and source, said by the file's name where no column says it."""
+    named_space, dataset = describe_name(Path(label).name.split(".")[0])
+    defaults = {"space": named_space, "source": Path(label).name} | ({"dataset": dataset} if dataset else {})
+    return defaults | columns | ({} if space is None else {"space": space})
 
 
 def _chosen(

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from edfstat.errors import FormatError, InputError, PopulationError
+from edfstat.errors import FormatError, InputError, PopulationError, one_line
 from edfstat.formats.netcdf import checked
 
 __all__ = ["read_zarr", "write_zarr"]
@@ -34,8 +34,7 @@ def read_zarr(path: Path, *, curves: bool) -> xr.Dataset:
     except (PopulationError, PermissionError, FileNotFoundError):
         raise
     except Exception as error:  # zarr raises errors of many kinds on a damaged store
-        said = " ".join(str(error).split())[:200]
-        raise FormatError(f"{path} cannot be read as Zarr ({said}); write it again") from None
+        raise FormatError(f"{path} cannot be read as Zarr ({one_line(error)}); write it again") from None
 
 
 def write_zarr(population: xr.Dataset, path: Path) -> None:
@@ -54,6 +53,4 @@ def write_zarr(population: xr.Dataset, path: Path) -> None:
 
 def _as_text(values: NDArray[Any]) -> NDArray[Any]:
     """Texts of their own, not an array as wide as the longest."""
-    texts = np.empty(values.size, dtype=object)
-    texts[:] = [str(value) for value in values.flat]
-    return texts.reshape(values.shape)
+    return np.array([str(value) for value in values.flat], dtype=object).reshape(values.shape)

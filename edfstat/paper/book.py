@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edfstat.errors import InputError
-from edfstat.formats.places import home_path
+from edfstat.formats.places import home_path, made_folder
 from edfstat.paper.captions import CAPTIONS
 from edfstat.paper.computing import compute_panel
 from edfstat.paper.page import index_page
@@ -64,7 +64,7 @@ def draw_paper(
         lacking = results.missing(tuple(name for panel in FIGURES[number] for name in panel.files))
         if not any(not results.missing(panel.files) for panel in FIGURES[number]):
             raise InputError(f"figure {number} cannot be drawn: {data} holds no {_json_names(lacking)}")
-    folder = _folder(home_path(output))
+    folder = made_folder(home_path(output))
     return _draw_all(results, folder, wanted, everything=not figures, seed=rng)
 
 
@@ -93,18 +93,6 @@ def _draw_all(
 
 def _json_names(names: list[str]) -> str:
     return ", ".join(f"{name}.json" for name in dict.fromkeys(names))
-
-
-def _folder(output: Path) -> Path:
-    if output.exists() and not output.is_dir():
-        raise InputError(f"cannot write to {output}: it is a file; name a folder")
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=output):
-            pass
-    except OSError as error:
-        raise InputError(f"cannot write to {output}: {error.strerror or error}; choose another folder") from None
-    return output
 
 
 def _figure(number: int, results: Results, seed: int | None) -> dict[str, Any]:

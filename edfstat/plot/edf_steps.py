@@ -14,7 +14,7 @@ from edfstat.plot.style import Look, axes_for, finish, legend_below, looks, shor
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["edf"]
+__all__ = ["edf", "nearly_done"]
 
 
 def edf(
@@ -68,7 +68,9 @@ def edf(
     'error (%)'
     """
     found = comparison_of(data, measure, by=by, groups=groups)
-    right = _right_end(found) if max_error is None else max_error
+    right = max_error
+    if right is None:
+        right = nearly_done(found["support"].values.astype(float), found["edf"].values)
     left = _left_end(found, right)
     inside = _free_corner(ax, found, left, right, band=band) if zoom else None
     own = ax is None
@@ -115,13 +117,18 @@ def _count(group: xr.Dataset) -> str:
     return f"{used:,}" if effective > 0.995 * used else f"{used:,}, effective {effective:,.0f}"
 
 
-def _right_end(found: xr.Dataset) -> float:
-    """Error at which every EDF is nearly done: a few diverged models must not squeeze the rest."""
-    errors = found["support"].values.astype(float)
-    lowest = found["edf"].values.min(axis=0)
+def nearly_done(errors: np.ndarray, shares: np.ndarray) -> float:
+    """Error at which every EDF is nearly done: a few diverged models must not squeeze the rest.
+
+    Parameters
+    ----------
+    errors : ndarray, shape (support,)
+    shares : ndarray, shape (group, support)
+        Each group's EDF at them.
+    """
+    lowest = shares.min(axis=0)
     finite = np.isfinite(errors)
-    reached = finite & (lowest >= 0.97 * lowest[finite].max())
-    return float(errors[reached][0])
+    return float(errors[finite & (lowest >= 0.97 * lowest[finite].max())][0])
 
 
 def _left_end(found: xr.Dataset, right: float) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from edfstat.arguments import choice
 from edfstat.errors import InputError
 from edfstat.plot.inputs import check_groups, is_comparison, models_of, population_of, refuse_all_failed, under
 from edfstat.plot.style import Look, axes_for, finish, legend_below, looks, plain_log_ticks, scale_of, short_names
@@ -87,10 +88,8 @@ def error_vs_complexity(
     >>> error_vs_complexity(models, Figure().subplots()).get_ylabel()
     'error (%)'
     """
-    if kind not in ("auto", "scatter", "density"):
-        raise InputError(f"kind is {kind!r}; give 'auto', 'scatter' or 'density'")
-    if average not in ("median", "mean"):
-        raise InputError(f"average is {average!r}; give 'median' or 'mean'")
+    choice(kind, "kind", ("auto", "scatter", "density"))
+    choice(average, "average", ("median", "mean"))
     if is_comparison(data):
         check_groups(data, groups)
         return _draw_bins_of(under(data, measure), ax, measure, groups, average, max_error)
@@ -99,6 +98,14 @@ def error_vs_complexity(
     if kind == "density" and len(models) > 1:
         raise InputError(f"density draws one group and there are {list(models)}; give groups=[one of them]")
     own, ax = ax is None, axes_for(ax)
+    _draw_models(ax, models, measure, kind, average, max_error)
+    legend_below(ax, own=own)
+    return ax
+
+
+def _draw_models(
+    ax: Axes, models: dict[str, xr.Dataset], measure: str, kind: str, average: str, max_error: float | None
+) -> None:
     cost = np.concatenate([group[measure].values for group in models.values()]).astype(float)
     error = np.concatenate([group["error"].values for group in models.values()])
     divisor, label = scale_of(measure, cost)
@@ -121,15 +128,12 @@ def error_vs_complexity(
         failed = int(np.isinf(y).sum())
         said = short[name] + (f" ({failed} failed)" if failed else "")
         _draw_bins(ax, _per_bin(x, y, edges, average), look, said, dark=density)
-    if finite.any():
-        bottom = float(error[finite].min())
-        ax.set_ylim(bottom - 0.03 * max(max_error - bottom, 1e-9), max_error)
+    bottom = float(error[finite].min())
+    ax.set_ylim(bottom - 0.03 * max(max_error - bottom, 1e-9), max_error)
     above = int((error[finite] > max_error).sum())
     note = f"; {above:,} above the axis" if above else ""
     title = f"{cost.size:,} models{note}; {average} and middle half per bin"
     finish(ax, xlabel=label, ylabel="error (%)", title=title)
-    legend_below(ax, own=own)
-    return ax
 
 
 def _top(error: Floats) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from edfstat.arguments import choice
 from edfstat.errors import InputError
 from edfstat.plot.inputs import models_of, population_of
 from edfstat.plot.style import axes_for, finish, legend_below, looks, short_names
@@ -60,8 +61,7 @@ def reruns(
     >>> reruns(models, Figure().subplots()).get_xlabel()
     'error (%)'
     """
-    if kind not in ("histogram", "runs"):
-        raise InputError(f"kind is {kind!r}; give 'histogram' or 'runs'")
+    choice(kind, "kind", ("histogram", "runs"))
     ds = population_of(data, "reruns", ["net"])
     parts = models_of(ds, by if by in ds.variables else "space")
     runs = {name: _runs(part) for name, part in parts.items()}

@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from edfstat.errors import InputError
+from edfstat.plot.edf_steps import nearly_done
 from edfstat.plot.inputs import comparison_of, group_names, words_of
 
 __all__ = ["terminal_edf"]
@@ -98,10 +99,7 @@ def terminal_edf(
 
 def _ends(errors: Floats, shares: Floats) -> tuple[float, float]:
     """From the best model to where every EDF is nearly done."""
-    finite = np.isfinite(errors)
-    lowest = shares.min(axis=0)
-    done = finite & (lowest >= 0.97 * lowest[finite].max())
-    left, right = float(errors[0]), float(errors[done][0])
+    left, right = float(errors[0]), nearly_done(errors, shares)
     return (left, right) if right > left else (left - 0.5, left + 0.5)
 
 

@@ -10,8 +10,9 @@ import xarray as xr
 
 from edfstat.errors import InputError
 from edfstat.formats.places import home_path
+from edfstat.formats.saving import check_writable
 
-__all__ = ["report"]
+__all__ = ["check_report", "report"]
 
 
 def report(ds_or_comparison: xr.Dataset, path: str | os.PathLike[str], **compare_options: Any) -> Path:
@@ -48,22 +49,31 @@ def report(ds_or_comparison: xr.Dataset, path: str | os.PathLike[str], **compare
     ...     "<!doctype html>" in written.read_text(encoding="utf-8")
     True
     """
-    target = home_path(path)
-    suffix = target.suffix.lower()
-    if suffix not in (".html", ".htm", ".pdf", ".md"):
-        raise InputError(f"{target} ends in {suffix or 'no suffix'!r}; a report is written as .html, .pdf or .md")
-    if not target.parent.is_dir():
-        raise InputError(f"{target} cannot be written: there is no folder {target.parent}; create it first")
-    if target.is_dir():
-        raise InputError(f"{target} is a folder; name a file")
+    target = check_report(path)
     comparison = _compared(ds_or_comparison, compare_options)
-    if suffix == ".pdf":
+    if target.suffix.lower() == ".pdf":
         from edfstat.reporting.pages import pdf_bytes as render
-    elif suffix == ".md":
+    elif target.suffix.lower() == ".md":
         from edfstat.reporting.markdown import markdown_bytes as render
     else:
         from edfstat.reporting.html import html_bytes as render
     _write_whole(target, render(comparison))
+    return target
+
+
+def check_report(path: str | os.PathLike[str]) -> Path:
+    """The file of a report, asked for before the work that would be lost.
+
+    Raises
+    ------
+    InputError
+        If its suffix is none of a report's, or it cannot be written there.
+    """
+    target = home_path(path)
+    suffix = target.suffix.lower()
+    if suffix not in (".html", ".htm", ".pdf", ".md"):
+        raise InputError(f"{target} ends in {suffix or 'no suffix'!r}; a report is written as .html, .pdf or .md")
+    check_writable(target)
     return target
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -306,7 +307,7 @@ def as_plain(chart: Chart) -> dict[str, Any]:
 def _rounded(values: Any) -> list[float | None] | None:
     if values is None:
         return None
-    return [float(f"{value:.5g}") if np.isfinite(value) else None for value in np.asarray(values).tolist()]
+    return [float(f"{value:.5g}") if math.isfinite(value) else None for value in np.asarray(values).tolist()]
 
 
 def breaks(values: Floats) -> list[slice]:

@@ -69,7 +69,7 @@ def embedded_json(value: Any) -> str:
 
 def _title(groups: list[str]) -> str:
     shown = groups if len(groups) <= 6 else [*groups[:5], f"{len(groups) - 5} more"]
-    return f"{' vs '.join(shown)}" if len(shown) <= 2 else ", ".join(shown)
+    return (" vs " if len(shown) <= 2 else ", ").join(shown)
 
 
 def _picture(chart: Chart) -> Markup:

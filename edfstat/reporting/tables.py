@@ -219,19 +219,8 @@ def _pairs(comparison: xr.Dataset) -> Table:
                  _num(pair["wasserstein"], ".2f")],
                 measure=measure, groups=[a, b],
             )  # fmt: skip
-    columns = [
-        "compared",
-        "a",
-        "b",
-        "D",
-        "at error (%)",
-        "p",
-        "p (Holm)",
-        "a ahead by",
-        "b ahead by",
-        "above",
-        "distance (points)",
-    ]
+    columns = ["compared", "a", "b", "D", "at error (%)", "p", "p (Holm)", "a ahead by", "b ahead by", "above",
+               "distance (points)"]  # fmt: skip
     note = (
         "D is the largest vertical gap between the two curves. p is the chance of a gap at least this large if the "
         "groups did not differ at equal complexity; Holm's adjustment allows for the number of pairs. Distance is the "
@@ -351,15 +340,13 @@ def _sensitivity(comparison: xr.Dataset) -> Table:
         return _sensitivity_over_pairs(comparison)
     rows = _Rows()
     for measure, _, one in _each(comparison, with_none=False):
-        bins = one["sensitivity_bins"].values
+        bins, settings = one["sensitivity_bins"].values, [str(name) for name in one["setting"].values]
         for pair in entries_of(one, "pair"):
             a, b = str(pair["a"]), str(pair["b"])
-            for column, setting in enumerate(map(str, one["setting"].values)):
-                if not np.isfinite(pair["sensitivity_ks"][column]):
-                    continue
-                ends = [
-                    _num(pair[f"sensitivity_auc_difference{end}"][column], "+.3f") for end in ("", "_lower", "_upper")
-                ]
+            made = np.flatnonzero(np.isfinite(pair["sensitivity_ks"])).tolist()
+            for column, setting in ((column, settings[column]) for column in made):
+                gap = (pair[f"sensitivity_auc_difference{end}"][column] for end in ("", "_lower", "_upper"))
+                ends = [_num(value, "+.3f") for value in gap]
                 rows.add(
                     [_text(measure), _text(a), _text(b), _text(setting), _whole(bins[column]),
                      _num(pair["sensitivity_ks"][column], ".3f"), *ends],

@@ -86,7 +86,9 @@ def stored_study(path: Path) -> Path:
             INSERT INTO trial_user_attributes VALUES (1, 'params', '1000'), (2, 'params', '2000');
             INSERT INTO trial_params VALUES
                 (1, 'block', 1, '{"name": "CategoricalDistribution", "attributes": {"choices": ["a", "b"]}}'),
-                (1, 'depth', 4, '{"name": "IntDistribution", "attributes": {}}');
+                (1, 'depth', 4, '{"name": "IntDistribution", "attributes": {}}'),
+                (1, 'epochs', 20, '{"name": "IntDistribution", "attributes": {}}'),
+                (2, 'epochs', 10, '{"name": "IntDistribution", "attributes": {}}');
         """)
     base.close()
     return path
@@ -118,7 +120,8 @@ def test_optuna_storage_and_json(tmp_path: Path) -> None:
     ds = edfstat.load(f"sqlite:///{path}")
     assert ds["error"].values[0] == 8.25
     assert ds["status"].values.tolist() == ["ok", "error"]
-    assert json.loads(ds["net"].values[0]) == {"block": "b", "depth": 4}
+    assert json.loads(ds["net"].values[0]) == {"block": "b", "depth": 4, "epochs": 20}
+    assert ds["epochs"].values.tolist() == [20.0, 10.0]  # as of an export of the same study
     assert ds["params"].values.tolist() == [1000, 2000]
     assert set(ds["space"].values) == {"wide"}
     exported = tmp_path / "trials.json"
