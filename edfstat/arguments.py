@@ -1,4 +1,4 @@
-"""Arguments that are no samples: numbers, sizes, choices and sources of randomness, refused in one sentence.
+"""Checks of arguments other than samples: numbers, sizes, choices, sources of randomness. One sentence refuses them.
 
 Every check returns the value in its own type, so that nothing downstream meets text, an array or a NaN where a
 number belongs.
@@ -39,7 +39,7 @@ _FARTHEST = 1e140
 
 
 def shown(value: Any) -> str:
-    """A value as a message shows it: on one line, not longer than a glance."""
+    """A value as messages show it: on one line, of at most 80 characters."""
     if isinstance(value, np.generic) and value.dtype.kind in "fiub":
         value = value.item()  # 2.5 and not np.float64(2.5)
     text = " ".join(repr(value).split())

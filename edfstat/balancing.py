@@ -140,7 +140,7 @@ def _balance(offsets: Floats, label: Any, aim: Floats, tolerance: float) -> Floa
 
 
 def _shrinks(offsets: Floats, shares: Floats, gradient: Floats) -> bool:
-    """Whether a step near the optimum, where the dual is flat to rounding, halves the distance left."""
+    """Whether a step halves the distance left, near the optimum, where rounding hides that the dual falls."""
     left = float(np.abs(gradient).max())
     return left < 1e-4 and float(np.abs(shares @ offsets).max()) < left / 2
 

@@ -22,7 +22,7 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-#: A guarded bound that lies this much farther out than n*'s says that the few heaviest models decide.
+#: Where the guarded bound lies this many times as far from F as the default one, a few heavy models decide.
 _NOTED = 1.1
 
 

@@ -51,7 +51,7 @@ def possible_bins(
     widest = np.argsort(starts - ends)[:_WINDOWS]
     starts, ends = starts[widest], ends[widest]
     width = float(ends[0] - starts[0]) - 2 * margin
-    # Of bins half as wide as a window one lies inside it.
+    # If bins are at most half as wide as a window, at least one of them lies inside it.
     most = limit if width <= 0 else min(limit, math.floor(2 / width))
     for code in range(int(codes.max()) + 1):
         most = _filled(np.sort(values[codes == code]), most, min_count)

@@ -97,7 +97,7 @@ def _read(
     files: list[str], *, space: str | None, skip: bool, column: list[str] | None, curves: bool = False,
     notes: bool = True,
 ) -> xr.Dataset:  # fmt: skip
-    """Population of the files named on the command line; what is to be known of it goes to stderr."""
+    """Population of the files named on the command line; notes about it go to stderr."""
     columns = dict(_named_columns(column or []))
     from edfstat.example import example_population
     from edfstat.formats import load

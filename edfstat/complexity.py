@@ -203,7 +203,8 @@ def most_bins(
     return feasible_bins(complexity, groups, spacing, range, limit, min_count)
 
 
-#: Names of the result, which a population's own must not take: every one has a coordinate ``group``.
+#: Names of the result's own variables and dimensions: coordinates of the models that have one are left out, such as
+#: the ``group`` of a population.
 _TAKEN = {
     "axis", "bin", "counts", "edge", "edges", "effective_n", "group", "imbalance", "kept", "max_weight", "outside",
     "share", "weights",

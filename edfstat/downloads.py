@@ -34,7 +34,7 @@ RELEASE = "https://dl.fbaipublicfiles.com/nds/data.zip"
 MIRROR = "EDFSTAT_MIRROR"
 #: Breaks in a row, none of which brought anything new, after which a download is given up.
 ATTEMPTS, PAUSE, TIMEOUT = 5, 0.5, 30.0
-#: Held while a folder is fetched to. It stays: what waits for a lock on a file that is gone waits for nothing.
+#: Locked while a folder is fetched to. The file is never deleted, as another process may wait for the lock on it.
 LOCK = ".fetch.lock"
 
 

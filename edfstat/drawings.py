@@ -1,4 +1,4 @@
-"""Drawings of architectures, by the installed package that knows them; without one, reports show them as text."""
+"""Drawings of architectures by an installed package that can draw them; without one, reports show them as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Groups and pairs of a comparison one by one, as plain values: a Dataset takes milliseconds for each."""
+"""Groups and pairs of a comparison as plain dicts: to select each from the Dataset would take milliseconds."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class FormatError(PopulationError):
 
 
 class NotReady(InputError):
-    """A backend lacks what its trials need where it runs, such as their images: no trial's fault, and none is lost."""
+    """What every trial needs, such as the images, is missing where a backend runs: the trials wait, none has failed."""
 
 
 class ProcessUnusable(Exception):

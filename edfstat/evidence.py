@@ -121,42 +121,39 @@ def detectable(n_a: float, n_b: float, level: float, pairs: int) -> float:
 
 def search_lines(comparison: xr.Dataset) -> list[str]:
     """Draws to the hardest target that at least two groups reach, under each measure."""
-    lines = []
     names = [str(name) for name in comparison["group"].values]
-    for measure in comparison["measure"].values:
-        needed = comparison["models_needed"].sel(measure=measure)
-        reached = np.isfinite(needed.values).sum(axis=0) >= min(2, len(names))
-        if not reached.any():
-            continue
-        place = int(np.flatnonzero(reached)[comparison["target"].values[reached].argmin()])
-        low, high = (
-            comparison[f"models_needed_{end}"].sel(measure=measure).values[:, place] for end in ("lower", "upper")
-        )
-        draws = [
-            f"{_draws(value, 'none seen')} [{_draws(least, 'no end')}, {_draws(most, 'no end')}] in {name}"
-            for name, value, least, most in zip(names, needed.values[:, place], low, high, strict=True)
-        ]
-        if len(names) > MOST_NAMES:
-            # The easiest to search; the table of a report has all.
-            first = np.argsort(needed.values[:, place], kind="stable")[:MOST_NAMES].tolist()
-            draws = [draws[group] for group in first if math.isfinite(needed.values[group, place])]
-            rest = len(names) - len(draws)
-            draws.append(f"more, or none seen, in {rest} other{'s' * (rest > 1)}")
-        under = measure_words(comparison, str(measure))
-        target = float(comparison["target"][place])
-        hours = needed.values[:, place] * comparison["train_hours"].sel(measure=measure).values
-        if np.isfinite(hours).any() and len(names) <= MOST_NAMES:
-            costs = [
-                f"{three_digits(cost)} h in {name}"
-                for name, cost in zip(names, hours, strict=True)
-                if math.isfinite(cost)
-            ]
-            draws[-1] += f" (on one device: {', '.join(costs)})"
-        lines.append(
-            f"{under}: models to train for an error of {target:g} % with 95 % probability "
-            f"[interval]: {', '.join(draws)}."
-        )
-    return lines
+    lines = (_search_line(comparison.sel(measure=measure), names) for measure in comparison["measure"].values)
+    return [
+        f"{measure_words(comparison, str(measure))}: {line}"
+        for measure, line in zip(comparison["measure"].values, lines, strict=True)
+        if line
+    ]
+
+
+def _search_line(one: xr.Dataset, names: list[str]) -> str:
+    """The same under one measure; empty where too few groups reach any target."""
+    reached = np.isfinite(one["models_needed"].values).sum(axis=0) >= min(2, len(names))
+    if not reached.any():
+        return ""
+    place = int(np.flatnonzero(reached)[one["target"].values[reached].argmin()])
+    needed, low, high = (one[f"models_needed{end}"].values[:, place] for end in ("", "_lower", "_upper"))
+    draws = [
+        f"{_draws(value, 'none seen')} [{_draws(least, 'no end')}, {_draws(most, 'no end')}] in {name}"
+        for name, value, least, most in zip(names, needed, low, high, strict=True)
+    ]
+    if len(names) > MOST_NAMES:
+        # The easiest to search; the table of a report has all.
+        first = np.argsort(needed, kind="stable")[:MOST_NAMES].tolist()
+        draws = [draws[group] for group in first if math.isfinite(needed[group])]
+        rest = len(names) - len(draws)
+        draws.append(f"more, or none seen, in {rest} other{'s' * (rest > 1)}")
+    elif np.isfinite(hours := needed * one["train_hours"].values).any():
+        costs = (f"{three_digits(h)} h in {name}" for name, h in zip(names, hours, strict=True) if math.isfinite(h))
+        draws[-1] += f" (on one device: {', '.join(costs)})"
+    return (
+        f"models to train for an error of {float(one['target'][place]):g} % with 95 % probability "
+        f"[interval]: {', '.join(draws)}."
+    )
 
 
 def _draws(value: float, otherwise: str) -> str:

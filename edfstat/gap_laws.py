@@ -16,7 +16,7 @@ Moments = tuple[float, float]
 LIMIT_MEAN = math.sqrt(math.pi / 2) * math.log(2)
 LIMIT_STD = math.sqrt(math.pi**2 / 12 - LIMIT_MEAN**2)
 
-# Where sqrt(n) D lies, but for 1e-16 on either side.
+# Between these lies sqrt(n) D, except with a chance of 1e-16 on either side.
 _LOWEST, _HIGHEST = 0.15, 4.4
 #: From here on, expansions anchored at this size replace the slow exact law, to 1e-7 of the mean.
 _LARGE = 1000
@@ -32,7 +32,7 @@ def one_sample_moments(n: float) -> Moments:
     low = math.floor(n)
     if low == n:
         return _whole_sample_moments(low)
-    # sqrt(n) D changes so little from one n to the next that a line between them does.
+    # sqrt(n) D changes so little from one n to the next that linear interpolation is enough.
     part = n - low
     below, above = _whole_sample_moments(low), _whole_sample_moments(low + 1)
     scaled = [
@@ -81,7 +81,7 @@ def two_sample_moments(n: float, m: float) -> Moments:
     """Mean and std of D between `n` and `m` draws of one continuous law."""
     if math.isinf(n) or math.isinf(m):
         return one_sample_moments(min(n, m))
-    # Between whole sizes D times the root of the effective one changes along lines.
+    # Between whole sizes, D times the root of the effective size is interpolated linearly.
     mean = std = 0.0
     for size_a, share_a in _whole_neighbours(n):
         for size_b, share_b in _whole_neighbours(m):

@@ -22,7 +22,8 @@ __all__ = ["KSResult", "KSTests", "ks_test", "ks_tests", "usual_stop"]
 Method = Literal["auto", "exact", "asymptotic", "permutation"]
 _METHODS = ("auto", "exact", "asymptotic", "permutation")
 
-#: `auto` lets a test of no difference handle about twice so many models before it stops.
+#: `auto` ends a test once assignments that reach its statistic hold so many models together; of two samples that do
+#: not differ about half of all assignments reach it.
 _STOPPING_ROWS = 50_000_000
 
 
@@ -244,7 +245,7 @@ def _named(way: str, asked: str) -> str:
 
 
 def usual_stop(models: int) -> int:
-    """Assignments that reach the statistic at which ``auto`` ends a test; `models` are those of both samples."""
+    """How many assignments must reach the statistic before ``auto`` ends a test; `models` counts both samples."""
     return max(100, _STOPPING_ROWS // models)
 
 

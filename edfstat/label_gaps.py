@@ -23,7 +23,7 @@ Bools = NDArray[np.bool_]
 Ints = NDArray[np.intp]
 
 _ROWS_PER_BLOCK = 64
-#: What a model in a block that is looked at costs, in models of the full sum.
+#: Cost of one model where blocks are looked at one by one, in units of that of one model in the full sum.
 _CELL_COST = 3
 
 

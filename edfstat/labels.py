@@ -135,7 +135,7 @@ def as_labels(values: Any, name: str, *, length: int) -> NDArray[Any]:
 
 
 def as_strata(values: Any, name: str, *, length: int, weights: Floats | None = None) -> NDArray[Any]:
-    """One complexity bin for each model; -1, outside every bin, only where `weights` say that it does not count.
+    """Complexity bin of each model; -1, which is outside every bin, is refused unless the weight of the model is 0.
 
     Raises
     ------
@@ -323,7 +323,7 @@ def relabel(result: NDArray[Any], template: Any, name: str) -> Any:
 def shaped(values: NDArray[np.float64], template: Any, name: str) -> Any:
     """`values` with dimensions and labels of `template` if that is a DataArray; of a scalar a float, else as they are.
 
-    Its attributes are left behind: a share of models is not in percent, as the errors are at which it was asked for.
+    Attributes of the template are dropped: the unit of the errors, percent, is not that of a share of models.
     """
     if isinstance(template, xr.DataArray):
         return xr.DataArray(values, dims=template.dims, coords=template.coords, name=name)

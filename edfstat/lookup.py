@@ -118,9 +118,9 @@ def _plain(value: Any) -> Any:
 
 
 def _place(results: str | PathLike[str]) -> tuple[str, tuple[int, int]]:
-    """Where the results are; size and modification time, which tell a changed file; of a folder, of all in it."""
+    """Path of the results, and their size and modification time, by which a change shows; of a folder, of all in it."""
     given = os.fspath(results)
-    # A tenth of what Path takes, once for each trial.
+    # Runs once per trial, and takes a tenth of the time that Path takes.
     path = os.path.abspath(home_path(given) if given.startswith("~") else given)  # noqa: PTH100
     try:
         stat = os.stat(path)  # noqa: PTH116

@@ -32,7 +32,8 @@ Floats = NDArray[np.float64]
 
 #: exp(-NEGLIGIBLE) is about 1e-18: survival below it adds nothing to a sum of doubles.
 NEGLIGIBLE = 41.5
-#: Every squaring doubles the relative error of a power; at these ratios of sizes it starts afresh from logarithms.
+#: Every squaring doubles the relative error of a power: when the size has grown so many times, powers are taken from
+#: logarithms again.
 _FRESH = 256
 #: Atoms per block: the arrays of one block stay in the processor's cache while all sizes are done.
 _BLOCK = 1 << 14

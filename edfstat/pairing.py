@@ -101,7 +101,7 @@ def pair_up(
 
 
 def _sample(errors: ArrayLike | EDF, weights: ArrayLike | None, strata: Any, name: str) -> _Sample | EDF:
-    """One side as models, or as the EDF it came as if that does not hold its models."""
+    """One side as its models; an EDF without strata does not hold them, and stays as it is."""
     if isinstance(errors, EDF):
         if weights is not None or strata is not None:
             raise InputError(f"weights_{name} and strata_{name} are part of the EDF {name}; give its errors instead")

@@ -30,7 +30,7 @@ ENUMERATED = 20_000
 _BLOCK = 1 << 18
 
 
-#: So often strata in which a sample has no weight are drawn again all at once; then one by one, from their own law.
+#: How often all strata that leave a sample without weight are drawn again; then one by one, so that none does.
 _REDRAWS = 8
 
 
@@ -184,7 +184,7 @@ def draw_labels(layout: Layout, count: int, rng: np.random.Generator) -> Bools:
 
 
 def _meet(needs: Needs, labels: Bools, layout: Layout, rng: np.random.Generator) -> None:
-    """Draw strata again in which a sample has no weight: those that meet the needs stay, so their law is kept."""
+    """Draw strata again in which a sample has no weight, until there is none: the others keep their law."""
     total = np.add.reduceat(needs.weighted, layout.starts, dtype=np.intp)
     for tries in range(_REDRAWS + 1):
         held = np.add.reduceat(labels & needs.weighted, layout.starts, axis=1, dtype=np.intp)
@@ -199,6 +199,13 @@ def _meet(needs: Needs, labels: Bools, layout: Layout, rng: np.random.Generator)
                 labels=np.zeros(row.size, dtype=bool), starts=begin, sizes=sizes, moved=layout.moved[stratum]
             )
             labels[np.repeat(trial, sizes), row] = draw_labels(part, 1, rng)[0]
+    _draw_one_by_one(needs, labels, layout, trial, stratum, total, rng)
+
+
+def _draw_one_by_one(
+    needs: Needs, labels: Bools, layout: Layout, trial: Ints, stratum: Ints, total: Ints, rng: np.random.Generator
+) -> None:
+    """Draw each stratum of a trial anew: first how many of the weighted models a has, then which."""
     laws: dict[int, tuple[Ints, Floats]] = {}
     for which, j in zip(trial.tolist(), stratum.tolist(), strict=True):
         if j not in laws:

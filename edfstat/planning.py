@@ -53,11 +53,11 @@ def expected_ks(n: float, *, population: float | None = None, other: float | Non
     >>> round(expected_ks(100, population=25_000)[0], 3)
     0.085
     """
-    n = _size("n", n)
-    other = None if other is None else _size("other", other)
+    n = _size(n, "n")
+    other = None if other is None else _size(other, "other")
     if population is None:
         return one_sample_moments(n) if other is None else two_sample_moments(n, other)
-    population = _size("population", population)
+    population = _size(population, "population")
     for name, size in (("n", n), ("other", other)):
         if size is not None and size > population:
             raise InputError(f"{name} is {size:.15g} of a population of {population:.15g}; draw at most that many")
@@ -87,8 +87,8 @@ def _two_of_one_population(n: float, other: float, population: float) -> tuple[f
     return nearer * mean, nearer * std
 
 
-def _size(name: str, size: Any) -> float:
-    return number(size, name, "give a number of models of at least 1", accept=lambda x: x >= 1)
+def _size(value: Any, name: str) -> float:
+    return number(value, name, "give a number of models of at least 1", accept=lambda x: x >= 1)
 
 
 def sample_size(difference: float, *, power: float = 0.8, level: float = 0.05) -> int:

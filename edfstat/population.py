@@ -169,7 +169,7 @@ def is_frame(value: Any) -> TypeGuard[pd.DataFrame]:
 
 
 def made_by(value: Any) -> str:
-    """How what was given in the place of a population becomes one, for messages.
+    """For messages: how to make a population of what was given in place of one.
 
     Examples
     --------

@@ -21,7 +21,7 @@ from edfstat.population import compared_errors
 
 __all__ = ["comparison_json", "info_json", "print_comparison", "print_info", "strict_json", "visible"]
 
-#: Characters that are none, but for the end of a line.
+#: Control characters, which a terminal obeys, except the end of a line.
 _COMMANDS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 

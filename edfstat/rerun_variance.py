@@ -151,7 +151,7 @@ def _usable(ds: xr.Dataset, error: str) -> tuple[Floats, NDArray[np.bool_], dict
 
 
 def known_nets(ds: xr.Dataset) -> NDArray[np.bool_]:
-    """Which runs say what they trained."""
+    """Which runs name their architecture."""
     if "net" not in ds.variables:
         return np.zeros(ds.sizes.get("model", 0), dtype=bool)
     # None and NaN, which is no equal of itself, say as little as an empty text.

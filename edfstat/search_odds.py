@@ -189,7 +189,7 @@ def draws_needed(hit: Floats, miss: Floats, probability: float) -> Floats:
     # place above the decimal that was meant, which tells most close to 1.
     slack = kernels.SLACK * np.maximum(1.0, draws)
     meant = math.ulp(probability) / 2 / ((1 - probability) * -goal) * draws
-    # Where that spans whole draws it decides nothing: the probability is then taken as it stands.
+    # If that amounts to half a draw or more, nothing tells what was meant: the probability is taken as it stands.
     needed[some] = np.maximum(1.0, np.ceil(draws - slack - np.where(meant < 0.5, meant, 0.0)))
     return needed
 

@@ -64,6 +64,7 @@ def largest_gap(above: Atoms, below: Atoms, restrict: float = np.inf) -> Gap:
 
 
 def _better(old: Gap, new: Gap) -> Gap:
-    if new.size > old.size + SLACK or (new.size > SLACK and new.size >= old.size - SLACK and new.at < old.at):
-        return Gap(max(new.size, old.size) if new.size >= old.size - SLACK and old.size > SLACK else new.size, new.at)
-    return old
+    """The larger gap; of two that are equal up to rounding, the one at the lower error."""
+    larger = new.size > old.size + SLACK
+    lower = new.size > SLACK and new.size >= old.size - SLACK and new.at < old.at
+    return Gap(max(new.size, old.size), new.at) if larger or lower else old

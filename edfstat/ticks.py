@@ -8,12 +8,12 @@ import numpy as np
 
 __all__ = ["log_ticks", "nice_ticks", "tick_text"]
 
-#: Ticks without which no scale is read, and those that have room beside each other on a logarithmic axis.
+#: Fewest ticks that show a scale, and the most that fit beside each other on a logarithmic axis.
 _FEWEST, _MOST = 3, 7
 
 
 def nice_ticks(low: float, high: float, about: int = 6) -> list[float]:
-    """Round numbers inside a range, about so many and at least three, without which no scale is read."""
+    """Round numbers inside a range, about `about` of them; at least three, as fewer do not show a scale."""
     found = _even_ticks(low, high, about)
     while len(found) < _FEWEST:
         about += 1

@@ -16,7 +16,7 @@ FEW_EFFECTIVE, EFFECTIVE_SHARE, FEW_MODELS = 50, 0.25, 100
 LARGEST_WEIGHT, LARGEST_IMBALANCE = 0.05, 0.1
 #: Groups that a caveat names; of more it says how many.
 MOST_NAMES = 10
-#: Steps of an adjusted p-value up to the level, with fewer of which a few permutations decide.
+#: Where fewer possible values of an adjusted p-value lie below the level, a few permutations decide.
 STEPS = 5
 
 

@@ -17,7 +17,7 @@ __all__ = ["ACCIDENT_SHARE", "MOST_GROUPS", "Groups", "select_groups"]
 
 #: Share of models lost to accidents above which a comparison warns: they may not be lost at random.
 ACCIDENT_SHARE = 0.01
-#: Groups of a comparison: 8 colours and 8 dashes tell no more curves apart, and these make 2,016 pairs to adjust for.
+#: Most groups of a comparison: 8 colours with 8 dashes tell no more apart, and so many make 2,016 pairs to adjust for.
 MOST_GROUPS = 64
 #: Label of models whose group is the empty text.
 UNNAMED = "unnamed"

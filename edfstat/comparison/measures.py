@@ -15,10 +15,10 @@ from edfstat.errors import InputError, PopulationError
 
 __all__ = ["MAX_BINS", "MIN_MODELS", "Weighting", "choose_measures", "weigh"]
 
-#: ``bins="auto"`` takes the most bins up to the first number with at least the second in every bin and group.
+#: ``bins="auto"`` takes the most bins, at most the first number, with at least the second of models in each and group.
 MAX_BINS, MIN_MODELS = 40, 10
 AUTO_MEASURES = ("params", "flops", "acts")
-#: Settings of a training: as complexity not refused, but not proposed either.
+#: Settings of a training: accepted as a complexity, but not suggested by messages.
 _SETTINGS = {"lr", "weight_decay", "epochs"}
 
 

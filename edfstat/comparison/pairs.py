@@ -23,8 +23,8 @@ __all__ = ["pair_table", "pairs_of"]
 
 Floats = NDArray[np.float64]
 
-#: Permutations that reach the statistic, with which a p-value is known to 3 % and its test ends: of the many that many
-#: pairs ask for, a pair without a difference needs few.
+#: A test ends once so many permutations reach its statistic, as the p-value is then known to 3 %. Many pairs ask for
+#: many permutations, of which a pair without a difference needs few.
 ENOUGH = 1000
 
 

@@ -1,4 +1,4 @@
-"""Whether the result depends on choices nobody can justify: the number of bins, their spacing, eps."""
+"""Whether the result depends on choices that nothing but judgement fixes: the number of bins, their spacing, eps."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Columns:
         self.count += count
 
     def without_partial_counts(self, label: str) -> list[str]:
-        """Leave out the jobs that lack a count which others have; what is said of each."""
+        """Leave out the jobs that lack a count which others have; returns what to say of each."""
         gone: dict[int, str] = {}
         for name in _COUNTS:
             values = list(chain.from_iterable(self.rows.get(name, ())))
@@ -68,7 +68,7 @@ class Columns:
         return said
 
     def finish(self, label: str) -> dict[str, Any]:
-        """Arrays, without the columns that no job has, but for those which a file of ours says are `empty`.
+        """Arrays of the columns. Those that no job has are left out, unless our own file says that they are `empty`.
 
         Raises
         ------

@@ -29,13 +29,13 @@ __all__ = ["read_csv", "write_csv"]
 #: Rows that are turned into columns at a time.
 BLOCK = 256
 
-#: Text within which the header ends.
+#: Characters within which the header ends.
 HEAD = 1 << 20
 
-#: What may be between the cells of a line; the first is what is written.
+#: Separators of cells that are recognised; the first is the one that is written.
 MARKS = ",;\t|"
 
-#: First line by which Excel is told the mark.
+#: First line of a file that tells Excel the separator.
 _TOLD = re.compile(r"sep=([,;\t|])\r?\n")
 
 

@@ -104,7 +104,8 @@ def _pycls_row(entry: dict[str, Any]) -> dict[str, Any]:
         row["final_error"] = errors[-1]
     row |= {key: int(complexity[key]) for key in ("params", "flops", "acts") if key in complexity}
     smoothed = [float(value) for value in ema.get("min_top1_err", []) or ema.get("top1_err", [])]
-    row["ema_error"] = min(smoothed) if smoothed else math.nan  # kept apart: it is another measurement
+    # Kept apart from the error: that of averaged weights is another measurement.
+    row["ema_error"] = min(smoothed) if smoothed else math.nan
     return row
 
 

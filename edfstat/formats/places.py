@@ -13,7 +13,7 @@ __all__ = ["home_path", "made_folder", "shown", "user_cache"]
 
 
 def home_path(path: str | os.PathLike[str]) -> Path:
-    """Path with ``~`` at its start as the home folder; where ``~name`` is no user's, it is the name of a file.
+    """Path whose ``~`` or ``~user`` at its start stands for a home folder; of no known user, it is a name as any other.
 
     Examples
     --------
@@ -27,7 +27,7 @@ def home_path(path: str | os.PathLike[str]) -> Path:
 
 
 def shown(path: str | os.PathLike[str]) -> str:
-    """Path as text; bytes that are not UTF-8, which no output takes, become the mark of what cannot be shown."""
+    """Path as text that every output takes: bytes that are not UTF-8 become the replacement character."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
@@ -51,7 +51,7 @@ def made_folder(path: Path) -> Path:
 
 
 def user_cache(name: str) -> Path:
-    """Folder of that name below the one that the system has for what a program can make again.
+    """Folder `name` for this package in the cache folder of the user.
 
     Raises
     ------

@@ -102,7 +102,7 @@ def jobs_of(population: xr.Dataset) -> Iterator[dict[str, Any]]:
 
 
 def _empty(population: xr.Dataset) -> dict[int, list[str]]:
-    """Variables of each model that are not known where readers fill them in; the first one's, of no model at all."""
+    """By model, what is unknown of it that a reader would fill in; of the first, also what is unknown of all models."""
     names = [str(name) for name, v in population.variables.items() if name in VARIABLES and v.dtype.kind == "f"]
     empty = {0: [name for name in names if name != "error" and np.isnan(population[name].values).all()]}
     unknown = {"net": population["net"].values == ""} if "net" in population.variables else {}

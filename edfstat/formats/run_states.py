@@ -45,7 +45,7 @@ def wandb_status(state: Any) -> str | None:
 
 
 def objective_columns(columns: Mapping[str, str] | None, present: list[str]) -> dict[str, str]:
-    """Columns of a study by what its tables call the objectives, which its other exports keep as error and value_1.
+    """A mapping of columns for a study whose objectives are called error and value_1, not value and values_1 as in CSV.
 
     Examples
     --------

@@ -24,7 +24,10 @@ _LARGE = 1 << 18
 
 @dataclass(frozen=True)
 class Source:
-    """One file: on disk, or a member of the archive at `path`; `named` itself, or found in a folder or archive."""
+    """One file: on disk, or a member of the archive at `path`.
+
+    `named` says whether the user named it, and not a folder or an archive that it was found in.
+    """
 
     path: Path
     member: str = ""

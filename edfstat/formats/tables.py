@@ -39,7 +39,7 @@ _ALIASES = {
     "space": ("design_space",),
     "job_id": ("id", "run_id"),
 }
-#: So many models, none of which has an error above 1 percent, have been given as fractions, likely.
+#: If so many models or more have no error above 1, the errors are likely fractions and not percent.
 FRACTIONS = 20
 _COUNTS = ("params", "flops", "acts", "seed")
 _CURVES = ("train_loss", "train_error", "test_error")
@@ -288,7 +288,7 @@ def _float(value: Any) -> float:
 
 
 def _point_for_comma(value: str) -> str:
-    if "." in value:  # it parts thousands, likely: a float would be a thousandth of what is meant
+    if "." in value:  # likely between thousands: a float would be a thousandth of what is meant
         raise ValueError(value)
     return value.replace(",", ".")
 

@@ -1,4 +1,4 @@
-"""Area under the EDF as its end eps moves: a ranking that holds at one eps only is no ranking."""
+"""Area under the EDF as its end eps moves: a ranking should not depend on eps."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def short_names(names: Iterable[Any]) -> dict[str, str]:
 
 
 def _legend(ax: Axes, **options: Any) -> None:
-    """Legend of whatever carries a label, its marks small however large they are drawn; none if nothing does."""
+    """Legend of what has a label, with small marks however large they are drawn; none if nothing has a label."""
     if not ax.get_legend_handles_labels()[0]:
         return
     from matplotlib.lines import Line2D
