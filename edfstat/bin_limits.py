@@ -47,14 +47,13 @@ def possible_bins(
     [1]
     """
     margin = _margin(bounds, spacing)
-    starts, ends = _windows(values, codes, bounds, spacing, min_count, margin)
-    widest = np.argsort(starts - ends)[:_WINDOWS]
-    starts, ends = starts[widest], ends[widest]
-    width = float(ends[0] - starts[0]) - 2 * margin
+    groups = [np.sort(values[codes == code]) for code in range(int(codes.max()) + 1)]
+    starts, ends = _widest(*_windows(groups, bounds, spacing, min_count, margin))
+    width = float((ends - starts).max()) - 2 * margin
     # If bins are at most half as wide as a window, at least one of them lies inside it.
     most = limit if width <= 0 else min(limit, math.floor(2 / width))
-    for code in range(int(codes.max()) + 1):
-        most = _filled(np.sort(values[codes == code]), most, min_count)
+    for own in groups:
+        most = _filled(own, most, min_count)
     for count in range(most, 0, -1):
         first = np.maximum(np.ceil((starts + margin) * count), 0)
         if not (first + 1 <= (ends - margin) * count).any():
@@ -63,10 +62,9 @@ def possible_bins(
 
 def _filled(own: Floats, most: int, min_count: int) -> int:
     """Bins, up to `most`, that could be filled if edges might lie anywhere: equal models share a bin."""
-    beyond = np.searchsorted(own, own, side="right").tolist()
     filled = place = 0
     while filled < most and place + min_count <= own.size:
-        place = beyond[place + min_count - 1]
+        place = int(own.searchsorted(own[place + min_count - 1], side="right"))
         filled += 1
     return filled
 
@@ -79,13 +77,12 @@ def _margin(bounds: tuple[float, float], spacing: str) -> float:
 
 
 def _windows(
-    values: Floats, codes: Codes, bounds: tuple[float, float], spacing: str, min_count: int, margin: float
+    groups: list[Floats], bounds: tuple[float, float], spacing: str, min_count: int, margin: float
 ) -> tuple[Floats, Floats]:
     """Windows that hold too few models of a group, as shares of the range along which edges are evenly spaced."""
-    pooled = np.sort(values)
+    pooled = np.sort(np.concatenate(groups)) if spacing == "quantile" else None
     starts, ends = [], []
-    for code in range(int(codes.max()) + 1):
-        own = np.sort(values[codes == code])
+    for own in groups:
         place = _places(own, pooled, bounds, spacing)
         # The ends of the range are edges themselves: a bin may touch them.
         after = np.concatenate([np.full(1, -2 * margin), place])
@@ -95,9 +92,17 @@ def _windows(
     return np.concatenate(starts), np.concatenate(ends)
 
 
-def _places(own: Floats, pooled: Floats, bounds: tuple[float, float], spacing: str) -> Floats:
-    """Where the highest edge lies that is not above each model."""
-    if spacing == "quantile":
+def _widest(starts: Floats, ends: Floats) -> tuple[Floats, Floats]:
+    """The `_WINDOWS` widest windows, in any order."""
+    if starts.size <= _WINDOWS:
+        return starts, ends
+    chosen = np.argpartition(starts - ends, _WINDOWS)[:_WINDOWS]
+    return starts[chosen], ends[chosen]
+
+
+def _places(own: Floats, pooled: Floats | None, bounds: tuple[float, float], spacing: str) -> Floats:
+    """Where the highest edge lies that is not above each model; `pooled` are all models, for quantiles."""
+    if pooled is not None:
         return (np.searchsorted(pooled, own, side="right") - 1) / max(pooled.size - 1, 1)
     low, high = np.log(bounds) if spacing == "log" else np.array(bounds)
     scaled = np.log(own) if spacing == "log" else own
