@@ -286,8 +286,8 @@ def _moments(sample: _Sample, eps: Floats) -> tuple[Floats, Floats, Floats, NDAr
     """AUC, standard error, degrees of freedom and why one of them is undefined, for each eps."""
     errors, w, codes, labels, _, times = sample
     size = sample.sizes
-    counts = np.bincount(codes, w, minlength=labels.size) > 0
-    lonely = np.flatnonzero(counts & (size < 2))
+    weighted = np.bincount(codes, w, minlength=labels.size) > 0
+    lonely = np.flatnonzero(weighted & (size < 2))
     value, se, df = np.empty(eps.size), np.full(eps.size, np.nan), np.full(eps.size, np.nan)
     reason = np.full(eps.size, "", dtype=object)
     for i, (value[i], variances) in enumerate(area_spreads(errors, w, codes, size, eps, times)):

@@ -51,7 +51,7 @@ def simultaneous_band(
     **options: Any,
 ) -> Interval:
     """Band around an EDF that holds the whole true distribution function with chance `level`."""
-    confidence_level(level)
+    level = confidence_level(level)
     choice(method, "method", ("dkw", "exact", "stratified"), "give 'dkw', 'exact' or 'stratified'")
     if options and method != "stratified":
         raise InputError(f"{sorted(options)[0]} is an option of method='stratified' only; leave it out")

@@ -71,14 +71,8 @@ def atoms_of_masses(support: Floats, mass: Floats) -> Atoms:
     return Atoms(support, mass, *cumulate(mass))
 
 
-def merge_ties(errors: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
-    """Distinct values ascending, and the weight at each; values of weight zero are left out.
-
-    Without weights each value counts 1/n.
-    """
-    if weights is None:
-        support, counts = _count_ties(errors)
-        return support, counts / errors.size
+def merge_ties(errors: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Distinct values ascending, and the weight at each; values of weight zero are left out."""
     if weights.min() == 0:
         positive = weights > 0
         errors, weights = errors[positive], weights[positive]

@@ -154,6 +154,7 @@ class _Known:
 
 @lru_cache(maxsize=8)
 def _results(path: str, stamp: tuple[int, int], curves: bool) -> _Known:
+    """What the results at a path hold; `stamp`, their size and time, is there for the cache alone."""
     from edfstat.example import example_population
     from edfstat.formats import load
 

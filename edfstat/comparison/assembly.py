@@ -125,20 +125,20 @@ def compare(
     weightings, notes = _weightings(groups, measures, bins, spacing, limits, optional=complexity == "auto")
     area_end = grids.default_eps(groups) if eps is None else eps
     shared = _Shared(groups, area_end, level)
-    width = max(max(w.edges.size - 1 for w in weightings), 0)
+    width = max(0, *(w.edges.size - 1 for w in weightings))
     tables = [
         _measure_table(shared, w, width, spacing, limits.get(w.measure), n_resamples, random_numbers)
         for w in weightings
     ]
     dataset = _joined(shared, weightings, tables)
     dataset.attrs = {
-        **_plain(ds.attrs), "by": by, "error": error, "eps": area_end, "level": level, "spacing": spacing,
+        **{str(key): value for key, value in ds.attrs.items() if key != "notes"},
+        "by": by, "error": error, "eps": area_end, "level": level, "spacing": spacing,
         "n_resamples": n_resamples, "models": int(ds.sizes["model"]),
     }  # fmt: skip
     dataset.attrs["warnings"] = [
         *notes_of(ds), *groups.warnings, *repeat_warnings(groups), *notes, *caveats(dataset)
     ]  # fmt: skip
-    dataset.attrs.pop("notes", None)
     return dataset
 
 
@@ -253,8 +253,3 @@ def _absent(name: str, coords: dict[str, Any], measures: int) -> tuple[tuple[str
     sizes |= {dim: len(coords[dim][1]) for dim in ("m", "eps_value")}
     shape = tuple(sizes[dim] for dim in dims)
     return dims, np.full(shape, "", dtype=object) if name in _TEXTS else np.full(shape, np.nan)
-
-
-def _plain(attrs: dict[Any, Any]) -> dict[str, Any]:
-    """The population's attributes: its provenance."""
-    return {str(key): value for key, value in attrs.items()}

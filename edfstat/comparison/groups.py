@@ -52,10 +52,10 @@ def select_groups(ds: xr.Dataset, by: str, error: str) -> Groups:
     ds = _with_status(ds)
     _require(ds, "by", by)
     _require(ds, "error", error)
-    values, counted = _errors(ds, error)
+    status = _known_status(ds)
+    values, counted = _errors(ds, error, status)
     _refuse_missing(ds, by)
     names, code = _named(ds[by].values)
-    status = _known_status(ds)
     n_status = np.zeros((len(names), len(STATUSES)), dtype=np.int64)
     for column, known in enumerate(STATUSES):
         n_status[:, column] = np.bincount(code[status == known], minlength=len(names))
@@ -134,11 +134,11 @@ def _require(ds: xr.Dataset, argument: str, name: str) -> None:
         raise InputError(f"{argument} is {name!r}; give a variable with one entry per model: {', '.join(usable)}")
 
 
-def _errors(ds: xr.Dataset, error: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _errors(ds: xr.Dataset, error: str, status: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     if ds[error].dtype.kind not in "fiu":
         raise InputError(f"error is {error!r}, which holds {ds[error].dtype} values; name a variable of numbers")
     values, counted = compared_errors(ds, error)
-    unexplained = np.isnan(ds[error].values.astype(np.float64)) & (ds["status"].values.astype(str) == "ok")
+    unexplained = np.isnan(ds[error].values.astype(np.float64)) & (status == "ok")
     if unexplained.any():
         raise PopulationError(
             f"{error} is NaN in {int(unexplained.sum())} of {values.size} models whose status is ok (first: model "

@@ -102,10 +102,10 @@ def _common_range(
         raise PopulationError(
             f"{measure} of model {where} is {complexity[where]}; leave such models out or choose another complexity"
         )
+    parts = [complexity[groups.code == code] for code in range(len(groups.names))]
     if limits is not None:
-        lower, upper = map(float, limits)
+        lower, upper = limits
     else:
-        parts = [complexity[groups.code == code] for code in range(len(groups.names))]
         lower, upper = max(part.min() for part in parts), min(part.max() for part in parts)
         if lower > upper:
             ends = ", ".join(
@@ -115,8 +115,7 @@ def _common_range(
                 f"the groups share no range of {measure} ({ends}), so its influence cannot be taken out; compare "
                 "groups that overlap, or set complexity to none"
             )
-    for code, name in enumerate(groups.names):
-        part = complexity[groups.code == code]
+    for name, part in zip(groups.names, parts, strict=True):
         inside = (part >= lower) & (part <= upper) if limits is None else (part > lower) & (part < upper)
         if not inside.any():
             raise PopulationError(

@@ -34,18 +34,7 @@ _HOME = {
     "terminal_edf": "terminal",
 }
 
-__all__ = [
-    "auc_vs_eps",
-    "complexity_histogram",
-    "edf",
-    "error_vs_complexity",
-    "ks_vs_sample_size",
-    "lr_wd_map",
-    "pareto",
-    "random_search",
-    "reruns",
-    "terminal_edf",
-]
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
