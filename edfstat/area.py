@@ -32,7 +32,7 @@ __all__ = ["auc", "auc_difference"]
 
 Floats = NDArray[np.float64]
 
-#: Effective number of models of each population below an eps from which on the band of a difference holds there.
+#: The band of a difference is given where at least so many effective models of each population lie below eps.
 _FEWEST = 5
 _TOO_FEW = f"fewer than {_FEWEST} effective models of a population lie below eps"
 

@@ -50,7 +50,8 @@ class Interval(NamedTuple):
 
     Notes
     -----
-    What `EDF.interval` returns has the attribute `note` besides: where it should not be relied on, else empty.
+    What `EDF.interval` returns has an attribute `note`, too: it says where the interval should not be relied on, and is
+    empty otherwise.
 
     Examples
     --------

@@ -211,7 +211,7 @@ def _record(trial: Trial, number: int, known: _Known, results: str) -> dict[str,
 
 
 def _curves(curves: dict[str, NDArray[np.float64]], number: int) -> dict[str, Any]:
-    """Curves of a model up to the last epoch that any of them has."""
+    """Curves of a model, up to the last epoch that one of them has."""
     rows = {key: table[number] for key, table in curves.items()}
     last = max((int(np.isfinite(row).nonzero()[0].max(initial=-1)) for row in rows.values()), default=-1)
     return {key: row[: last + 1].tolist() for key, row in rows.items()} if last >= 0 else {}

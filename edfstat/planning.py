@@ -41,9 +41,10 @@ def expected_ks(n: float, *, population: float | None = None, other: float | Non
     population) = (1 - n/N) D(sample, complement), whose law is the exact two-sample one. Two samples: the
     exact two-sample law. Exact two-sample laws of large samples give way to Kolmogorov's with Hodges'
     correction where they would take a second or more; the mean is then within 0.1 % and the std within 1 %.
-    Two samples of one finite population, drawn one regardless of the other, have no simple law: given is that
-    of two samples times sqrt((1/n + 1/M - 2/N) / (1/n + 1/M)), right as they grow; of 3 and 4 models of 8 the
-    mean is 4 % too high, of 50 and 100 of 150 1 %, the std of single models a sixth too low. Ties only lower D.
+    Two samples that are drawn from one finite population independently of each other have no simple law. The result
+    is then that of two samples from an unlimited one, times sqrt((1/n + 1/M - 2/N) / (1/n + 1/M)), which is right in
+    the limit: the mean is 4 % too high for 3 and 4 of 8 models and 1 % for 50 and 100 of 150, and the std of single
+    models is a sixth too low. Ties only lower D.
 
     Examples
     --------
@@ -117,8 +118,8 @@ def sample_size(difference: float, *, power: float = 0.8, level: float = 0.05) -
     -----
     n = ((c sqrt 2 + z_power sqrt((1 - D^2)/2)) / D)^2 with c = sqrt(-ln(level/2)/2): the critical value of
     the statistic, plus the largest standard error that the gap at one error can have. Sufficient for any
-    shape of the EDFs, so conservative: the real power is higher. It rests on the normal law, which below some 20
-    models can be too kind: 7 are named for a gap of 0.85, and find it with power 0.77 to 0.78 in place of 0.8.
+    shape of the EDFs, so conservative: the real power is higher. It rests on the normal approximation, which can
+    promise too much below about 20 models: for a gap of 0.85 it names 7, whose power is 0.77 to 0.78 instead of 0.8.
 
     Examples
     --------

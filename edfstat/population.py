@@ -1,4 +1,4 @@
-"""The one data model: a population of trained models as an `xarray.Dataset`, and what makes it valid."""
+"""The data model of everything else: a population of trained models as an `xarray.Dataset`, and what makes it valid."""
 
 from __future__ import annotations
 

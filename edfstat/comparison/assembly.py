@@ -70,7 +70,7 @@ def compare(
         Error up to which areas are taken. Default: the error that 95 % of the models that reached one stay
         below, every group counting the same, rounded up to two digits: one value for all groups, in the attributes.
     level : float, default 0.95
-        Of bands and intervals; 1 - level is what adjusted p-values are held against.
+        Confidence level of bands and intervals; adjusted p-values are compared with 1 - level.
     n_resamples : int, default 999
         Permutations within complexity bins behind a p-value.
     rng : Generator, int or None

@@ -62,7 +62,7 @@ def _sample_caveats(comparison: xr.Dataset) -> Iterator[str]:
 
 
 def too_few_permutations(comparison: xr.Dataset) -> bool:
-    """Whether no difference can be demonstrated at equal complexity, whatever the data: so many pairs are adjusted for.
+    """Whether so many pairs are adjusted for that no data could demonstrate a difference at equal complexity.
 
     Returns
     -------

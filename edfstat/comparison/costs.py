@@ -14,7 +14,7 @@ from edfstat.comparison.measures import Weighting
 
 __all__ = ["BATCH", "IMAGES", "training_hours"]
 
-#: Batch of the paper's CIFAR recipe, and training images of the data sets that are trained with it.
+#: Images per batch in the paper's CIFAR recipe, and training images of the data sets that are trained by it.
 BATCH = 128
 IMAGES = {"cifar10": 50_000, "cifar100": 50_000, "fashion-mnist": 60_000}
 

@@ -61,7 +61,7 @@ def group_table(
 
 
 def _draws(curve: EDF, targets: Floats, level: float) -> tuple[Floats, Floats, Floats]:
-    """Draws that reach each target with 95 %, and the interval that that of F implies."""
+    """Draws that reach each target with 95 %, and the interval that follows from that of F."""
     chance = curve.interval(targets, level, method="guarded")
     needed = np.array([models_needed(curve, target, _REACHED) for target in targets.tolist()])
     most, least = np.asarray(chance.upper), np.asarray(chance.lower)

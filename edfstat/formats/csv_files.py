@@ -82,10 +82,10 @@ def _decoded(content: bytes) -> str:
 
 
 def _opened(text: str, known: Container[str], *, tabs: bool) -> tuple[list[str], Iterator[list[str]]]:
-    """Header and rows, taken apart by the mark that suits both and gives names that are known.
+    """Header and rows, split at the separator that suits both and gives names that are known.
 
-    Of several that do it is the one that the file's name says, else that of most columns, in doubt a comma. A column
-    without a name, such as the one of row numbers that pandas writes, has the name that pandas gives it.
+    Of several such separators it is the one that the file's name says, else the one that gives most columns, in doubt
+    the comma. A column without a name, such as the row numbers that pandas writes, gets the name that pandas gives it.
     """
     told = _TOLD.match(text)
     text = text[told.end() :] if told else text

@@ -69,7 +69,7 @@ def curve_table(texts: Sequence[bytes], key: str) -> NDArray[np.float64]:
 
 
 def _values(texts: Sequence[bytes], key: str, first: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Values of lists, one list after the other, and how many each has; those with a word are read one by one."""
+    """Values of lists, one list after the other, and how many each has; lists with a word are read one by one."""
     places = with_words(texts)
     if b"" in texts:
         places |= {i for i, text in enumerate(texts) if not text}

@@ -64,7 +64,7 @@ class Job(Struct, gc=False):
     empty: list[str] | None = None
 
 
-#: What is filled in where a file does not say it, and in ours may be `absent`.
+#: Variables that a reader fills in where a file lacks them, unless a file of ours lists them as `absent`.
 FILLED = ("dataset", "net", "job_id", "seed", "group", "final_error")
 
 

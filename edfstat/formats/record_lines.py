@@ -21,9 +21,9 @@ __all__ = ["read_record", "read_record_lines"]
 def read_record_lines(source: Source, stream: Stream, reading: Reading) -> dict[str, Any] | None:
     """Columns of a file of records, or None if it adds none.
 
-    A torn last line (no line end, no JSON: its writer was killed) is left out and noted. Of several records
-    of one trial the first counts, so that all of a file may have been read before, from another worker's. A file
-    that was found in a folder may hold nothing at all: its writer was killed before its first record.
+    A torn last line (no line end, no JSON: its writer was killed) is left out and noted. Of several records of one
+    trial the first counts, so that a file adds nothing if all of its trials were read before, from another worker's.
+    A file that was found in a folder may hold nothing at all: its writer was killed before its first record.
 
     Raises
     ------

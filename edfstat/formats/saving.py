@@ -45,9 +45,9 @@ def save(ds: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     InputError
-        If the suffix is none of these, the folder is not there or cannot be written to, or the format cannot hold
-        a variable: dates, complex numbers and texts mixed with what is none no format, tables and JSON only what has
-        one entry or curve per model, netCDF and Zarr no names with a slash.
+        If the suffix is none of these, the folder is not there or cannot be written to, or the format cannot hold a
+        variable. No format holds dates, complex numbers, or text mixed with other objects; tables and JSON hold only
+        variables with one entry or one curve per model; netCDF and Zarr allow no slash in a name.
     PopulationError
         If `ds` is no valid population.
 

@@ -1,4 +1,4 @@
-"""Takes the long lists out of JSON text before it is decoded: finding where they end is all that most of them cost."""
+"""Takes the long lists out of JSON text before it is decoded, so that of most of them only the end must be found."""
 
 from __future__ import annotations
 

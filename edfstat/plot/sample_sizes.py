@@ -115,7 +115,7 @@ def _sizes(top: int) -> np.ndarray:
 
 
 def _observed(ax: Axes, found: xr.Dataset, short: dict[str, str]) -> None:
-    """The differences between groups, as dotted lines: a sample must lie well below what it is to show."""
+    """The differences between groups, as dotted lines: the distance expected by chance must lie well below them."""
     drawn = set(group_names(found))
     if not 2 <= len(drawn) <= 4:
         return

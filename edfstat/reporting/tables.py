@@ -97,7 +97,7 @@ def tables_of(comparison: xr.Dataset) -> dict[str, Table]:
 
 
 def paper_tables(comparison: xr.Dataset) -> Iterator[Table]:
-    """The tables for PDF and Markdown: of one that is too long to be read there, where its rows are."""
+    """The tables for PDF and Markdown; of one that is too long to be read there, a note says where its rows are."""
     for table in tables_of(comparison).values():
         if len(table.rows) <= MOST_ROWS:
             yield table

@@ -9,6 +9,7 @@ import xarray as xr
 
 import edfstat
 from edfstat.errors import InputError
+from edfstat.labels import coded
 from edfstat.ranges import best_shares, range_pvalue
 from edfstat.ranks import rank_map
 
@@ -84,3 +85,26 @@ def test_whole_numbers_beyond_the_floats_are_infinite():
         edfstat.edf([1, 2], [1, 10**400])
     with pytest.raises(InputError, match=r"complexity\[0\] is .*inf"):
         edfstat.complexity_weights([10**400, 3])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["b", "a", "b", "ä", ""], dtype=object),
+        np.array(["b", "a", "b", "aa"]),
+        np.array([3, -1, 3, 0]),
+        np.array([2.5, -0.0, 0.0, np.inf]),
+        np.array([1, 1.0, True, 0], dtype=object),
+        np.array([True, False, True]),
+        np.array(["2020-01-02", "2020-01-01"], dtype="datetime64[D]"),
+        np.array([2**63, 0], dtype=np.uint64),
+    ],
+    ids=lambda labels: str(labels.dtype),
+)
+def test_labels_are_numbered_as_numpy_sorts_them(labels: np.ndarray) -> None:
+    """`coded` finds them by hash; `numpy.unique` sorts them all."""
+    names, codes = coded(labels, "groups")
+    expected, places = np.unique(labels, return_inverse=True)
+    assert names.dtype == expected.dtype
+    assert names.tolist() == expected.tolist()
+    assert codes.tolist() == places.tolist()
