@@ -312,13 +312,11 @@ def _why_lonely(lonely: NDArray[np.intp], labels: NDArray[Any], n: int) -> str:
 
 
 def _logit_bounds(value: Floats, se: Floats, df: Floats, level: float) -> tuple[Floats, Floats]:
-    from scipy.special import expit, logit
-    from scipy.stats import t as student
+    from scipy.special import expit, logit, stdtrit
 
     defined = ~np.isnan(df)
     inner = np.where(defined, value, 0.5)
     center = logit(inner)
-    reach = np.where(
-        defined, student.ppf(0.5 + level / 2, np.where(defined, df, 1.0)) * se / (inner * (1 - inner)), np.nan
-    )
+    quantile = stdtrit(np.where(defined, df, 1.0), 0.5 + level / 2)
+    reach = np.where(defined, quantile * se / (inner * (1 - inner)), np.nan)
     return expit(center - reach), expit(center + reach)

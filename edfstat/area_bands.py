@@ -53,13 +53,13 @@ def simultaneous_critical(length: float, count: int, df: float, level: float) ->
     .. [1] Naiman, Conservative confidence bands in curvilinear regression, Annals of Statistics 14, 1986.
     """
     from scipy.optimize import brentq
-    from scipy.stats import t as student
+    from scipy.special import stdtr, stdtrit
 
     miss = 1 - level
-    single, separate = (float(student.isf(miss / 2 / tests, df)) for tests in (1, count))
+    single, separate = (-float(stdtrit(df, miss / 2 / tests)) for tests in (1, count))
 
     def excess(c: float) -> float:
-        return float(2 * student.sf(c, df) + length / math.pi * math.exp(-df / 2 * math.log1p(c * c / df)) - miss)
+        return float(2 * stdtr(df, -c) + length / math.pi * math.exp(-df / 2 * math.log1p(c * c / df)) - miss)
 
     if excess(separate) >= 0:
         return separate

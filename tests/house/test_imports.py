@@ -57,6 +57,8 @@ def test_spaces_need_no_torch() -> None:
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
+        ("import edfstat; edfstat.__version__", ["xarray"]),
+        ("import edfstat; edfstat.auc([5.0, 6.0, 8.0], [7.0, 9.0], level=0.95)", ["scipy.stats"]),
         ("import edfstat", ["torch", "matplotlib", "statsmodels", "scipy.stats", "trainers", "submitit"]),
         (
             "import edfstat; [getattr(edfstat, name) for name in dir(edfstat)]",
