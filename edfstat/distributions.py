@@ -161,7 +161,7 @@ class EDF:
         Raises
         ------
         InputError
-            If an error is NaN or no number, or `side` is none of the two.
+            If an error is NaN or no number, or `side` is neither of the two.
 
         References
         ----------

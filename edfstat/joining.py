@@ -41,7 +41,7 @@ def concat_populations(populations: list[xr.Dataset]) -> xr.Dataset:
     longest = max(population.sizes.get("epoch", 0) for population in populations)
     populations = [_padded(population, longest) for population in populations]
     if longest:  # a variable of that name, as of tables that have one, is a coordinate only beside the dimension
-        populations = [p.set_coords([name for name in ("epoch",) if name in p.variables]) for p in populations]
+        populations = [p.set_coords("epoch") if "epoch" in p.variables else p for p in populations]
     notes = [text for population in populations for text in notes_of(population)]
     partial = _partial_counts(populations)
     notes += [
