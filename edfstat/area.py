@@ -74,6 +74,11 @@ def auc(
     InputError
         If `eps` is not above 0 and finite, `level` is not between 0 and 1, or errors or weights are not valid.
 
+    See Also
+    --------
+    auc_difference : Of two populations.
+    plot.auc_vs_eps : How it depends on eps.
+
     Notes
     -----
     AUC = (1/eps) int_0^eps F = 1 - sum_i w_i min(1, e_i / eps), eq. 5 [1]_, is the weighted mean of
@@ -193,6 +198,12 @@ def auc_difference(
     ------
     InputError
         As `auc`.
+
+    See Also
+    --------
+    auc : Of one population.
+    sample_size_auc : Models needed to find a difference.
+    wasserstein : The area between two EDFs, whichever is higher.
 
     Notes
     -----

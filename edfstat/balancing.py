@@ -53,6 +53,10 @@ def balance_weights(
     InputError
         If an argument makes no sense.
 
+    See Also
+    --------
+    complexity_weights : By bins of complexity.
+
     Notes
     -----
     Of all weights that reach the target, these have the largest entropy [1]_: w_i proportional to

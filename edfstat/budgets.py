@@ -53,6 +53,11 @@ def search_budget(
     InputError
         If errors or weights are refused, or a cost or budget is not finite and positive.
 
+    See Also
+    --------
+    time_to_target : The budget that a target takes.
+    random_search : By numbers of models.
+
     Notes
     -----
     A budget B pays for m = B / mean cost models on average (Wald). If cheap models are worse, the models that
@@ -105,6 +110,11 @@ def time_to_target(
     InputError
         As in `search_budget` and `models_needed`.
 
+    See Also
+    --------
+    hit_probability : The chance to reach it within a budget.
+    models_needed : In models.
+
     Examples
     --------
     >>> time_to_target([5.0, 6.0, 7.0, 8.0], [0.5, 0.5, 0.5, 0.5], target=5.5)
@@ -146,6 +156,11 @@ def hit_probability(
     InputError
         If errors or weights are refused, a cost or the budget is not finite and positive, `target` is NaN, or
         `steps` is below 1.
+
+    See Also
+    --------
+    time_to_target : The budget that makes it probable.
+    search_budget : The best error within a budget.
 
     Notes
     -----

@@ -67,6 +67,13 @@ def complexity_weights(
     InputError
         If an argument makes no sense.
 
+    See Also
+    --------
+    complexity_bins : The bins, and whether they can carry a comparison.
+    most_bins : How many bins there may be.
+    balance_weights : Without bins.
+    compare : All of it in one call.
+
     Notes
     -----
     Each of the m_j models of its group in bin j gets W_j / m_j, W_j the share of the bin: 1/(k m_j) in the
@@ -127,6 +134,11 @@ def complexity_bins(
     ------
     PopulationError, InputError
         As `complexity_weights`.
+
+    See Also
+    --------
+    complexity_weights : The weights alone.
+    most_bins : How many bins there may be.
 
     Examples
     --------
@@ -193,6 +205,10 @@ def most_bins(
     ------
     InputError
         If a complexity is no number, lengths differ, or the groups share no range.
+
+    See Also
+    --------
+    bin_sensitivity : What other numbers of bins would give.
 
     Examples
     --------

@@ -64,6 +64,11 @@ def search_crossings(
     InputError
         If errors or weights are refused, both means are infinite, or `quantile` is not inside (0, 1).
 
+    See Also
+    --------
+    random_search : The curves.
+    best_of : The chances at given numbers of models.
+
     Notes
     -----
     The difference of the mean curves is the integral of (Q_a(t) - Q_b(t)) m (1 - t)^(m-1) over t, with Q the

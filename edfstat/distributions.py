@@ -475,6 +475,12 @@ def edf(
         If an error is NaN (and `nan` does not say what it means) or -inf, or weights are negative, not
         finite, all zero or not one per model.
 
+    See Also
+    --------
+    auc : The area under it, in one number.
+    ks_test : Whether two of them differ.
+    plot.edf : Drawn.
+
     Notes
     -----
     F(e) = sum_i w_i 1[e_i <= e]; the paper's eq. 1 and 4 are ``F(e, side="left")`` [1]_. Models of weight

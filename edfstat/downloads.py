@@ -81,6 +81,10 @@ def fetch(
     DownloadError
         If the server cannot be reached, keeps dropping the connection, or sends other bytes than the first time.
 
+    See Also
+    --------
+    load : Read what it downloaded.
+
     Notes
     -----
     A dropped connection is taken up where it broke; one that breaks five times without bringing anything new is given

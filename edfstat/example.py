@@ -24,6 +24,10 @@ def example_population() -> xr.Dataset:
     InputError
         If this installation came without it.
 
+    See Also
+    --------
+    load : One's own results.
+
     Examples
     --------
     >>> population = example_population()

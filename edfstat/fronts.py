@@ -41,6 +41,10 @@ def pareto_inclusion(error: ArrayLike, complexity: ArrayLike, m: int, weights: A
     InputError
         If errors, complexities or weights are refused, or `m` is not whole or below 1.
 
+    See Also
+    --------
+    plot.pareto : Fronts drawn.
+
     Notes
     -----
     One model dominates another if it is no worse in both error and complexity and better in one; equals do

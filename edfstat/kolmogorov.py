@@ -126,6 +126,13 @@ def ks_test(
     PopulationError
         If a stratum holds models of one sample only.
 
+    See Also
+    --------
+    ks_tests : This and both one-sided tests at once.
+    adjust_pvalues : Where there are several.
+    sample_size : Models needed to find a difference.
+    wasserstein : A distance that counts all gaps.
+
     Notes
     -----
     With strata, labels move within strata: models of stratum j count W_j/m_j (W_j: the stratum's share of
@@ -189,6 +196,10 @@ def ks_tests(
     ------
     InputError
         As `ks_test`.
+
+    See Also
+    --------
+    ks_test : One of them, and what the parameters mean.
 
     Examples
     --------

@@ -39,6 +39,10 @@ def mixture(edfs: Sequence[EDF], shares: ArrayLike | None = None) -> EDF:
     InputError
         If there is no EDF, or shares are negative, not finite, all zero or not one for each.
 
+    See Also
+    --------
+    edf : Of one population.
+
     Notes
     -----
     Masses are scaled by the share and added where errors are equal. Kish's effective n follows from the

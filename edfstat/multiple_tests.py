@@ -43,6 +43,11 @@ def adjust_pvalues(p: ArrayLike, method: str = "holm") -> Any:
     InputError
         If a p-value lies outside 0 to 1 or the method is unknown.
 
+    See Also
+    --------
+    ks_test : Where p-values come from.
+    compare : Every pair, adjusted.
+
     Notes
     -----
     Holm's step-down method bounds the chance of any false finding, whatever depends on what.

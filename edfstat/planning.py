@@ -34,6 +34,11 @@ def expected_ks(n: float, *, population: float | None = None, other: float | Non
     InputError
         If a size is below 1 or a sample is larger than the population.
 
+    See Also
+    --------
+    sample_size : Models needed to find a difference.
+    plot.ks_vs_sample_size : Drawn.
+
     Notes
     -----
     Unlimited population: the exact law of D for n draws, integrated; near .8687/sqrt(n), as sqrt(n) D tends
@@ -114,6 +119,11 @@ def sample_size(difference: float, *, power: float = 0.8, level: float = 0.05) -
     InputError
         If a value is out of its range.
 
+    See Also
+    --------
+    sample_size_auc : By the difference of two areas.
+    expected_ks : The gap that chance alone makes.
+
     Notes
     -----
     n = ((c sqrt 2 + z_power sqrt((1 - D^2)/2)) / D)^2 with c = sqrt(-ln(level/2)/2): the critical value of
@@ -159,6 +169,11 @@ def sample_size_auc(difference: float, std_a: float, std_b: float, *, power: flo
     ------
     InputError
         If a value is out of its range.
+
+    See Also
+    --------
+    sample_size : By the largest gap between two EDFs.
+    auc_difference : The difference itself.
 
     Notes
     -----

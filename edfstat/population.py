@@ -197,6 +197,10 @@ def validate(ds: xr.Dataset) -> None:
         type, a label that is no text, an error outside 0 to 100 percent, a count below 0, an unknown status,
         or a NaN error of a model whose status is `ok`.
 
+    See Also
+    --------
+    build_population : A population from arrays.
+
     Examples
     --------
     >>> from edfstat import build_population, validate

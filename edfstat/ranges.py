@@ -61,8 +61,8 @@ def parameter_range(
 
     See Also
     --------
-    best_shares : the chance of each model to be the best, which this weighs the parameter with.
-    range_pvalue : whether the range is narrower than chance alone makes it.
+    random_search : The best error of as many models.
+    relative_rank : Where each model stands in its group.
 
     Notes
     -----
@@ -70,8 +70,8 @@ def parameter_range(
     percentiles [1]_. The chance of each model to be the best is known exactly, so nothing needs drawing. With
     n_draw = n/4 it falls geometrically with rate 0.22: about 8 effective models, and the top 15 hold 97.5 %
     of it, however large n is. The range is a smoothed range of the best few models, *not* a confidence
-    interval: it does not narrow as n grows, and inherits the noise of training. Compare `range_pvalue`, and
-    validate on fresh models.
+    interval: it does not narrow as n grows, and inherits the noise of training. Compare
+    `edfstat.ranges.range_pvalue`, and validate on fresh models.
 
     References
     ----------

@@ -38,6 +38,10 @@ def relative_rank(error: ArrayLike, groups: ArrayLike | None = None) -> Any:
     InputError
         If an error is NaN or -inf, or lengths differ.
 
+    See Also
+    --------
+    parameter_range : Settings of good models.
+
     Notes
     -----
     Tied models share the mean of their ranks, so the result does not depend on the order of the file (as

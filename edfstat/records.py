@@ -67,6 +67,11 @@ def make_record(trial: Trial, *, status: str = "ok", message: str = "", **outcom
     FormatError
         If the status or a key is unknown.
 
+    See Also
+    --------
+    from_records : A population of records.
+    Trial : What a record is of.
+
     Examples
     --------
     >>> from edfstat import Trial
@@ -125,6 +130,11 @@ def from_records(
         If there are no records.
     PopulationError
         If a value is not of the data model.
+
+    See Also
+    --------
+    make_record : A record.
+    build_population : From arrays.
 
     Examples
     --------

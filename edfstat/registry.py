@@ -115,6 +115,10 @@ def backends() -> Mapping[str, Backend]:
         Asked for a name that there is none of, it raises an `InputError` that is a KeyError, too; asked for one that
         cannot be imported, such as ``torch`` without PyTorch, an `InputError` that says what to install.
 
+    See Also
+    --------
+    Backend : What each can do.
+
     Examples
     --------
     >>> sorted(backends())

@@ -77,6 +77,10 @@ def reruns(ds: xr.Dataset, *, error: str = "error") -> xr.Dataset:
     InputError
         If `error` is no variable of the population.
 
+    See Also
+    --------
+    plot.reruns : Drawn.
+
     Notes
     -----
     Errors are taken as mu + a_architecture + e_run with variances va and ve. With equally many runs the

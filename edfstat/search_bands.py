@@ -65,6 +65,10 @@ def search_band(
         If errors, weights, sizes or level are refused, `quantile` is not inside (0, 1), or an error that is
         not +inf lies outside `bounds`.
 
+    See Also
+    --------
+    random_search : The curve itself.
+
     Notes
     -----
     If L <= F <= U everywhere, the chance 1 - (1 - F)^m that the best of m is at most v lies between those of L

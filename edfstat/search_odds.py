@@ -67,6 +67,13 @@ def random_search(
         If an error is NaN or -inf, weights are refused, `m` is not whole, below 1 or, without replacement,
         above n, a level is outside 0 to 1, or weights are given with ``replace=False``.
 
+    See Also
+    --------
+    models_needed : How many models reach a target.
+    search_band : How sure the curve is.
+    search_crossings : Where the curves of two populations cross.
+    plot.random_search : Drawn.
+
     Notes
     -----
     With atoms v_1 < .. < v_K and S_k the share of the weight above v_k, P(best of m > v_k) = S_k^m, so
@@ -152,6 +159,11 @@ def models_needed(
     InputError
         If `probability` is outside 0 to 1, `target` is NaN, or errors or weights are refused.
 
+    See Also
+    --------
+    time_to_target : In hours in place of models.
+    random_search : The best error of m models.
+
     Notes
     -----
     The smallest m with 1 - (1 - F)^m >= probability, F the weighted EDF at the target. It is
@@ -230,6 +242,11 @@ def best_of(
     ------
     InputError
         If errors, weights or sizes are refused, or weights are given with ``replace=False``.
+
+    See Also
+    --------
+    random_search : The best error of one population.
+    search_crossings : The numbers of models at which the better one changes.
 
     Notes
     -----

@@ -62,6 +62,10 @@ def bin_sensitivity(
     InputError
         If an argument makes no sense.
 
+    See Also
+    --------
+    most_bins : The number that `compare` takes.
+
     Examples
     --------
     >>> found = bin_sensitivity([5.0, 6.0, 7.0, 6.0, 7.0, 8.0], [1, 2, 3] * 2, list("AAABBB"), 10.0, bins=[1, 3])

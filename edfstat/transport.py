@@ -43,6 +43,11 @@ def wasserstein(
     InputError
         If an error is NaN or -inf, or weights are negative, not finite, all zero or not one per model.
 
+    See Also
+    --------
+    ks_test : The largest gap in place of the area.
+    auc_difference : With a sign, up to eps.
+
     Notes
     -----
     ``W = int |F_a(e) - F_b(e)| de``: how far, on average, errors must move to turn one population into the

@@ -84,6 +84,11 @@ def verdict(comparison: xr.Dataset) -> str:
     InputError
         If it is not a comparison.
 
+    See Also
+    --------
+    compare : Makes what it reads.
+    report : With the evidence.
+
     Notes
     -----
     "Better" means first-order dominance as far as the data show it: under every complexity measure the

@@ -115,6 +115,11 @@ def train(
     ProcessUnusable
         After a fault on the GPU. What the checkpoint holds is not lost; another process can go on from there.
 
+    See Also
+    --------
+    train_many : Several, side by side.
+    build : The network alone.
+
     Examples
     --------
     >>> from edfstat import Trial

@@ -114,6 +114,11 @@ def train_many(
         Before anything is trained: if `workers` is not a whole number from 1, a trial makes no sense or is there
         twice, or `directory` cannot be written to. If the processes cannot start, for want of that line for instance.
 
+    See Also
+    --------
+    train : One trial.
+    submit.sweep.run : On a cluster, and resumable.
+
     Examples
     --------
     >>> from edfstat import Trial

@@ -92,6 +92,12 @@ def compare(
         If no model counts or none has a finite error, or a measure that was asked for by name has no range that
         all groups share (under ``"auto"`` it is left out, with a warning among the attributes).
 
+    See Also
+    --------
+    verdict : The outcome in words.
+    report : The outcome as a file.
+    plot.edf : The outcome drawn.
+
     Notes
     -----
     Weights are the paper's 1/(k m_j) [1]_. KS p-values under a measure come from permuting group labels

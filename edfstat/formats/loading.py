@@ -101,6 +101,13 @@ def load(
         If a file is not what it should be: naming the file and, if one job is at fault, its index and key. If two
         files hold the same models.
 
+    See Also
+    --------
+    save : Write a population.
+    build_population : From arrays.
+    fetch : Download the published files.
+    validate : Check one.
+
     Notes
     -----
     A published job names no status: one with a loss that is not a number is `diverged`, else `ok`. Infinite

@@ -51,6 +51,10 @@ def save(ds: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     PopulationError
         If `ds` is no valid population.
 
+    See Also
+    --------
+    load : Read it back.
+
     Notes
     -----
     ``edfstat.load(edfstat.save(ds, path), curves=True)`` equals `ds` except `source`, and, for CSV and JSON,

@@ -54,6 +54,10 @@ def auc_vs_eps(
         If `data` is neither a population nor a comparison, or has not that measure or group; if `difference` is asked
         of one group.
 
+    See Also
+    --------
+    edfstat.auc : The numbers.
+
     Examples
     --------
     >>> from edfstat import build_population

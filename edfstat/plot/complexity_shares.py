@@ -56,6 +56,10 @@ def complexity_histogram(
     InputError
         If `data` is neither a population nor a comparison, has not that measure or group, or the measure is "none".
 
+    See Also
+    --------
+    edfstat.complexity_bins : The numbers.
+
     Examples
     --------
     >>> from edfstat import build_population

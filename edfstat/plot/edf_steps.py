@@ -59,6 +59,10 @@ def edf(
     InputError
         If `data` is neither a population nor a comparison, or has not that measure or group.
 
+    See Also
+    --------
+    edfstat.edf : The numbers.
+
     Examples
     --------
     >>> from edfstat import build_population

@@ -80,6 +80,10 @@ def error_vs_complexity(
     InputError
         If `data` has not that measure or group, or density is asked of several groups.
 
+    See Also
+    --------
+    pareto : The best models of each complexity alone.
+
     Examples
     --------
     >>> from edfstat import build_population

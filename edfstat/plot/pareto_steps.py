@@ -54,6 +54,10 @@ def pareto(
     InputError
         If `data` is a comparison, or lacks the measure or a group.
 
+    See Also
+    --------
+    edfstat.pareto_inclusion : The chance of each model to be on a front.
+
     Examples
     --------
     >>> from edfstat import build_population

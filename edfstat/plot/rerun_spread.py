@@ -51,6 +51,10 @@ def reruns(
     InputError
         If `data` is a comparison, has no ``net``, no architecture has two finite runs, or `kind` is unknown.
 
+    See Also
+    --------
+    edfstat.reruns : The numbers.
+
     Examples
     --------
     >>> from edfstat import build_population

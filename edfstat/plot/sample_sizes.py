@@ -54,6 +54,10 @@ def ks_vs_sample_size(
     InputError
         If `data` is neither a population nor a comparison, or has not that measure or group.
 
+    See Also
+    --------
+    edfstat.expected_ks : The numbers.
+
     Examples
     --------
     >>> from edfstat import build_population

@@ -58,6 +58,10 @@ def random_search(
     InputError
         If `data` is neither a population nor a comparison, or has not that measure or group.
 
+    See Also
+    --------
+    edfstat.random_search : The numbers.
+
     Examples
     --------
     >>> from edfstat import build_population

@@ -66,6 +66,10 @@ def terminal_edf(
     InputError
         If `data` has not that measure or group, or the size is too small.
 
+    See Also
+    --------
+    edf : Into Axes.
+
     Examples
     --------
     >>> from edfstat import build_population

@@ -38,6 +38,11 @@ def report(ds_or_comparison: xr.Dataset, path: str | os.PathLike[str], **compare
         If the suffix is another, the folder is missing or cannot be written to, or options are given with a
         finished comparison.
 
+    See Also
+    --------
+    compare : The same as a Dataset.
+    verdict : In words alone.
+
     Examples
     --------
     >>> import tempfile

@@ -51,6 +51,12 @@ class Page(HTMLParser):
             self.links.append(link)
 
 
+def unlinked(page: str) -> list[str]:
+    """What a page's See Also sections name without there being such a thing."""
+    boxes = re.findall('<div class="admonition seealso">(.*?)</div>', page, re.DOTALL)
+    return [term for box in boxes for term in re.findall("<dt>(.*?)</dt>", box, re.DOTALL) if "href=" not in term]
+
+
 @pytest.mark.slow
 def test_the_site_is_made_without_a_warning_and_its_links_lead_somewhere(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-c", "docs", ".", str(tmp_path)]
@@ -69,6 +75,7 @@ def test_the_site_is_made_without_a_warning_and_its_links_lead_somewhere(tmp_pat
             if not there:
                 dead.append(f"{path.relative_to(tmp_path)}: {link}")
     assert not dead
+    assert not [name for path in made for name in unlinked(path.read_text(encoding="utf-8"))]
     assert "README.html" in pages[tmp_path / "index.html"].links
     commands = (tmp_path / "docs" / "reference" / "commands.html").read_text(encoding="utf-8")
     words = re.sub("<[^>]*>", "", commands)

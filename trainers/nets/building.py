@@ -54,6 +54,10 @@ def build(
     ArchitectureError
         If no network can be built.
 
+    See Also
+    --------
+    trainers.spaces.complexity : Parameters and flops without building.
+
     Notes
     -----
     Convolutions start Gaussian with variance 2 / fan-out, batch norms as the identity, classifiers with standard

@@ -67,6 +67,10 @@ def complexity(
     ArchitectureError
         If an option is unknown or a net cannot be built.
 
+    See Also
+    --------
+    trainers.build : The network itself.
+
     Notes
     -----
     The published flops of cell networks follow neither convention (they lie between the two).

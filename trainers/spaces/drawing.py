@@ -40,6 +40,10 @@ def draw(arch: Architecture | Mapping[str, Any], *, image_size: int | None = 32,
     matplotlib.figure.Figure
         Not registered with pyplot, so it needs no closing.
 
+    See Also
+    --------
+    save_drawing : Into a file.
+
     Examples
     --------
     >>> from trainers.spaces import SPACES

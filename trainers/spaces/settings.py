@@ -139,6 +139,11 @@ def trials(
     ArchitectureError
         If there are not as many settings as architectures, or a seed comes twice.
 
+    See Also
+    --------
+    sample_settings : Learning rates and weight decays for them.
+    reruns : The same trial with several seeds.
+
     Examples
     --------
     >>> from trainers.spaces import SPACES
