@@ -16,7 +16,7 @@ from trainers.recipes import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
 
 
@@ -26,8 +26,13 @@ def name(page: Path) -> str:
 
 @pytest.mark.parametrize("page", [p for p in PAGES if BLOCK.search(p.read_text(encoding="utf-8"))], ids=name)
 def test_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
-    """All of a page's blocks run in order, in a folder of their own, warnings being errors."""
-    code = "\n".join(BLOCK.findall(page.read_text(encoding="utf-8")))
+    """All of a page's blocks run in order, in a folder of their own, warnings being errors.
+
+    A block of text right below one is what it prints.
+    """
+    blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
+    end = "end of a block"
+    code = "\n".join(f"{block}\nprint({end!r})" for block, _ in blocks)
     environment = {**os.environ, "MPLBACKEND": "Agg"}
     done = subprocess.run(
         [sys.executable, "-W", "error::UserWarning", "-c", code],
@@ -37,6 +42,13 @@ def test_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
+    printed = [lines(part) for part in done.stdout.split(f"{end}\n")]
+    for (_, said), found in zip(blocks, printed):
+        assert not said or lines(said) == found
+
+
+def lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.splitlines()]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
