@@ -19,7 +19,8 @@ import pytest
 import edfstat
 from edfstat.errors import FormatError, InputError
 from edfstat.formats import published
-from edfstat.population import build_population, notes_of
+from edfstat.notes import notes_of
+from edfstat.population import build_population
 from edfstat.records import make_record
 from tests.edfstat.formats.published_files import job, write
 
