@@ -31,6 +31,8 @@ default_role = "autolink"  # names in single backticks, where there is such a pa
 html_theme = "pydata_sphinx_theme"
 html_title = "edfstat"
 html_extra_path = ["redirect"]
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 html_show_sourcelink = False
 html_theme_options = {
     "show_prev_next": False,
