@@ -12,8 +12,8 @@ from importlib.metadata import version as version_of
 from sphinx.application import Sphinx
 
 project = "edfstat"
-author = "the edfstat authors"
-copyright = "the edfstat authors, MIT licence"
+author = "The edfstat founders"
+copyright = "2026 The edfstat founders, MIT licence"
 version = release = version_of("edfstat")
 
 extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.viewcode"]

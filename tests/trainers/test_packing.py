@@ -110,26 +110,34 @@ def test_the_most_work_comes_first() -> None:
     assert [record["rng_seed"] for record in train_many(trials, device="cpu", workers=1)] == [4, 2, 3, 1]
 
 
+def spoil_first(monkeypatch: pytest.MonkeyPatch, folder: Path, **changes: Any) -> list[int]:
+    """Change the first answer for the trial of seed 1, all else being real.
+
+    The list gets the number of processes that there are at each answer for it.
+    """
+    answers, seen = packing.answers, list[int]()
+
+    def changed(worker: Any) -> tuple[list[tuple[Trial, dict[str, Any]]], int | None]:
+        ((one, record),), code = answers(worker)
+        if one.seed == 1:
+            seen.append(len(processes()))
+            if len(seen) == 1:
+                (folder / one.id / "record.json").unlink()
+                record = {**record, **changes}
+        return [(one, record)], code
+
+    monkeypatch.setattr(packing, "answers", changed)
+    return seen
+
+
 def test_out_of_memory_beside_others_is_tried_again_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The first answer for one trial is replaced by that of a full GPU; all else is real."""
-    answers, alone = packing.answers, []
-
-    def full_once(worker: Any) -> tuple[list[tuple[Trial, dict[str, Any]]], int | None]:
-        ((one, record),), code = answers(worker)
-        if one.seed == 1 and not alone:
-            alone.append(False)
-            (tmp_path / one.id / "record.json").unlink()
-            record = {**record, "status": "oom"}
-        elif one.seed == 1:
-            alone.append(len(processes()) == 1)
-        return [(one, record)], code
-
-    monkeypatch.setattr(packing, "answers", full_once)
+    """As of a full GPU."""
+    seen = spoil_first(monkeypatch, tmp_path, status="oom")
     trials = [trial(seed) for seed in (1, 2, 3)]
     records = list(train_many(trials, device="cpu", workers=2, directory=tmp_path))
-    assert alone == [False, True]
+    assert seen[1:] == [1]
     assert [record["rng_seed"] for record in records][-1] == 1
     assert {r["rng_seed"]: outcome(r) for r in records} == {
         one.seed: outcome(train(one, device="cpu")) for one in trials

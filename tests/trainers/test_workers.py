@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from edfstat import Trial
-from tests.trainers.test_packing import processes, trial, wait_for
+from tests.trainers.test_packing import processes, spoil_first, trial, wait_for
 from tests.trainers.trials import outcome
 from trainers import devices, packing, train, train_many
 
@@ -121,18 +121,8 @@ def test_a_trial_that_fails_beside_others_costs_itself_alone(tmp_path: Path) -> 
 def test_a_trial_that_fails_in_a_thread_beside_others_is_tried_again_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What others do may spoil the capture of its graph. The first answer for one is replaced; all else is real."""
-    answers, spoiled = packing.answers, []
-
-    def once(worker: Any) -> tuple[list[tuple[Trial, dict[str, Any]]], int | None]:
-        ((one, record),), code = answers(worker)
-        if one.seed == 1 and not spoiled:
-            spoiled.append(one)
-            (tmp_path / one.id / "record.json").unlink()
-            record = {**record, "status": "error", "message": "operation failed during capture"}
-        return [(one, record)], code
-
-    monkeypatch.setattr(packing, "answers", once)
+    """What others do may spoil the capture of its graph."""
+    spoil_first(monkeypatch, tmp_path, status="error", message="operation failed during capture")
     trials = [trial(seed, 1) for seed in (1, 2)]
     records = list(train_many(trials, device="cpu", workers=2, directory=tmp_path))
     assert [(record["rng_seed"], record["status"]) for record in records] == [(2, "ok"), (1, "ok")]
